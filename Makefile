@@ -1,0 +1,65 @@
+# What people do with this checkout. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+BUILD_PACKAGES := build-essential ca-certificates pkg-config softhsm2
+TEST_PACKAGES  := $(BUILD_PACKAGES) curl git openssl python3-venv
+CARGO          := cargo
+PROGRAMS       := -p pavilion-operator -p pavilion-router -p pavilion-verifier -p pavilion-signer -p pavilion-auditor -p kubectl-pavilion
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: packages
+packages:
+	@scripts/packages.sh $(BUILD_PACKAGES)
+
+.PHONY: test-packages
+test-packages:
+	@scripts/packages.sh $(TEST_PACKAGES)
+
+.PHONY: build
+build: packages ## release binaries in target/release
+	$(CARGO) build --locked --release $(PROGRAMS)
+
+.PHONY: demo
+demo: build ## one question answered end to end on this machine; KEEP=1 leaves it running
+	@examples/quickstart/demo.sh
+
+.PHONY: test
+test: test-packages judges ## every test, foreign judges included
+	$(CARGO) build --locked --workspace --exclude pavilion-fuzz --bins
+	$(CARGO) test --locked --workspace --exclude pavilion-fuzz
+	@$(MAKE) --no-print-directory docs-test
+
+.PHONY: docs-test
+docs-test: build ## every command of the documentation, executed
+	@scripts/docs-test.sh
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for SECONDS_EACH seconds (default 10)
+	@scripts/fuzz.sh
+
+.PHONY: coverage
+coverage: test-packages ## line coverage per crate
+	@scripts/coverage.sh
+
+.PHONY: judges
+judges: ## the foreign implementations that the tests compare with
+	@e2e/judges/install.sh
+
+.PHONY: lint
+lint: ## formatting, clippy, dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@scripts/dependencies.sh
+
+.PHONY: bench
+bench: packages ## the speed and memory tables, each as a ratio in one run
+	$(CARGO) build --locked --release $(PROGRAMS) -p pavilion-bench
+	target/release/pavilion-bench all
+
+.PHONY: clean
+clean: ## remove what was built
+	$(CARGO) clean

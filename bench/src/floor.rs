@@ -1,0 +1,175 @@
+//! The unavoidable parts of a verification, each measured alone on the same machine.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Write;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::Attribute;
+use cryptoki::session::{Session, UserType};
+use cryptoki::types::AuthPin;
+use pavilion_jose::{Algorithm, SigningKey};
+
+/// Where Debian and Ubuntu put SoftHSM's module.
+const MODULES: [&str; 2] = [
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+];
+
+/// Processor time of one verification's unavoidable parts.
+pub struct Floor {
+    /// One ES256 verification.
+    pub verify: Duration,
+    /// One `C_Sign` through the token.
+    pub sign: Duration,
+    /// One `fdatasync` of a kilobyte: wall time, most of it not processor time.
+    pub sync: Duration,
+}
+
+impl Floor {
+    /// Measures each part for about a second.
+    pub fn measure() -> anyhow::Result<Self> {
+        Ok(Self {
+            verify: verify()?,
+            sign: sign()?,
+            sync: sync()?,
+        })
+    }
+}
+
+fn each(total: Duration, count: u32) -> Duration {
+    total / count.max(1)
+}
+
+fn verify() -> anyhow::Result<Duration> {
+    let key = SigningKey::generate(Algorithm::Es256)?;
+    let message = [7_u8; 900];
+    let signature = key.sign(&message)?;
+    let point = point(&key)?;
+    let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point);
+    let (since, mut count) = (Instant::now(), 0_u32);
+    while since.elapsed() < Duration::from_secs(1) {
+        for _ in 0..100 {
+            public
+                .verify(black_box(&message), black_box(&signature))
+                .context("the signature is ours")?;
+        }
+        count += 100;
+    }
+    Ok(each(since.elapsed(), count))
+}
+
+/// The uncompressed point of a P-256 key.
+fn point(key: &SigningKey) -> anyhow::Result<Vec<u8>> {
+    let jwk = serde_json::to_value(key.public())?;
+    let mut point = vec![4];
+    for name in ["x", "y"] {
+        point.extend(pavilion_jose::from_base64url(
+            jwk[name].as_str().context("a coordinate")?,
+        )?);
+    }
+    Ok(point)
+}
+
+fn sync() -> anyhow::Result<Duration> {
+    let folder = tempfile::TempDir::new_in("target")?;
+    let mut file = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.path().join("log"))?;
+    let (since, mut count) = (Instant::now(), 0_u32);
+    while since.elapsed() < Duration::from_secs(1) {
+        file.write_all(&[0; 1024])?;
+        file.sync_data()?;
+        count += 1;
+    }
+    Ok(each(since.elapsed(), count))
+}
+
+/// Runs raw `C_Sign` in a process of its own, because a process has one PKCS#11 configuration.
+fn sign() -> anyhow::Result<Duration> {
+    let module = MODULES
+        .iter()
+        .find(|path| std::path::Path::new(path).exists())
+        .context("softhsm2 is not installed")?;
+    let folder = tempfile::TempDir::new()?;
+    let tokens = folder.path().join("tokens");
+    std::fs::create_dir(&tokens)?;
+    let configuration = folder.path().join("softhsm2.conf");
+    std::fs::write(
+        &configuration,
+        format!(
+            "directories.tokendir = {}\nobjectstore.backend = file\n",
+            tokens.display()
+        ),
+    )?;
+    let output = Command::new(std::env::current_exe()?)
+        .args(["raw-sign", module, "1"])
+        .env("SOFTHSM2_CONF", configuration)
+        .output()?;
+    let nanoseconds = String::from_utf8(output.stdout)?
+        .trim()
+        .parse()
+        .context("raw-sign prints nanoseconds")?;
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// Signs for a second on each thread and prints the nanoseconds of one signature per thread.
+pub fn raw_sign(module: &str, threads: usize) -> anyhow::Result<()> {
+    let pkcs11 = Pkcs11::new(module)?;
+    pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+    let slot = *pkcs11.get_slots_with_token()?.first().context("a slot")?;
+    let pin = AuthPin::from("1234-5678".to_owned());
+    pkcs11.init_token(slot, &pin, "bench")?;
+    let slot = *pkcs11
+        .get_slots_with_initialized_token()?
+        .first()
+        .context("a token")?;
+    let management = pkcs11.open_rw_session(slot)?;
+    management.login(UserType::So, Some(&pin))?;
+    management.init_pin(&pin)?;
+    management.logout()?;
+    management.login(UserType::User, Some(&pin))?;
+    // The OID of P-256, in DER.
+    let curve = Attribute::EcParams(vec![
+        0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+    ]);
+    let private = [
+        Attribute::Token(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Sign(true),
+    ];
+    let (_, key) = management.generate_key_pair(
+        &Mechanism::EccKeyPairGen,
+        &[Attribute::Token(true), curve],
+        &private,
+    )?;
+    let sessions: Vec<Session> = (0..threads)
+        .map(|_| pkcs11.open_ro_session(slot))
+        .collect::<Result<_, _>>()?;
+    let workers = sessions.into_iter().map(|session| {
+        std::thread::spawn(move || -> anyhow::Result<(Duration, u32)> {
+            let (since, mut count) = (Instant::now(), 0_u32);
+            while since.elapsed() < Duration::from_secs(1) {
+                black_box(session.sign(&Mechanism::Ecdsa, key, &[9; 32])?);
+                count += 1;
+            }
+            Ok((since.elapsed(), count))
+        })
+    });
+    let mut total = (Duration::ZERO, 0);
+    for worker in workers.collect::<Vec<_>>() {
+        let (spent, count) = worker
+            .join()
+            .map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+        total = (total.0 + spent, total.1 + count);
+    }
+    println!("{}", each(total.0, total.1).as_nanos());
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Measured figures of a whole broker, each beside its limit in the same run.
+//!
+//! `make bench` runs all of it; the tables of docs/src/performance.md come from here.
+
+#![allow(clippy::print_stdout)]
+
+mod client;
+mod floor;
+mod footprint;
+mod machine;
+mod usage;
+mod verification;
+
+use clap::{Parser, Subcommand};
+
+/// Measures a broker started from the programs beside this one.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Everything below, one after the other.
+    All,
+    /// A whole verification, against the sum of its unavoidable parts.
+    Verification {
+        /// Seconds of load at saturation, and again at half of it.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// Memory of idle tenants, and the time from start to ready.
+    Footprint,
+    /// Raw `C_Sign` calls with one session per thread; started by the other benches with a token.
+    #[command(hide = true)]
+    RawSign {
+        /// The PKCS#11 module.
+        module: String,
+        /// Threads, each with a session of its own.
+        threads: usize,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().what {
+        What::All => {
+            machine::print();
+            footprint::run()?;
+            verification::run(10)
+        }
+        What::Verification { seconds } => {
+            machine::print();
+            verification::run(seconds)
+        }
+        What::Footprint => {
+            machine::print();
+            footprint::run()
+        }
+        What::RawSign { module, threads } => floor::raw_sign(&module, threads),
+    }
+}

@@ -1,0 +1,86 @@
+//! The command line. The page `docs/src/reference/cli.md` is generated from these types.
+
+mod ask;
+mod dev;
+mod verify;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use ask::{AskArgs, AskFormat, ClientArgs, NamedFile};
+pub use dev::{DevArgs, DevCommand, IssueArgs, KeyArgs, PresentArgs, StatusReference};
+pub use verify::{PolicySource, VerifyArgs};
+
+use crate::render::Format;
+
+/// Ask a Pavilion broker, check its answers, see how it is.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-pavilion",
+    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PAVILION_COMMIT"), ")"),
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done/pass, 1 fail or a check does not hold, 2 usage, 3 indeterminate, \
+                  4 refused by the broker, 5 broker away, 6 file."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask a question and print the answer
+    ///
+    /// With presentations the whole verification is one step; they must be bound to the nonce given by
+    /// --nonce. Without, the verification is opened and its id, nonce and audience are printed: present to
+    /// those, then finish with --continue.
+    Ask(AskArgs),
+    /// Check an answer offline: signature, request, policy, log
+    ///
+    /// Reads the files that `ask --out` wrote, from a folder or one by one, and judges every link of the
+    /// chain without a network.
+    Verify(VerifyArgs),
+    /// Show tenants and why they are not ready
+    Status(StatusArgs),
+    /// Say what a code means and what to do about it
+    Explain(ExplainArgs),
+    /// Make keys, credentials and presentations for trying things out
+    Dev(DevArgs),
+    /// Print a completion script
+    Completion(CompletionArgs),
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// One tenant only
+    pub tenant: Option<String>,
+    /// The state directory of the host
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// The form of the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The code, as in a problem, a check or a condition's reason; without one, every code is listed
+    pub code: Option<String>,
+    /// The form of the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+}
+
+/// Arguments of `completion`.
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// The shell
+    pub shell: Shell,
+}

@@ -1,0 +1,99 @@
+//! What a code means and what to do about it.
+
+use pavilion_catalogue::{ALL, Entry};
+use serde::Serialize;
+
+use crate::args::ExplainArgs;
+use crate::console::{BOLD, Console, DIM};
+use crate::exit::{Exit, Failure};
+use crate::render::{Table, structured};
+
+/// An entry as it is printed for programs.
+#[derive(Serialize)]
+struct Explanation {
+    code: &'static str,
+    area: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    title: &'static str,
+    meaning: &'static str,
+    hint: &'static str,
+    retryable: bool,
+    r#type: String,
+}
+
+impl From<&'static Entry> for Explanation {
+    fn from(entry: &'static Entry) -> Self {
+        Self {
+            code: entry.code,
+            area: entry.area.title(),
+            status: (entry.status != 0).then_some(entry.status),
+            title: entry.title,
+            meaning: entry.meaning,
+            hint: entry.hint,
+            retryable: entry.retryable,
+            r#type: entry.type_uri(),
+        }
+    }
+}
+
+/// Explains one code, or lists all.
+pub fn run(args: &ExplainArgs, console: &mut Console) -> Result<Exit, Failure> {
+    let Some(code) = &args.code else {
+        return list(args, console);
+    };
+    let entry = pavilion_catalogue::find(code).ok_or_else(|| unknown(code))?;
+    let explanation = Explanation::from(entry);
+    let text = structured(args.output, &explanation)?.unwrap_or_else(|| {
+        let status = explanation
+            .status
+            .map_or_else(String::new, |status| format!(", HTTP {status}"));
+        let again = if entry.retryable {
+            "the same request may succeed later"
+        } else {
+            "something must change first"
+        };
+        format!(
+            "{BOLD}{}{BOLD:#}: {}\n{DIM}{}{status}; {again}{DIM:#}\n\n{}\n→ {}\n",
+            entry.code, entry.title, explanation.area, entry.meaning, entry.hint
+        )
+    });
+    console.result(&text)?;
+    Ok(Exit::Ok)
+}
+
+fn list(args: &ExplainArgs, console: &mut Console) -> Result<Exit, Failure> {
+    let all: Vec<Explanation> = ALL.iter().copied().map(Explanation::from).collect();
+    let text = structured(args.output, &all)?.unwrap_or_else(|| {
+        let mut table = Table::new(&["CODE", "TITLE"]);
+        for entry in ALL {
+            table.row([entry.code.into(), entry.title.into()]);
+        }
+        table.render()
+    });
+    console.result(&text)?;
+    Ok(Exit::Ok)
+}
+
+/// Names codes that share a word with the unknown one.
+fn unknown(code: &str) -> Failure {
+    let words: Vec<&str> = code.split('_').filter(|word| word.len() > 3).collect();
+    let alike = |entry: &&&Entry| {
+        entry.code.eq_ignore_ascii_case(code)
+            || words
+                .iter()
+                .any(|word| entry.code.split('_').any(|w| w == *word))
+    };
+    let near: Vec<&str> = ALL
+        .iter()
+        .filter(alike)
+        .map(|entry| entry.code)
+        .take(5)
+        .collect();
+    let failure = Failure::usage(format!("there is no code {code}"));
+    if near.is_empty() {
+        failure.note("hint", "kubectl pavilion explain lists every code")
+    } else {
+        failure.note("did you mean", near.join(", "))
+    }
+}

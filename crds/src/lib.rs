@@ -1,0 +1,42 @@
+//! The custom resources of Pavilion: `pavilion.dev/v1alpha1`.
+//!
+//! One Rust type per kind is the single source: the CRD's schema, its CEL rules, its printer columns
+//! and the YAML under `crds/yaml/` are made from it. [`admission`] applies the same schema and rules
+//! to an object without an API server, so that a manifest is judged alike on one host and in a
+//! cluster.
+
+pub mod admission;
+mod conditions;
+mod duration;
+mod keys;
+mod policy;
+mod relying_party;
+mod tenant;
+mod trust_anchor;
+mod yaml;
+
+pub use conditions::{Condition, ConditionStatus};
+pub use duration::{DurationError, GoDuration};
+pub use keys::{CertificateAuthorities, JsonWebKeys};
+pub use policy::{
+    Claim, Evidence, Format, Obligations, Policy, PolicySpec, PolicyStatus, RevisionStatus,
+};
+pub use relying_party::{
+    Authentication, MutualTls, PrivateKeyJwt, RelyingParty, RelyingPartySpec, RelyingPartyStatus,
+};
+pub use tenant::{
+    ChildStatus, Ingress, RefusedBundle, ServedBundle, Signing, Tenant, TenantSpec, TenantStatus,
+    TlsFiles, Verification,
+};
+pub use trust_anchor::{
+    Algorithm, Assurance, OnUnreachable, StatusRules, TrustAnchor, TrustAnchorSpec,
+    TrustAnchorStatus, TrustedIssuer,
+};
+pub use yaml::{Kind, all, yaml};
+
+/// The API group.
+pub const GROUP: &str = "pavilion.dev";
+/// The API version, as manifests write it.
+pub const API_VERSION: &str = "pavilion.dev/v1alpha1";
+/// The namespace of a tenant is this prefix and the tenant's name.
+pub const NAMESPACE_PREFIX: &str = "pavilion-";

@@ -1,0 +1,72 @@
+//! The CRDs as a cluster gets them.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+use crate::{Policy, RelyingParty, Tenant, TrustAnchor};
+
+/// A kind of this group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Who runs verifications here.
+    Tenant,
+    /// Whom we believe.
+    TrustAnchor,
+    /// Who may ask.
+    RelyingParty,
+    /// What may be asked.
+    Policy,
+}
+
+impl Kind {
+    /// All kinds, in the order their objects are looked at.
+    pub const ALL: [Self; 4] = [
+        Self::Tenant,
+        Self::TrustAnchor,
+        Self::RelyingParty,
+        Self::Policy,
+    ];
+
+    /// From `kind:` of a manifest.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// As in `kind:` of a manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tenant => "Tenant",
+            Self::TrustAnchor => "TrustAnchor",
+            Self::RelyingParty => "RelyingParty",
+            Self::Policy => "Policy",
+        }
+    }
+
+    /// Whether its objects live in a tenant's namespace.
+    pub const fn is_namespaced(self) -> bool {
+        !matches!(self, Self::Tenant)
+    }
+
+    /// Its definition.
+    pub fn definition(self) -> CustomResourceDefinition {
+        match self {
+            Self::Tenant => Tenant::crd(),
+            Self::TrustAnchor => TrustAnchor::crd(),
+            Self::RelyingParty => RelyingParty::crd(),
+            Self::Policy => Policy::crd(),
+        }
+    }
+}
+
+/// Every definition, in a fixed order.
+pub fn all() -> Vec<CustomResourceDefinition> {
+    Kind::ALL.into_iter().map(Kind::definition).collect()
+}
+
+/// One definition as YAML, ending with a line break.
+///
+/// # Errors
+/// When the definition cannot be written as YAML, which would be a bug here.
+pub fn yaml(definition: &CustomResourceDefinition) -> Result<String, serde_saphyr::SerializeError> {
+    serde_saphyr::to_string(definition)
+}

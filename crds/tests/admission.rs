@@ -1,0 +1,423 @@
+//! The rules of the kinds, as an author of manifests meets them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use pavilion_crds::{
+    Kind,
+    admission::{Fault, judge},
+};
+use serde_json::{Value, json};
+
+fn tenant() -> Value {
+    json!({
+        "apiVersion": "pavilion.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": "acme"},
+        "spec": {"regions": ["eu-central"], "ingress": {"hosts": ["verify.acme.example"]}},
+    })
+}
+
+fn policy() -> Value {
+    json!({
+        "apiVersion": "pavilion.dev/v1alpha1", "kind": "Policy",
+        "metadata": {"name": "over18", "namespace": "pavilion-acme"},
+        "spec": {
+            "purposes": ["age-restricted-sale"],
+            "evidence": [{
+                "id": "pid", "format": "dc+sd-jwt", "types": ["urn:eudi:pid:1"], "trust": ["pids"],
+                "claims": [{"id": "birthdate", "path": ["birthdate"]}, {"id": "first", "path": ["names", 0, null]}],
+            }],
+            "rule": {"all": [{"claim": "pid.birthdate", "age": {"atLeast": 18}}, {"not": {"any": []}}]},
+        },
+    })
+}
+
+fn anchor() -> Value {
+    json!({
+        "apiVersion": "pavilion.dev/v1alpha1", "kind": "TrustAnchor",
+        "metadata": {"name": "pids", "namespace": "pavilion-acme"},
+        "spec": {
+            "credentialTypes": ["urn:eudi:pid:1"],
+            "issuers": [{"issuer": "https://pid.example", "jwks": {"keys": [{"kty": "EC"}]}}],
+        },
+    })
+}
+
+fn relying_party() -> Value {
+    json!({
+        "apiVersion": "pavilion.dev/v1alpha1", "kind": "RelyingParty",
+        "metadata": {"name": "shop", "namespace": "pavilion-acme"},
+        "spec": {
+            "authentication": {"privateKeyJwt": {"jwksFile": "keys.json"}},
+            "purposes": ["age-restricted-sale"], "policies": ["over18"],
+        },
+    })
+}
+
+/// `object` with the value at `pointer` replaced; an array index of `-` appends.
+fn with(mut object: Value, pointer: &str, value: Value) -> Value {
+    let (parent, last) = pointer.rsplit_once('/').unwrap();
+    let parent = object.pointer_mut(parent).expect("a parent");
+    match parent {
+        Value::Array(items) => items.push(value),
+        Value::Object(fields) => {
+            fields.insert(last.to_owned(), value);
+        }
+        _ => panic!("{pointer} has no parent"),
+    }
+    object
+}
+
+fn without(mut object: Value, pointer: &str) -> Value {
+    let (parent, last) = pointer.rsplit_once('/').unwrap();
+    object
+        .pointer_mut(parent)
+        .and_then(Value::as_object_mut)
+        .and_then(|fields| fields.remove(last))
+        .expect("a field");
+    object
+}
+
+fn faults(kind: Kind, object: &Value) -> Vec<(String, Fault)> {
+    judge(kind, object, None)
+        .err()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|violation| (violation.path, violation.fault))
+        .collect()
+}
+
+fn refused(kind: Kind, object: &Value, path: &str, fault: Fault) {
+    assert_eq!(faults(kind, object), vec![(path.to_owned(), fault)]);
+}
+
+#[test]
+fn the_smallest_objects_are_accepted() {
+    assert_eq!(faults(Kind::Tenant, &tenant()), []);
+    assert_eq!(faults(Kind::Policy, &policy()), []);
+    assert_eq!(faults(Kind::TrustAnchor, &anchor()), []);
+    assert_eq!(faults(Kind::RelyingParty, &relying_party()), []);
+}
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    let object = judge(Kind::Tenant, &tenant(), None).unwrap();
+    assert_eq!(
+        object["spec"]["signing"],
+        json!({"rotateEvery": "2160h", "overlap": "168h"})
+    );
+    assert_eq!(
+        object["spec"]["verification"],
+        json!({
+            "timeToLive": "10m", "keepResult": "15m", "answerTimeToLive": "10m",
+            "tokenTimeToLive": "5m", "clockLeeway": "30s",
+        })
+    );
+    assert_eq!(object["spec"]["suspend"], json!(false));
+    let object = judge(Kind::TrustAnchor, &anchor(), None).unwrap();
+    assert_eq!(
+        object["spec"]["algorithms"],
+        json!(["ES256", "ES384", "EdDSA"])
+    );
+    assert_eq!(
+        object["spec"]["status"],
+        json!({"required": true, "maxAge": "1h", "onUnreachable": "Indeterminate", "allowPrivateAddresses": false})
+    );
+}
+
+#[test]
+fn an_unknown_field_is_named_with_the_one_that_was_meant() {
+    let object = with(tenant(), "/spec/ingres", json!({}));
+    let violations = judge(Kind::Tenant, &object, None).unwrap_err();
+    assert_eq!(violations[0].path, "spec.ingres");
+    assert!(violations[0].message.contains("did you mean ingress?"));
+    let object = with(tenant(), "/spec/colour", json!("red"));
+    let violations = judge(Kind::Tenant, &object, None).unwrap_err();
+    assert!(
+        violations[0]
+            .message
+            .contains("there are: ingress, regions")
+    );
+}
+
+#[test]
+fn every_fault_of_an_object_is_reported_at_once() {
+    let object = with(tenant(), "/spec/suspend", json!("no"));
+    let object = with(object, "/spec/regions", json!([]));
+    let object = without(object, "/spec/ingress");
+    let mut found = faults(Kind::Tenant, &object);
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(
+        found,
+        [
+            ("spec.ingress".into(), Fault::Missing),
+            ("spec.regions".into(), Fault::OutOfBounds),
+            ("spec.suspend".into(), Fault::WrongType),
+        ]
+    );
+}
+
+#[test]
+fn wrong_types_are_named() {
+    refused(
+        Kind::Tenant,
+        &with(tenant(), "/spec/regions", json!("eu")),
+        "spec.regions",
+        Fault::WrongType,
+    );
+    refused(
+        Kind::Tenant,
+        &with(tenant(), "/spec/ingress", json!([])),
+        "spec.ingress",
+        Fault::WrongType,
+    );
+    refused(
+        Kind::Tenant,
+        &with(tenant(), "/spec/regions", json!([7])),
+        "spec.regions[0]",
+        Fault::WrongType,
+    );
+    let object = with(policy(), "/spec/evidence/0/claims/0/path", json!([1.5]));
+    refused(
+        Kind::Policy,
+        &object,
+        "spec.evidence[0].claims[0].path[0]",
+        Fault::WrongType,
+    );
+}
+
+#[test]
+fn lists_are_bounded_and_their_entries_stand_once() {
+    let many: Vec<String> = (0..17).map(|n| format!("r{n}")).collect();
+    refused(
+        Kind::Tenant,
+        &with(tenant(), "/spec/regions", json!(many)),
+        "spec.regions",
+        Fault::OutOfBounds,
+    );
+    let twice = json!(["eu", "us", "eu"]);
+    refused(
+        Kind::Tenant,
+        &with(tenant(), "/spec/regions", twice),
+        "spec.regions[2]",
+        Fault::Duplicate,
+    );
+    let again = policy()["spec"]["evidence"][0].clone();
+    refused(
+        Kind::Policy,
+        &with(policy(), "/spec/evidence/-", again),
+        "spec.evidence[1]",
+        Fault::Duplicate,
+    );
+}
+
+#[test]
+fn hosts_and_names_have_a_form() {
+    for host in [
+        "Verify.acme.example",
+        "acme_example",
+        "-acme.example",
+        "acme..example",
+        "https://a.example",
+        "",
+    ] {
+        let object = with(tenant(), "/spec/ingress/hosts", json!([host]));
+        refused(
+            Kind::Tenant,
+            &object,
+            "spec.ingress.hosts[0]",
+            Fault::OutOfBounds,
+        );
+    }
+    let object = with(policy(), "/spec/evidence/0/format", json!("jwt_vc"));
+    refused(
+        Kind::Policy,
+        &object,
+        "spec.evidence[0].format",
+        Fault::OutOfBounds,
+    );
+}
+
+#[test]
+fn a_tenants_name_leaves_room_for_its_namespace() {
+    let object = with(tenant(), "/metadata/name", json!("a".repeat(54)));
+    assert_eq!(faults(Kind::Tenant, &object), []);
+    let object = with(tenant(), "/metadata/name", json!("a".repeat(55)));
+    let violations = judge(Kind::Tenant, &object, None).unwrap_err();
+    assert!(violations[0].message.contains("54 characters"));
+}
+
+#[test]
+fn an_answer_never_outlives_the_key_it_is_checked_with() {
+    let object = with(tenant(), "/spec/signing", json!({"overlap": "5m"}));
+    refused(Kind::Tenant, &object, "spec.signing.overlap", Fault::Rule);
+    let object = with(
+        object,
+        "/spec/verification",
+        json!({"answerTimeToLive": "5m"}),
+    );
+    assert_eq!(faults(Kind::Tenant, &object), []);
+}
+
+#[test]
+fn lifetimes_keep_to_their_bounds() {
+    for (field, value) in [
+        ("timeToLive", "9s"),
+        ("timeToLive", "25h"),
+        ("keepResult", "0s"),
+        ("answerTimeToLive", "169h"),
+        ("tokenTimeToLive", "2h"),
+        ("clockLeeway", "6m"),
+    ] {
+        let object = with(tenant(), "/spec/verification", json!({field: value}));
+        let found = faults(Kind::Tenant, &object);
+        assert!(
+            found.contains(&(format!("spec.verification.{field}"), Fault::Rule)),
+            "{field} {value}: {found:?}"
+        );
+    }
+    let object = with(
+        tenant(),
+        "/spec/signing",
+        json!({"overlap": "10h", "rotateEvery": "10h"}),
+    );
+    refused(Kind::Tenant, &object, "spec.signing.overlap", Fault::Rule);
+    let object = with(
+        tenant(),
+        "/spec/verification",
+        json!({"timeToLive": "ten minutes"}),
+    );
+    refused(
+        Kind::Tenant,
+        &object,
+        "spec.verification.timeToLive",
+        Fault::OutOfBounds,
+    );
+    let object = with(
+        relying_party(),
+        "/spec/obligations",
+        json!({"keepResult": "1s"}),
+    );
+    refused(
+        Kind::RelyingParty,
+        &object,
+        "spec.obligations.keepResult",
+        Fault::Rule,
+    );
+}
+
+#[test]
+fn the_home_region_cannot_move() {
+    let moved = with(tenant(), "/spec/regions", json!(["us-east", "eu-central"]));
+    let violations = judge(Kind::Tenant, &moved, Some(&tenant())).unwrap_err();
+    assert_eq!(
+        (violations[0].path.as_str(), violations[0].fault),
+        ("spec.regions", Fault::Rule)
+    );
+    let grown = with(tenant(), "/spec/regions", json!(["eu-central", "us-east"]));
+    assert!(judge(Kind::Tenant, &grown, Some(&tenant())).is_ok());
+}
+
+#[test]
+fn an_issuer_is_checked_in_exactly_one_way() {
+    let issuer = |value: Value| with(anchor(), "/spec/issuers", json!([value]));
+    let keys = json!({"keys": [{"kty": "EC"}]});
+    for fine in [
+        json!({"issuer": "https://pid.example", "jwksFile": "pid.json"}),
+        json!({"issuer": "did:jwk:eyJrdHkiOiJFQyJ9"}),
+        json!({"x509": {"caBundleFile": "ca.pem", "sanDns": ["*.pid.example"]}}),
+    ] {
+        assert_eq!(
+            faults(Kind::TrustAnchor, &issuer(fine.clone())),
+            [],
+            "{fine}"
+        );
+    }
+    for bad in [
+        json!({"issuer": "https://pid.example"}),
+        json!({"issuer": "https://pid.example", "jwks": keys, "jwksFile": "pid.json"}),
+        json!({"issuer": "did:jwk:eyJ9", "jwks": keys}),
+        json!({"jwks": keys}),
+    ] {
+        refused(
+            Kind::TrustAnchor,
+            &issuer(bad),
+            "spec.issuers[0]",
+            Fault::Rule,
+        );
+    }
+}
+
+#[test]
+fn authorities_come_inline_or_by_file_never_both() {
+    for x509 in [
+        json!({"sanDns": ["a.example"]}),
+        json!({"sanDns": ["a.example"], "caBundle": "x", "caBundleFile": "y"}),
+    ] {
+        let object = with(anchor(), "/spec/issuers", json!([{"x509": x509}]));
+        refused(
+            Kind::TrustAnchor,
+            &object,
+            "spec.issuers[0].x509",
+            Fault::Rule,
+        );
+    }
+    let object = with(
+        anchor(),
+        "/spec/status",
+        json!({"caBundle": "x", "caBundleFile": "y"}),
+    );
+    refused(Kind::TrustAnchor, &object, "spec.status", Fault::Rule);
+    let object = with(anchor(), "/spec/status", json!({"maxAge": "10s"}));
+    refused(
+        Kind::TrustAnchor,
+        &object,
+        "spec.status.maxAge",
+        Fault::Rule,
+    );
+}
+
+#[test]
+fn a_relying_party_proves_who_it_is() {
+    let object = with(relying_party(), "/spec/authentication", json!({}));
+    refused(
+        Kind::RelyingParty,
+        &object,
+        "spec.authentication",
+        Fault::Rule,
+    );
+    let object = with(
+        relying_party(),
+        "/spec/authentication/privateKeyJwt",
+        json!({}),
+    );
+    refused(
+        Kind::RelyingParty,
+        &object,
+        "spec.authentication.privateKeyJwt",
+        Fault::Rule,
+    );
+    let both = json!({"mutualTls": {"caBundleFile": "ca.pem", "sanDns": ["shop.example"]}, "privateKeyJwt": {"jwksFile": "k.json"}});
+    assert_eq!(
+        faults(
+            Kind::RelyingParty,
+            &with(relying_party(), "/spec/authentication", both)
+        ),
+        []
+    );
+}
+
+#[test]
+fn the_rule_of_a_policy_nests_freely_here() {
+    let mut rule = json!({"claim": "pid.birthdate", "age": {"atLeast": 18}});
+    for _ in 0..20 {
+        rule = json!({"not": rule});
+    }
+    assert_eq!(
+        faults(Kind::Policy, &with(policy(), "/spec/rule", rule)),
+        []
+    );
+    refused(
+        Kind::Policy,
+        &with(policy(), "/spec/rule", json!([])),
+        "spec.rule",
+        Fault::WrongType,
+    );
+}

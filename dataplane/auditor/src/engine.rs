@@ -1,0 +1,272 @@
+//! The engine of a log: durable appends, a Merkle tree, checkpoints and receipts. No network.
+//!
+//! A log is one directory in the layout of [C2SP tlog-tiles]:
+//!
+//! ```text
+//! VERSION                        format of the directory
+//! lock                           held by the process that writes
+//! checkpoint                     the newest signed checkpoint that every file below supports
+//! tile/<L>/<N>[.p/<W>]           hashes
+//! tile/entries/<N>[.p/<W>]       entries
+//! wal/<first index>.wal          entries not yet in full bundles
+//! tmp/                           files on their way to a name
+//! ```
+//!
+//! Three threads of control and one promise each. The **writer** takes what is queued, writes it
+//! to the write-ahead log, fsyncs once and acknowledges: acknowledged is durable, and indices are
+//! the order of the write-ahead log. The **checkpoint task** has the newest tree head signed. The
+//! **sealer** turns durable entries into tiles and bundles in the background, so the path of an
+//! append has exactly one fsync, shared by everyone who came in during the one before.
+//!
+//! After any write or fsync error the group is not acknowledged, `append` answers
+//! `log_unavailable` at once, and the tail is cut back to the last acknowledged entry before the
+//! log goes on; nothing that was refused can surface later.
+//!
+//! [C2SP tlog-tiles]: https://c2sp.org/tlog-tiles
+
+mod checkpoints;
+mod error;
+mod files;
+mod frame;
+mod queue;
+mod receipts;
+mod recovery;
+mod seal;
+mod shared;
+mod subtree;
+mod tree;
+mod wal;
+mod writer;
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use pavilion_tlog::{
+    Checkpoint, EMPTY_ROOT, Hash, MAX_ENTRY_BYTES, Proof, TileKind, TilePath, VerifierKey,
+};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+
+use self::frame::Leaf;
+use self::queue::Refused;
+use self::seal::Sealer;
+use self::shared::{Pending, Shared};
+use crate::metrics::LogMetrics;
+
+pub use self::checkpoints::Signed;
+pub use self::error::{AppendError, OpenError, ReceiptError};
+pub use self::shared::{Conditions, Settings, SignedCheckpoint};
+
+/// What an append weighs in the queue beside its bytes.
+const APPEND_OVERHEAD: usize = 128;
+
+/// An open log. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+    running: Arc<Mutex<Option<Running>>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    writer: JoinHandle<()>,
+    sealer: JoinHandle<()>,
+    /// The directory stays locked until both threads have ended.
+    lock: File,
+}
+
+/// Where an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Zero-based index in the log.
+    pub index: u64,
+    /// The entry's leaf hash (RFC 6962 section 2.1).
+    pub leaf_hash: Hash,
+}
+
+/// A log at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogStatus {
+    /// Entries that are durable.
+    pub size: u64,
+    /// Entries that the newest signed checkpoint covers; `None` before the first.
+    pub checkpoint_size: Option<u64>,
+    /// Appends that wait.
+    pub queued: usize,
+    /// What is well and what is not.
+    pub conditions: Conditions,
+}
+
+impl Log {
+    /// Opens a log, mends what a crash left, and starts its threads. Blocks while it reads.
+    pub fn open(settings: Settings, metrics: LogMetrics) -> Result<Self, OpenError> {
+        let origin = &settings.origin;
+        // The origin is also the name of the key that signs.
+        let is_name = VerifierKey::new(origin, [0; 32]).is_ok();
+        if !is_name || Checkpoint::new(origin, 0, EMPTY_ROOT).is_err() {
+            return Err(OpenError::Origin);
+        }
+        let directory = settings.directory.clone();
+        let recovered = recovery::open(&settings)?;
+        let shared = Arc::new(Shared::new(settings, recovered.tree, metrics));
+        shared.metrics.size(shared.tree.size());
+        let sealer = Sealer {
+            shared: Arc::clone(&shared),
+            placer: recovered.placer,
+            finished: recovered.finished,
+            backlog: recovered.backlog,
+            view_size: recovered.view_size,
+            viewed_at: None,
+            bundles: std::collections::VecDeque::new(),
+        };
+        let for_writer = Arc::clone(&shared);
+        let wal = recovered.wal;
+        let name = |name: &str| thread::Builder::new().name(name.to_owned());
+        let writer = name("log-writer").spawn(move || writer::run(&for_writer, wal));
+        let writer = writer.map_err(OpenError::io(&directory))?;
+        let sealer = name("log-sealer").spawn(move || sealer.run());
+        let sealer = sealer.map_err(OpenError::io(&directory))?;
+        let running = Running {
+            writer,
+            sealer,
+            lock: recovered.lock,
+        };
+        Ok(Self {
+            shared,
+            running: Arc::new(Mutex::new(Some(running))),
+        })
+    }
+
+    /// Appends an entry of 1 to 65,535 bytes. When this returns `Ok`, the entry is on disk.
+    pub async fn append(&self, entry: Bytes) -> Result<Appended, AppendError> {
+        if entry.is_empty() || entry.len() > MAX_ENTRY_BYTES {
+            return Err(AppendError::Invalid);
+        }
+        if self.shared.failing.load(Ordering::Acquire) {
+            return Err(AppendError::Unavailable(
+                "an earlier write failed".to_owned(),
+            ));
+        }
+        let began = Instant::now();
+        let leaf = Leaf::new(entry);
+        let leaf_hash = leaf.hash;
+        let (acknowledge, acknowledged) = oneshot::channel();
+        let weight = leaf.entry.len() + APPEND_OVERHEAD;
+        match self
+            .shared
+            .appends
+            .try_push(Pending { leaf, acknowledge }, weight)
+        {
+            Ok(()) => {}
+            Err(Refused::Full(_)) => {
+                self.shared.metrics.overload();
+                return Err(AppendError::Overloaded);
+            }
+            Err(Refused::Closed(_)) => {
+                return Err(AppendError::Unavailable("the log is closing".to_owned()));
+            }
+        }
+        let answer = timeout(self.shared.settings.append_deadline, acknowledged).await;
+        let answer =
+            answer.map_err(|_| AppendError::Unavailable("the disk takes too long".to_owned()))?;
+        let index =
+            answer.map_err(|_| AppendError::Unavailable("the log was closed".to_owned()))??;
+        self.shared.metrics.acknowledged(began.elapsed());
+        Ok(Appended { index, leaf_hash })
+    }
+
+    /// The receipt of an acknowledged entry; waits for a checkpoint that covers it.
+    pub async fn receipt(&self, index: u64) -> Result<Proof, ReceiptError> {
+        receipts::receipt(&self.shared, index).await
+    }
+
+    /// Makes checkpoints until dropped; `sign` gets each checkpoint's text. Run it once.
+    pub async fn make_checkpoints<F, W>(&self, sign: F)
+    where
+        F: Fn(String) -> W,
+        W: Future<Output = Result<Signed, String>>,
+    {
+        checkpoints::run(&self.shared, sign).await;
+    }
+
+    /// The newest signed checkpoint.
+    pub fn checkpoint(&self) -> Option<Arc<SignedCheckpoint>> {
+        self.shared.published()
+    }
+
+    /// A hash tile, as it is in the tree of the newest checkpoint or narrower; `None` for one that
+    /// this tree has not, and for entry bundles. May read the disk.
+    pub fn tile(&self, path: TilePath) -> io::Result<Option<Vec<u8>>> {
+        let size = self.shared.published().map_or(0, |signed| signed.size);
+        let covered = path
+            .in_tree(size)
+            .is_some_and(|whole| whole.width() >= path.width());
+        if !covered || path.kind() == TileKind::Entries {
+            return Ok(None);
+        }
+        self.shared.tree.tile(path)
+    }
+
+    /// The log at this moment.
+    pub fn status(&self) -> LogStatus {
+        LogStatus {
+            size: self.shared.durable.load(Ordering::Acquire),
+            checkpoint_size: self.shared.published().map(|signed| signed.size),
+            queued: self.shared.appends.depth(),
+            conditions: self.shared.conditions.borrow().clone(),
+        }
+    }
+
+    /// Follows what is well and what is not.
+    pub fn conditions(&self) -> watch::Receiver<Conditions> {
+        self.shared.conditions.subscribe()
+    }
+
+    /// Waits until the newest checkpoint covers everything durable, or the time is over.
+    pub async fn settle(&self, patience: Duration) -> bool {
+        let size = self.shared.durable.load(Ordering::Acquire);
+        let mut checkpoints = self.shared.checkpoints.subscribe();
+        self.shared.want(size);
+        let covered = checkpoints.wait_for(|state| {
+            state
+                .newest
+                .as_ref()
+                .is_some_and(|newest| newest.size >= size)
+        });
+        timeout(patience, covered)
+            .await
+            .is_ok_and(|covered| covered.is_ok())
+    }
+
+    /// Takes no more appends, finishes those that wait, writes the files, ends the threads and
+    /// unlocks the directory. Blocks.
+    pub fn close(&self) {
+        self.shared.appends.close();
+        let running = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(Running {
+            writer,
+            sealer,
+            lock,
+        }) = running
+        {
+            for (thread, name) in [(writer, "writer"), (sealer, "sealer")] {
+                if thread.join().is_err() {
+                    tracing::error!(
+                        thread = name,
+                        "a thread of the log ended by a fault of its own"
+                    );
+                }
+            }
+            drop(lock);
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! The write-ahead log on disk: segment files in which an entry is durable before anything else.
+//!
+//! One batch is one frame, one write and one `fdatasync`. Only after that has it been
+//! acknowledged, and only then is the next one written. When a write or an fsync fails, the file's
+//! unsynced state is unknown and the kernel may have dropped the dirty pages (after which an fsync
+//! of the same file would succeed without having written anything), so the segment is left alone
+//! and [`Wal::repair`] does this before the next append: the file is opened anew, its cached pages
+//! are dropped, every acknowledged frame is read back and compared, whatever follows them is cut
+//! off (nobody was told about it), the cut is fsynced, and appending goes on in a new file.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use rustix::fs::{Advice, fadvise};
+
+use super::files::sync_folder;
+use super::frame::{self, Leaf, SALT, SEGMENT_HEADER};
+
+/// The folder of the segments below the log's directory.
+pub(crate) const FOLDER: &str = "wal";
+
+/// A segment that is no longer written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub path: PathBuf,
+    /// One past the index of the last entry in it.
+    pub end: u64,
+}
+
+/// Finished segments, oldest first; shared with whoever moves entries into bundles.
+pub(crate) type FinishedSegments = Arc<Mutex<VecDeque<Finished>>>;
+
+/// The writer's half: appends batches.
+#[derive(Debug)]
+pub(crate) struct Wal {
+    folder: PathBuf,
+    origin: String,
+    segment_bytes: u64,
+    next: u64,
+    active: Option<Segment>,
+    /// A segment whose last write failed; to be repaired before anything else is written.
+    suspect: Option<Segment>,
+    finished: FinishedSegments,
+    buffer: Vec<u8>,
+    #[cfg(test)]
+    pub faults: Arc<Faults>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    file: File,
+    path: PathBuf,
+    header: [u8; SEGMENT_HEADER],
+    first: u64,
+    /// Everything before this offset is acknowledged.
+    acknowledged: u64,
+    /// One past the index of the last acknowledged entry.
+    end: u64,
+}
+
+/// Makes the disk fail in tests of this crate: there is no way to ask a real one.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    pub syncs: std::sync::atomic::AtomicU32,
+}
+
+impl Wal {
+    /// A log that goes on at index `next`, after the `finished` segments. Nothing is written yet.
+    pub fn new(
+        root: &Path,
+        origin: &str,
+        segment_bytes: u64,
+        next: u64,
+        finished: FinishedSegments,
+    ) -> Self {
+        Self {
+            folder: root.join(FOLDER),
+            origin: origin.to_owned(),
+            segment_bytes,
+            next,
+            active: None,
+            suspect: None,
+            finished,
+            buffer: Vec::new(),
+            #[cfg(test)]
+            faults: Arc::default(),
+        }
+    }
+
+    /// Makes the batch durable and returns the index of its first entry. After an error nothing of
+    /// the batch counts, and nothing more is appended until [`Wal::repair`] succeeds.
+    pub fn append(&mut self, batch: &[Leaf]) -> io::Result<u64> {
+        let first = self.next;
+        self.ensure_segment()?;
+        let Some(segment) = self.active.as_mut() else {
+            return Err(io::Error::other("no segment"));
+        };
+        self.buffer.clear();
+        frame::write(&mut self.buffer, &segment.header, first, batch.iter());
+        let written = segment
+            .file
+            .write_all_at(&self.buffer, segment.acknowledged);
+        let synced = written.and_then(|()| segment.file.sync_data());
+        #[cfg(test)]
+        let synced = synced.and_then(|()| self.faults.strike());
+        if let Err(error) = synced {
+            self.suspect = self.active.take();
+            return Err(error);
+        }
+        segment.acknowledged += self.buffer.len() as u64;
+        segment.end += batch.len() as u64;
+        self.next = segment.end;
+        Ok(first)
+    }
+
+    /// Makes sure that the next append has a place to go. After a failure this first cuts the
+    /// segment back to what was acknowledged; see the module's words.
+    pub fn repair(&mut self) -> io::Result<()> {
+        if let Some(segment) = &self.suspect {
+            segment.verify_and_cut(&self.origin)?;
+            let kept = segment.end > segment.first;
+            let (path, end) = (segment.path.clone(), segment.end);
+            self.suspect = None;
+            if kept {
+                self.lock_finished().push_back(Finished { path, end });
+            } else {
+                fs::remove_file(&path)?;
+            }
+        }
+        self.ensure_segment()
+    }
+
+    /// Finishes the active segment when it is long enough, and makes a new one if there is none.
+    fn ensure_segment(&mut self) -> io::Result<()> {
+        if self.suspect.is_some() {
+            return Err(io::Error::other("the write-ahead log waits for its repair"));
+        }
+        if let Some(full) = self
+            .active
+            .take_if(|active| active.acknowledged >= self.segment_bytes)
+        {
+            self.lock_finished().push_back(Finished {
+                path: full.path,
+                end: full.end,
+            });
+        }
+        if self.active.is_none() {
+            self.active = Some(Segment::create(&self.folder, self.next, &self.origin)?);
+        }
+        Ok(())
+    }
+
+    fn lock_finished(&self) -> std::sync::MutexGuard<'_, VecDeque<Finished>> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Segment {
+    fn create(folder: &Path, first: u64, origin: &str) -> io::Result<Self> {
+        let path = folder.join(format!("{first:020}.wal"));
+        let mut salt = [0; SALT];
+        aws_lc_rs::rand::fill(&mut salt).map_err(io::Error::other)?;
+        let header = frame::segment_header(first, origin, salt);
+        // What stands under this name holds no entry: an attempt that failed, or an unused one.
+        let made = remove_if_there(&path).and_then(|()| {
+            let file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&path)?;
+            file.write_all_at(&header, 0)?;
+            file.sync_all()?;
+            sync_folder(folder)?;
+            Ok(file)
+        });
+        let file = made.inspect_err(|_| {
+            // The error that matters is the one that is returned.
+            let _ = fs::remove_file(&path);
+        })?;
+        Ok(Self {
+            file,
+            path,
+            header,
+            first,
+            acknowledged: SEGMENT_HEADER as u64,
+            end: first,
+        })
+    }
+
+    /// Reads the acknowledged frames back from the disk itself and cuts what follows them.
+    fn verify_and_cut(&self, origin: &str) -> io::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        drop_cache(&file)?;
+        let mut bytes = vec![0; usize::try_from(self.acknowledged).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, 0)?;
+        let read = frame::read(&Bytes::from(bytes), origin).map_err(io::Error::other)?;
+        if read.whole as u64 != self.acknowledged || read.first != self.first {
+            return Err(io::Error::other("acknowledged entries cannot be read back"));
+        }
+        file.set_len(self.acknowledged)?;
+        file.sync_all()
+    }
+}
+
+/// Removes the finished segments whose entries all lie below `index`.
+pub(crate) fn drop_below(finished: &FinishedSegments, index: u64) -> io::Result<()> {
+    let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
+    while let Some(oldest) = finished.front().filter(|segment| segment.end <= index) {
+        fs::remove_file(&oldest.path)?;
+        finished.pop_front();
+    }
+    Ok(())
+}
+
+/// The segment files of a log, oldest first.
+pub(crate) fn segment_files(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(root.join(FOLDER))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wal") {
+            paths.push(path);
+        }
+    }
+    // Names are the first index with 20 digits: their order is the order of the entries.
+    paths.sort();
+    Ok(paths)
+}
+
+/// Makes sure that what is read next comes from the disk: fsyncs, then drops clean pages.
+pub(crate) fn drop_cache(file: &File) -> io::Result<()> {
+    fadvise(file, 0, None, Advice::DontNeed)?;
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+impl Faults {
+    /// Fails as many fsyncs as were ordered.
+    fn strike(&self) -> io::Result<()> {
+        use std::sync::atomic::Ordering::SeqCst;
+        let ordered = self
+            .syncs
+            .fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        if ordered.is_ok() {
+            Err(io::Error::other("the disk failed"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::Ordering::SeqCst;
+
+    use super::*;
+
+    const ORIGIN: &str = "example.com/log";
+
+    fn wal(root: &Path) -> Wal {
+        fs::create_dir_all(root.join(FOLDER)).unwrap();
+        Wal::new(root, ORIGIN, 1024, 0, FinishedSegments::default())
+    }
+
+    fn batch(text: &str) -> Vec<Leaf> {
+        vec![Leaf::new(Bytes::copy_from_slice(text.as_bytes()))]
+    }
+
+    /// Every entry on disk, in the order of the files.
+    fn entries(root: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        for path in segment_files(root).unwrap() {
+            let read = frame::read(&fs::read(path).unwrap().into(), ORIGIN).unwrap();
+            assert_eq!(read.first, found.len() as u64);
+            found.extend(
+                read.leaves
+                    .iter()
+                    .map(|l| String::from_utf8_lossy(&l.entry).into_owned()),
+            );
+        }
+        found
+    }
+
+    #[test]
+    fn a_batch_whose_fsync_failed_is_cut_and_its_index_used_again() {
+        let root = tempfile::tempdir().unwrap();
+        let mut wal = wal(root.path());
+        assert_eq!(wal.append(&batch("kept")).unwrap(), 0);
+        wal.faults.syncs.store(1, SeqCst);
+        assert!(wal.append(&batch("lost")).is_err());
+        assert!(
+            wal.append(&batch("too early")).is_err(),
+            "nothing is written before the repair"
+        );
+        wal.repair().unwrap();
+        assert_eq!(wal.append(&batch("next")).unwrap(), 1);
+        assert_eq!(entries(root.path()), ["kept", "next"]);
+    }
+
+    #[test]
+    fn a_first_batch_that_failed_leaves_no_segment_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let mut wal = wal(root.path());
+        wal.faults.syncs.store(1, SeqCst);
+        assert!(wal.append(&batch("lost")).is_err());
+        wal.repair().unwrap();
+        assert_eq!(wal.append(&batch("first")).unwrap(), 0);
+        assert_eq!(entries(root.path()), ["first"]);
+    }
+
+    #[test]
+    fn acknowledged_entries_that_do_not_read_back_are_never_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        let mut wal = wal(root.path());
+        wal.append(&batch("kept")).unwrap();
+        wal.faults.syncs.store(1, SeqCst);
+        assert!(wal.append(&batch("lost")).is_err());
+        let path = &segment_files(root.path()).unwrap()[0];
+        let mut bytes = fs::read(path).unwrap();
+        bytes[SEGMENT_HEADER + frame::FRAME_HEADER + 3] ^= 1;
+        fs::write(path, bytes).unwrap();
+        assert!(wal.repair().is_err());
+        assert!(wal.append(&batch("next")).is_err());
+    }
+
+    #[test]
+    fn segments_are_finished_when_full_and_dropped_when_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let mut wal = wal(root.path());
+        for _ in 0..6 {
+            wal.append(&batch(&"x".repeat(500))).unwrap();
+        }
+        assert_eq!(segment_files(root.path()).unwrap().len(), 3);
+        drop_below(&wal.finished, 3).unwrap();
+        assert_eq!(segment_files(root.path()).unwrap().len(), 2);
+        drop_below(&wal.finished, 100).unwrap();
+        assert_eq!(
+            segment_files(root.path()).unwrap().len(),
+            1,
+            "the active one stays"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_an_error_and_no_entry() {
+        let root = tempfile::tempdir().unwrap();
+        let mut wal = wal(root.path());
+        fs::remove_dir(root.path().join(FOLDER)).unwrap();
+        assert!(wal.append(&batch("x")).is_err());
+        assert!(wal.repair().is_err());
+        fs::create_dir(root.path().join(FOLDER)).unwrap();
+        wal.repair().unwrap();
+        assert_eq!(wal.append(&batch("x")).unwrap(), 0);
+    }
+}

@@ -1,0 +1,97 @@
+//! A disk that is really full: a small tmpfs, which only root can mount.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pavilion_catalogue::log;
+
+use crate::directory::audit;
+use crate::world::{finish, open_signing};
+
+/// A mounted file system of one MiB; gone when dropped.
+struct SmallDisk {
+    path: PathBuf,
+    /// Removed after the disk was unmounted.
+    _folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        fs::create_dir(&path).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "pavilion-test"])
+            .arg(&path)
+            .status();
+        mounted
+            .is_ok_and(|status| status.success())
+            .then_some(Self {
+                path,
+                _folder: folder,
+            })
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // A mount that stays would keep the test's folder; there is nobody to tell.
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_and_keeps_what_it_acknowledged_and_goes_on_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: mounting a small tmpfs needs root");
+        return;
+    };
+    let ballast = disk.path.join("ballast");
+    fs::write(&ballast, vec![0; 400 * 1024]).unwrap();
+    let directory = disk.path.join("log");
+    let log = open_signing(&directory);
+    let entry = |number: u32| Bytes::from(format!("{number:08}").repeat(64));
+    let (mut acknowledged, mut number) = (Vec::new(), 0);
+    let refused = loop {
+        match log.append(entry(number)).await {
+            Ok(appended) => acknowledged.push((appended.index, entry(number))),
+            Err(error) => break error,
+        }
+        number += 1;
+        assert!(number < 10_000, "the disk never fills");
+    };
+    assert_eq!(refused.entry().code, log::UNAVAILABLE.code);
+    let conditions = log.status().conditions;
+    assert!(
+        conditions.writer.is_err() || conditions.sealer.is_err(),
+        "{conditions:?}"
+    );
+    // Room again: the log comes back by itself.
+    fs::remove_file(&ballast).unwrap();
+    let mut waited = 0;
+    let next = loop {
+        match log.append(entry(900_000)).await {
+            Ok(appended) => break appended,
+            Err(error) if waited < 600 => {
+                assert_eq!(error.entry().code, log::UNAVAILABLE.code);
+                waited += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    acknowledged.push((next.index, entry(900_000)));
+    finish(log).await;
+    let entries = audit(&directory);
+    assert_eq!(
+        entries.len(),
+        acknowledged.len(),
+        "what was refused is not there"
+    );
+    for (index, entry) in acknowledged {
+        assert_eq!(entries[usize::try_from(index).unwrap()], entry);
+    }
+}

@@ -1,0 +1,100 @@
+//! Reasons on manifests' conditions.
+
+entries! { Manifest;
+    READY = "Ready", 0, FINAL,
+        "Everything is as it should be",
+        "The object is served.",
+        "Nothing to do.";
+    ACCEPTED = "Accepted", 0, FINAL,
+        "The manifest is valid",
+        "It was read and checked.",
+        "Nothing to do.";
+    PROGRESSING = "Progressing", 0, RETRY,
+        "A change is on its way",
+        "The data plane does not serve the newest bundle yet.",
+        "Wait; if it lasts look at the tenant's programs.";
+    SUSPENDED = "Suspended", 0, FINAL,
+        "The tenant is suspended",
+        "spec.suspend is true; its routes are withdrawn.",
+        "Set spec.suspend to false.";
+    SYNTAX_INVALID = "SyntaxInvalid", 0, FINAL,
+        "The file is not readable YAML",
+        "The file cannot be parsed, is too large, or is nested too deeply.",
+        "Correct the file at the line named.";
+    KIND_UNKNOWN = "KindUnknown", 0, FINAL,
+        "The kind is not one of ours",
+        "apiVersion and kind name nothing that is known here.",
+        "Use pavilion.dev/v1alpha1 and Tenant, Policy, TrustAnchor or RelyingParty.";
+    FIELD_UNKNOWN = "FieldUnknown", 0, FINAL,
+        "There is no such field",
+        "The manifest has a field that the schema does not know.",
+        "Remove or correct the field at the path named.";
+    FIELD_INVALID = "FieldInvalid", 0, FINAL,
+        "A field has the wrong type or form",
+        "The value does not fit the schema.",
+        "Correct the field at the path named.";
+    NAME_INVALID = "NameInvalid", 0, FINAL,
+        "A name is not allowed",
+        "The name breaks the rules of its kind.",
+        "Choose a name that fits.";
+    DUPLICATE_OBJECT = "DuplicateObject", 0, FINAL,
+        "The object stands twice",
+        "Two documents have the same kind, namespace and name.",
+        "Remove one.";
+    NAMESPACE_UNKNOWN = "NamespaceUnknown", 0, FINAL,
+        "The namespace belongs to no tenant",
+        "A tenant's namespace is pavilion- and its name.",
+        "Correct metadata.namespace or add the Tenant.";
+    REFERENCE_DANGLING = "ReferenceDangling", 0, FINAL,
+        "A reference leads nowhere",
+        "The object named does not exist in the namespace.",
+        "Create it or correct the name.";
+    HOST_DUPLICATE = "HostDuplicate", 0, FINAL,
+        "A host stands twice",
+        "The same host is listed more than once.",
+        "List each host once.";
+    HOST_CLAIMED = "HostClaimed", 0, FINAL,
+        "Two tenants claim one host",
+        "A host belongs to one tenant.",
+        "Remove the host from one of them.";
+    FILE_UNREADABLE = "FileUnreadable", 0, FINAL,
+        "A file that the manifest names cannot be read",
+        "It is missing, too large or not of the expected form.",
+        "Correct the path or the file.";
+    KEY_SET_INVALID = "KeySetInvalid", 0, FINAL,
+        "A key set cannot be used",
+        "It is not a JWKS of public keys with supported algorithms.",
+        "Give public EC P-256, P-384, P-521 or Ed25519 keys.";
+    CERTIFICATE_INVALID = "CertificateInvalid", 0, FINAL,
+        "A certificate cannot be used",
+        "It cannot be read, has expired, or does not fit its key or host.",
+        "Give a valid PEM certificate.";
+    LIFETIME_INVALID = "LifetimeInvalid", 0, FINAL,
+        "Lifetimes contradict each other",
+        "A duration is outside its bounds or a key would retire before its last answer.",
+        "Correct the durations named.";
+    POLICY_INVALID = "PolicyInvalid", 0, FINAL,
+        "The policy does not compile",
+        "A reference, type or limit in the policy is wrong.",
+        "Correct the field at the path named.";
+    CLAUSE_NEVER_TRUE = "ClauseNeverTrue", 0, FINAL,
+        "A clause can never be true",
+        "Its conditions exclude each other, so the policy could never pass.",
+        "Correct the clause at the path named.";
+    POLICY_TOO_LARGE = "PolicyTooLarge", 0, FINAL,
+        "The policy is over a limit",
+        "The rule is nested too deeply or has too many nodes.",
+        "Split the policy.";
+    SET_REFUSED = "SetRefused", 0, FINAL,
+        "Another manifest of the set is invalid",
+        "A set of manifests takes effect whole or not at all.",
+        "Correct the objects that are not Accepted.";
+    DATA_PLANE_UNAVAILABLE = "DataPlaneUnavailable", 0, RETRY,
+        "The data plane is not ready",
+        "A program of the tenant is not ready or keeps restarting.",
+        "Look at the program and reason named.";
+    BUNDLE_REFUSED = "BundleRefused", 0, FINAL,
+        "The data plane refused the bundle",
+        "The last good bundle keeps serving.",
+        "A defect; the message says what was refused.";
+}

@@ -1,0 +1,20 @@
+//! What policy authors and relying parties rely on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "policy/agreement.rs"]
+mod agreement;
+#[path = "policy/decisions.rs"]
+mod decisions;
+#[path = "policy/direct.rs"]
+mod direct;
+#[path = "policy/documents.rs"]
+mod documents;
+#[path = "policy/examples.rs"]
+mod examples;
+#[path = "policy/guide.rs"]
+mod guide;
+#[path = "policy/never.rs"]
+mod never;
+#[path = "policy/refusals.rs"]
+mod refusals;

@@ -1,0 +1,33 @@
+//! What every program of the data plane does as a process.
+//!
+//! [`run`] is a program's whole frame: it reads one configuration file strictly, writes JSON log
+//! lines, sends traces where `--otlp` says, serves `/livez /readyz /metrics /status` on its health
+//! socket, drains on the first signal and ends at once on the second, and leaves with an exit code
+//! that a supervisor can act on ([`Exit`]). Beside it live the two things several programs need to
+//! do in the same way: listen on a unix socket ([`socket`]) and follow a document that is replaced
+//! by rename ([`watch`]).
+
+mod arguments;
+mod config;
+pub mod crypto;
+mod exit;
+pub mod health;
+mod health_server;
+mod log;
+mod metrics;
+mod run;
+mod shutdown;
+pub mod socket;
+pub mod traces;
+pub mod watch;
+
+pub use config::{Listen, LogLevel, ProcessConfig, ProgramConfig, read_config};
+pub use exit::Exit;
+pub use health::{Check, Health};
+pub use metrics::Metrics;
+pub use run::{Context, Identity, run};
+pub use shutdown::Shutdown;
+pub use watch::watch_document;
+
+/// The commit this was built from; "unknown" when built outside git.
+pub const COMMIT: &str = env!("PAVILION_COMMIT");

@@ -1,0 +1,551 @@
+//! What a status list says, and what is made of one that says nothing.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pavilion_catalogue::status;
+use pavilion_proofs::sd_jwt::Credential;
+use pavilion_proofs::status::{StatusLists, StatusOptions, StatusOutcome, parse_list};
+use pavilion_proofs::wallet::{Issuer, ListDraft};
+use pavilion_proofs::{OnUnreachable, Verified};
+use serde_json::{Value, json};
+
+use crate::certificates::{authority, believes, dns};
+use crate::status_network::{Reply, Server};
+use crate::world::{World, copy, key, now, reference, seconds};
+
+const LEEWAY: Duration = Duration::from_mins(1);
+
+/// A world with a list of 64 entries at a server of its own.
+pub struct Listed {
+    pub world: World,
+    pub server: Server,
+    pub lists: StatusLists,
+}
+
+impl Listed {
+    pub async fn new() -> Self {
+        Self::of(World::new()).await
+    }
+
+    async fn of(world: World) -> Self {
+        let listed = Self {
+            server: Server::start().await,
+            world,
+            lists: StatusLists::default(),
+        };
+        listed.publish(|_| {});
+        listed
+    }
+
+    pub fn uri(&self) -> String {
+        self.server.uri("/lists/1")
+    }
+
+    /// Publishes the list that `change` makes of one with the entries valid, revoked, suspended,
+    /// reserved.
+    pub fn publish(&self, change: impl FnOnce(&mut ListDraft)) {
+        let mut draft = ListDraft::new(self.uri(), 64, now() - seconds(30));
+        draft.values[..4].copy_from_slice(&[0, 1, 2, 3]);
+        draft.expires_at = Some(now() + seconds(86_400));
+        change(&mut draft);
+        self.server
+            .reply(Reply::list(self.world.issuer.status_list(&draft).unwrap()));
+    }
+
+    /// Publishes a list token with a payload or header changed by hand.
+    pub fn publish_raw(&self, change: impl FnOnce(&mut Value, &mut Value)) {
+        let mut header = json!({"alg": "ES256", "typ": "statuslist+jwt", "kid": self.world.issuer_key.public().kid()});
+        let mut payload = json!({
+            "sub": self.uri(),
+            "iat": now().as_second(),
+            "exp": now().as_second() + 600,
+            "status_list": {"bits": 1, "lst": "eNrbuRgAAhcBXQ"},
+        });
+        change(&mut header, &mut payload);
+        let token = self
+            .world
+            .issuer_key
+            .sign_compact(&header, payload.to_string().as_bytes());
+        self.server.reply(Reply::list(token.unwrap()));
+    }
+
+    pub fn credential(&self, index: u64) -> Verified<Credential> {
+        let mut draft = self.world.draft();
+        draft.status = Some(reference(&self.uri(), index));
+        self.world
+            .verify(&self.world.presentation_of(&draft))
+            .unwrap()
+    }
+
+    pub async fn check(&self, index: u64) -> StatusOutcome {
+        self.check_at(index, now()).await
+    }
+
+    pub async fn check_at(&self, index: u64, at: Timestamp) -> StatusOutcome {
+        self.lists.check(&self.credential(index), at, LEEWAY).await
+    }
+}
+
+#[tokio::test]
+async fn a_list_says_valid_revoked_or_suspended_and_anything_else_says_nothing() {
+    let listed = Listed::new().await;
+    assert_eq!(listed.check(0).await, StatusOutcome::Valid);
+    assert_eq!(listed.check(1).await, StatusOutcome::Revoked);
+    assert_eq!(listed.check(2).await, StatusOutcome::Suspended);
+    assert_eq!(
+        listed.check(3).await,
+        StatusOutcome::Indeterminate(&status::VALUE_UNKNOWN)
+    );
+    assert_eq!(listed.check(63).await, StatusOutcome::Valid);
+    assert_eq!(listed.server.asked(), 1);
+}
+
+#[test]
+fn every_outcome_but_a_pass_has_a_code() {
+    let codes = [
+        StatusOutcome::Valid,
+        StatusOutcome::Unstated,
+        StatusOutcome::Revoked,
+        StatusOutcome::Suspended,
+    ]
+    .map(|outcome| outcome.code().map(|entry| entry.code));
+    assert_eq!(
+        codes,
+        [None, None, Some("status_revoked"), Some("status_suspended")]
+    );
+    for outcome in [
+        StatusOutcome::Indeterminate(&status::LIST_STALE),
+        StatusOutcome::Failed(&status::LIST_STALE),
+    ] {
+        assert_eq!(outcome.code(), Some(&status::LIST_STALE));
+    }
+}
+
+#[tokio::test]
+async fn an_index_beyond_the_list_says_nothing() {
+    let listed = Listed::new().await;
+    for index in [64, 1 << 40, u64::MAX] {
+        assert_eq!(
+            listed.check(index).await,
+            StatusOutcome::Indeterminate(&status::INDEX_OUT_OF_RANGE)
+        );
+    }
+}
+
+#[test]
+fn the_published_vectors_read_as_they_should() {
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/status-list.json")).unwrap();
+    for vector in vectors["lists"].as_array().unwrap() {
+        let payload = json!({"sub": "s", "iat": 1, "status_list": {"bits": vector["bits"], "lst": vector["lst"]}});
+        let list = parse_list(payload.to_string().as_bytes(), 1 << 20)
+            .unwrap()
+            .list;
+        for pair in vector["values"].as_array().unwrap() {
+            let (index, value) = (pair[0].as_u64().unwrap(), pair[1].as_u64().unwrap());
+            assert_eq!(
+                list.get(index).map(u64::from),
+                Some(value),
+                "{} at {index}",
+                vector["bits"]
+            );
+        }
+        let mentioned = vector["values"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|pair| pair[1] != 0)
+            .count();
+        let set = (0..1 << 20)
+            .filter(|index| list.get(*index) != Some(0))
+            .count();
+        assert_eq!(set, mentioned);
+        assert_eq!(list.get(1 << 20), None);
+    }
+}
+
+#[tokio::test]
+async fn a_credential_without_status_fails_where_one_is_demanded_and_only_there() {
+    let mut listed = Listed::new().await;
+    let unstated = |world: &World| {
+        world
+            .verify(&world.presentation_of(&world.draft()))
+            .unwrap()
+    };
+    let credential = unstated(&listed.world);
+    assert_eq!(
+        listed.lists.check(&credential, now(), LEEWAY).await,
+        StatusOutcome::Unstated
+    );
+    listed.world.anchor.status.required = true;
+    let credential = unstated(&listed.world);
+    assert_eq!(
+        listed.lists.check(&credential, now(), LEEWAY).await,
+        StatusOutcome::Failed(&status::MISSING)
+    );
+}
+
+#[tokio::test]
+async fn a_status_by_another_mechanism_says_nothing() {
+    let listed = Listed::new().await;
+    let presentation = listed.world.with_payload(|payload| {
+        payload["status"] =
+            json!({"identifier_list": {"id": "aa", "uri": "https://status.example/ids"}});
+    });
+    let credential = listed.world.verify(&presentation).unwrap();
+    assert_eq!(
+        listed.lists.check(&credential, now(), LEEWAY).await,
+        StatusOutcome::Indeterminate(&status::MECHANISM_UNSUPPORTED)
+    );
+}
+
+#[test]
+fn a_status_reference_that_is_malformed_makes_the_credential_invalid() {
+    let world = World::new();
+    for status in [
+        json!("x"),
+        json!({"status_list": {"idx": -1, "uri": "https://a.example"}}),
+        json!({"status_list": {"idx": 1.5, "uri": "https://a.example"}}),
+        json!({"status_list": {"idx": "1", "uri": "https://a.example"}}),
+        json!({"status_list": {"idx": 1}}),
+        json!({"status_list": []}),
+    ] {
+        let presentation = world.with_payload(|payload| payload["status"] = status);
+        assert_eq!(world.refusal(&presentation), "credential_invalid");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_was_not_signed_by_the_issuer_says_nothing() {
+    let listed = Listed::new().await;
+    let forger = Issuer::new(crate::world::ISSUER, key());
+    let draft = ListDraft::new(listed.uri(), 64, now());
+    listed
+        .server
+        .reply(Reply::list(forger.status_list(&draft).unwrap()));
+    assert_eq!(
+        listed.check(0).await,
+        StatusOutcome::Indeterminate(&status::LIST_INVALID)
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_was_signed_by_the_right_kid_and_the_wrong_key_says_nothing() {
+    let mut listed = Listed::new().await;
+    let credential = listed.credential(0);
+    let kid = listed.world.issuer_key.public().kid().unwrap().to_owned();
+    listed.world.issuer_key = key();
+    listed.publish_raw(|header, _| header["kid"] = json!(kid));
+    let outcome = listed.lists.check(&credential, now(), LEEWAY).await;
+    assert_eq!(outcome, StatusOutcome::Indeterminate(&status::LIST_INVALID));
+}
+
+#[tokio::test]
+async fn a_list_is_held_to_every_rule_of_its_format() {
+    type Change = fn(&mut Value, &mut Value);
+    let changes: [Change; 16] = [
+        |header, _| header["typ"] = json!("JWT"),
+        |header, _| header["kid"] = json!("unknown"),
+        |_, payload| payload["sub"] = json!("https://other.example/lists/1"),
+        |_, payload| payload["iss"] = json!("https://other.example"),
+        |_, payload| payload["iat"] = json!(now().as_second() + 61),
+        |_, payload| payload["iat"] = json!("today"),
+        |_, payload| payload["exp"] = json!("tomorrow"),
+        |_, payload| payload["ttl"] = json!(-1),
+        |_, payload| payload["ttl"] = json!("long"),
+        |_, payload| payload["status_list"]["bits"] = json!(3),
+        |_, payload| payload["status_list"]["bits"] = json!("1"),
+        |_, payload| payload["status_list"]["lst"] = json!("not base64!"),
+        |_, payload| payload["status_list"]["lst"] = json!("AAAA"),
+        |_, payload| payload["status_list"]["lst"] = json!("eNrbuRgAAhcB"),
+        |_, payload| payload["status_list"]["lst"] = json!("eNrbuRgAAhcBXQAA"),
+        |_, payload| *payload = json!([]),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let listed = Listed::new().await;
+        listed.publish_raw(change);
+        assert_eq!(
+            listed.check(0).await,
+            StatusOutcome::Indeterminate(&status::LIST_INVALID),
+            "change {number}"
+        );
+    }
+    let listed = Listed::new().await;
+    listed.publish_raw(|_, payload| {
+        payload["iss"] = json!(crate::world::ISSUER);
+        payload["ttl"] = json!(43_200.5);
+        payload["aggregation_uri"] = json!("https://status.example/all");
+    });
+    assert_eq!(listed.check(0).await, StatusOutcome::Revoked);
+}
+
+#[tokio::test]
+async fn a_list_that_no_one_signed_says_nothing() {
+    let listed = Listed::new().await;
+    listed
+        .server
+        .reply(Reply::list("eyJhbGciOiJub25lIn0.e30.".to_owned()));
+    assert_eq!(
+        listed.check(0).await,
+        StatusOutcome::Indeterminate(&status::LIST_INVALID)
+    );
+}
+
+#[tokio::test]
+async fn an_expired_list_is_stale() {
+    let listed = Listed::new().await;
+    listed.publish(|draft| draft.expires_at = Some(now() - seconds(60)));
+    assert_eq!(
+        listed.check(0).await,
+        StatusOutcome::Indeterminate(&status::LIST_STALE)
+    );
+}
+
+#[tokio::test]
+async fn a_list_without_expiry_is_stale_by_its_age() {
+    let mut listed = Listed::new().await;
+    listed.world.anchor.status.max_age_seconds = 600;
+    listed.publish(|draft| {
+        draft.expires_at = None;
+        draft.issued_at = now() - seconds(659);
+    });
+    assert_eq!(listed.check(0).await, StatusOutcome::Valid);
+    let mut listed = Listed::new().await;
+    listed.world.anchor.status.max_age_seconds = 600;
+    listed.publish(|draft| {
+        draft.expires_at = None;
+        draft.issued_at = now() - seconds(660);
+    });
+    assert_eq!(
+        listed.check(0).await,
+        StatusOutcome::Indeterminate(&status::LIST_STALE)
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_inflates_beyond_the_limit_is_refused_without_inflating_it() {
+    let mut listed = Listed::new().await;
+    let bounded = |max_list_bytes| {
+        StatusLists::new(StatusOptions {
+            max_list_bytes,
+            ..StatusOptions::default()
+        })
+    };
+    listed.publish(|draft| draft.values = vec![0; 4_000_000]);
+    listed.lists = bounded(999_999);
+    assert_eq!(
+        listed.check(0).await,
+        StatusOutcome::Indeterminate(&status::LIST_TOO_LARGE)
+    );
+    listed.lists = bounded(1_000_000);
+    assert_eq!(listed.check(0).await, StatusOutcome::Valid);
+}
+
+#[tokio::test]
+async fn an_anchor_may_say_that_an_unknown_status_fails() {
+    let mut listed = Listed::new().await;
+    listed.world.anchor.status.on_unreachable = OnUnreachable::Fail;
+    listed.server.reply(Reply::status(503));
+    assert_eq!(
+        listed.check(0).await,
+        StatusOutcome::Failed(&status::LIST_UNREACHABLE)
+    );
+}
+
+#[tokio::test]
+async fn a_kept_list_is_used_until_its_time_to_live_and_then_asked_for_again() {
+    let listed = Listed::new().await;
+    listed.publish(|draft| draft.ttl_seconds = Some(100));
+    assert_eq!(listed.check(1).await, StatusOutcome::Revoked);
+    listed.publish(|draft| draft.values[1] = 0);
+    assert_eq!(
+        listed.check_at(1, now() + seconds(99)).await,
+        StatusOutcome::Revoked
+    );
+    assert_eq!(listed.server.asked(), 1);
+    assert_eq!(
+        listed.check_at(1, now() + seconds(100)).await,
+        StatusOutcome::Valid
+    );
+    assert_eq!(listed.server.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_time_to_live_of_nothing_does_not_make_us_ask_all_the_time() {
+    let listed = Listed::new().await;
+    listed.publish(|draft| draft.ttl_seconds = Some(0));
+    for second in 0..9 {
+        listed.check_at(0, now() + seconds(second)).await;
+    }
+    assert_eq!(listed.server.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_kept_list_is_never_used_beyond_the_age_that_the_anchor_allows() {
+    let mut listed = Listed::new().await;
+    listed.world.anchor.status.max_age_seconds = 120;
+    assert_eq!(listed.check(0).await, StatusOutcome::Valid);
+    listed.server.reply(Reply::status(500));
+    assert_eq!(
+        listed.check_at(0, now() + seconds(119)).await,
+        StatusOutcome::Valid
+    );
+    assert_eq!(
+        listed.check_at(0, now() + seconds(120)).await,
+        StatusOutcome::Indeterminate(&status::LIST_UNREACHABLE)
+    );
+}
+
+#[tokio::test]
+async fn a_kept_list_that_may_still_be_used_bridges_an_outage() {
+    let listed = Listed::new().await;
+    listed.publish(|draft| draft.ttl_seconds = Some(60));
+    assert_eq!(listed.check(1).await, StatusOutcome::Revoked);
+    listed.server.reply(Reply::status(500));
+    assert_eq!(
+        listed.check_at(1, now() + seconds(61)).await,
+        StatusOutcome::Revoked
+    );
+    assert_eq!(
+        listed.check_at(1, now() + seconds(62)).await,
+        StatusOutcome::Revoked
+    );
+    assert_eq!(listed.server.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_kept_list_ends_with_its_own_expiry() {
+    let listed = Listed::new().await;
+    listed.publish(|draft| draft.expires_at = Some(now() + seconds(100)));
+    assert_eq!(listed.check(0).await, StatusOutcome::Valid);
+    assert_eq!(
+        listed.check_at(0, now() + seconds(160)).await,
+        StatusOutcome::Indeterminate(&status::LIST_STALE)
+    );
+}
+
+#[tokio::test]
+async fn a_failure_is_remembered_for_a_while_and_then_tried_again() {
+    let listed = Listed::new().await;
+    listed.server.reply(Reply::status(500));
+    for second in [0, 5, 9] {
+        let outcome = listed.check_at(0, now() + seconds(second)).await;
+        assert_eq!(
+            outcome,
+            StatusOutcome::Indeterminate(&status::LIST_UNREACHABLE)
+        );
+    }
+    assert_eq!(listed.server.asked(), 1);
+    listed.publish(|_| {});
+    assert_eq!(
+        listed.check_at(0, now() + seconds(10)).await,
+        StatusOutcome::Valid
+    );
+}
+
+#[tokio::test]
+async fn many_who_need_one_list_make_one_request() {
+    let listed = Listed::new().await;
+    listed.server.delay(Duration::from_millis(100));
+    let credential = listed.credential(1);
+    let checks = (0..32).map(|_| listed.lists.check(&credential, now(), LEEWAY));
+    let outcomes = futures::future::join_all(checks).await;
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| *outcome == StatusOutcome::Revoked)
+    );
+    assert_eq!(listed.server.asked(), 1);
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_does_not_keep_others_from_asking() {
+    let listed = Listed::new().await;
+    listed.server.delay(Duration::from_millis(200));
+    let given_up = tokio::time::timeout(Duration::from_millis(50), listed.check(1)).await;
+    assert!(given_up.is_err());
+    assert_eq!(listed.check(1).await, StatusOutcome::Revoked);
+}
+
+#[tokio::test]
+async fn what_was_found_out_under_one_anchor_does_not_count_under_another() {
+    let mut listed = Listed::new().await;
+    assert_eq!(listed.check(0).await, StatusOutcome::Valid);
+    listed.world.anchor.status.max_age_seconds = 60;
+    assert_eq!(listed.check(0).await, StatusOutcome::Valid);
+    assert_eq!(listed.server.asked(), 2);
+}
+
+#[tokio::test]
+async fn the_lists_that_are_kept_are_bounded_in_number_and_in_bytes() {
+    for options in [
+        StatusOptions {
+            max_cached_lists: 2,
+            ..StatusOptions::default()
+        },
+        StatusOptions {
+            max_cached_bytes: 40,
+            ..StatusOptions::default()
+        },
+    ] {
+        let mut listed = Listed::new().await;
+        listed.lists = StatusLists::new(options);
+        let ask = async |path: &str| {
+            let uri = listed.server.uri(path);
+            let draft = ListDraft::new(uri.clone(), 64, now());
+            listed.server.reply(Reply::list(
+                listed.world.issuer.status_list(&draft).unwrap(),
+            ));
+            let mut draft = listed.world.draft();
+            draft.status = Some(reference(&uri, 0));
+            let credential = listed
+                .world
+                .verify(&listed.world.presentation_of(&draft))
+                .unwrap();
+            assert_eq!(
+                listed.lists.check(&credential, now(), LEEWAY).await,
+                StatusOutcome::Valid
+            );
+            listed.server.asked()
+        };
+        assert_eq!(ask("/a").await, 1);
+        assert_eq!(ask("/b").await, 2);
+        assert_eq!(ask("/a").await, 2);
+        assert_eq!(ask("/c").await, 3);
+        assert_eq!(ask("/a").await, 3);
+        assert_eq!(ask("/b").await, 4);
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_an_issuer_with_certificates_is_signed_under_the_same_name() {
+    let root = authority("root");
+    let mut anchor = believes(&root, None, &["*.pid.example"], &[]);
+    anchor.status.allow_private_addresses = true;
+    let world = crate::certificates::world(anchor, None, |key| {
+        vec![crate::certificates::leaf(
+            key,
+            vec![dns("a.pid.example")],
+            &root,
+        )]
+    });
+    let listed = Listed::of(world).await;
+    assert_eq!(listed.check(1).await, StatusOutcome::Revoked);
+
+    let other = key();
+    let chain = vec![crate::certificates::leaf(
+        &other,
+        vec![dns("b.pid.example")],
+        &root,
+    )];
+    let other = Issuer::with_certificates(None, copy(&other), chain);
+    let draft = ListDraft::new(listed.uri(), 64, now());
+    listed
+        .server
+        .reply(Reply::list(other.status_list(&draft).unwrap()));
+    let fresh = StatusLists::default();
+    assert_eq!(
+        fresh.check(&listed.credential(1), now(), LEEWAY).await,
+        StatusOutcome::Indeterminate(&status::LIST_INVALID)
+    );
+}

@@ -1,0 +1,96 @@
+//! The access log: one line per request, without path, query, address or payload.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderValue, Method};
+use tracing::Span;
+use ulid::Ulid;
+
+use crate::activity::{Activity, Exchange};
+use crate::body::Passage;
+use crate::table::Host;
+
+/// One exchange. Its line is written and its counters move when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) request_id: HeaderValue,
+    pub(crate) passage: Arc<Passage>,
+    pub(crate) span: Span,
+    host: Arc<Host>,
+    method: &'static str,
+    route: Option<Arc<str>>,
+    status: Option<u16>,
+    bytes_out: u64,
+    started: Instant,
+    _exchange: Exchange,
+}
+
+impl Record {
+    /// A request on a connection to `host` begins; it gets its id here.
+    pub(crate) fn begin(host: &Arc<Host>, method: &Method, activity: &Activity) -> Self {
+        let request_id = Ulid::generate().to_string();
+        let tenant = host.tenant().as_str();
+        Self {
+            span: tracing::info_span!("request", request_id, tenant),
+            // A ULID is letters and digits.
+            request_id: HeaderValue::try_from(request_id)
+                .unwrap_or(HeaderValue::from_static("none")),
+            passage: Arc::default(),
+            host: Arc::clone(host),
+            method: known(method),
+            route: None,
+            status: None,
+            bytes_out: 0,
+            started: Instant::now(),
+            _exchange: activity.begin(),
+        }
+    }
+
+    /// The prefix the request was routed by.
+    pub(crate) fn routed(&mut self, prefix: &Arc<str>) {
+        self.route = Some(Arc::clone(prefix));
+    }
+
+    /// The status it is answered with.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
+    /// So much more of the answer's body went out.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.bytes_out += bytes;
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed();
+        self.host.metrics.request(self.status, duration);
+        self.span.in_scope(|| {
+            tracing::info!(
+                method = self.method,
+                route = self.route.as_deref(),
+                status = self.status,
+                duration_seconds = duration.as_secs_f64(),
+                bytes_in = self.passage.bytes(),
+                bytes_out = self.bytes_out,
+                "request"
+            );
+        });
+    }
+}
+
+/// The method, if it is one of the registered ones: another may be any text a client likes.
+fn known(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "OTHER",
+    }
+}

@@ -1,0 +1,159 @@
+//! The router's configuration file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pavilion_process::{Listen, ProcessConfig, ProgramConfig};
+use serde::{Deserialize, Serialize};
+
+/// `router/config.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// What every program has.
+    pub process: ProcessConfig,
+    /// The addresses that take HTTPS; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// The route table's file, relative to the working directory.
+    pub routes: PathBuf,
+    /// The oldest TLS version spoken; 1.3 unless set.
+    #[serde(default)]
+    pub tls_min_version: TlsMinVersion,
+    /// How much of anything is taken.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long anything may take.
+    #[serde(default)]
+    pub time_outs: TimeOuts,
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new(health: Listen, listen: Vec<SocketAddr>, routes: impl Into<PathBuf>) -> Self {
+        Self {
+            process: ProcessConfig::new(health),
+            listen,
+            routes: routes.into(),
+            tls_min_version: TlsMinVersion::default(),
+            limits: Limits::default(),
+            time_outs: TimeOuts::default(),
+        }
+    }
+}
+
+impl ProgramConfig for Config {
+    fn process(&self) -> &ProcessConfig {
+        &self.process
+    }
+}
+
+/// The oldest TLS version spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TlsMinVersion {
+    /// TLS 1.2 (RFC 5246, with extended master secret) and 1.3.
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3 (RFC 8446) only.
+    #[default]
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+/// How much of anything is taken. A body's limit is in its route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at once, on all addresses together; 10,000.
+    pub max_connections: usize,
+    /// Header fields in one request; 64.
+    pub max_header_count: usize,
+    /// Bytes of a request's head; 16,384.
+    pub max_header_bytes: u32,
+    /// HTTP/2 requests in flight on one connection; 100.
+    pub max_concurrent_streams: u32,
+    /// HTTP/2 streams a client may reset before the router has looked at them; 20 (rapid reset, CVE-2023-44487).
+    pub max_pending_resets: usize,
+    /// HTTP/2 streams the router may have to reset on one connection before it closes it; 100.
+    pub max_error_resets: usize,
+    /// Idle connections kept to one upstream; 32.
+    pub max_idle_upstream: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_header_count: 64,
+            max_header_bytes: 16 * 1024,
+            max_concurrent_streams: 100,
+            max_pending_resets: 20,
+            max_error_resets: 100,
+            max_idle_upstream: 32,
+        }
+    }
+}
+
+/// How long anything may take, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TimeOuts {
+    /// The whole TLS handshake; 10,000.
+    pub handshake_ms: u64,
+    /// From the first byte of a request's head (of a new connection: from its start) to the last; 10,000.
+    pub header_ms: u64,
+    /// Between two parts of a request body; 10,000.
+    pub body_progress_ms: u64,
+    /// A connection without a request; 60,000.
+    pub idle_ms: u64,
+    /// The client taking some of what is written to it; 20,000.
+    pub write_ms: u64,
+    /// Connecting to an upstream socket; 1,000.
+    pub connect_ms: u64,
+    /// From the end of the request to the head of the upstream's answer, and between two parts of its body; 30,000.
+    pub response_ms: u64,
+}
+
+impl Default for TimeOuts {
+    fn default() -> Self {
+        Self {
+            handshake_ms: 10_000,
+            header_ms: 10_000,
+            body_progress_ms: 10_000,
+            idle_ms: 60_000,
+            write_ms: 20_000,
+            connect_ms: 1_000,
+            response_ms: 30_000,
+        }
+    }
+}
+
+impl TimeOuts {
+    pub(crate) fn handshake(&self) -> Duration {
+        Duration::from_millis(self.handshake_ms)
+    }
+
+    pub(crate) fn header(&self) -> Duration {
+        Duration::from_millis(self.header_ms)
+    }
+
+    pub(crate) fn body_progress(&self) -> Duration {
+        Duration::from_millis(self.body_progress_ms)
+    }
+
+    pub(crate) fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle_ms)
+    }
+
+    pub(crate) fn write(&self) -> Duration {
+        Duration::from_millis(self.write_ms)
+    }
+
+    pub(crate) fn connect(&self) -> Duration {
+        Duration::from_millis(self.connect_ms)
+    }
+
+    pub(crate) fn response(&self) -> Duration {
+        Duration::from_millis(self.response_ms)
+    }
+}

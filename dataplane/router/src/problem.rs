@@ -1,0 +1,90 @@
+//! Refusals in the router's own name (RFC 9457).
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use pavilion_catalogue::{Entry, MEDIA_TYPE, Problem, edge};
+
+use crate::http1::Refusal;
+
+/// A refusal that is on its way to becoming an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    entry: &'static Entry,
+    detail: Option<&'static str>,
+}
+
+impl From<&'static Entry> for Refused {
+    fn from(entry: &'static Entry) -> Self {
+        Self {
+            entry,
+            detail: None,
+        }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            entry: refusal.entry,
+            detail: Some(refusal.detail),
+        }
+    }
+}
+
+impl Refused {
+    /// The entry, with what is wrong this time.
+    pub(crate) fn because(entry: &'static Entry, detail: &'static str) -> Self {
+        Self {
+            entry,
+            detail: Some(detail),
+        }
+    }
+
+    /// True when nothing else on the same HTTP/1 connection can be trusted either.
+    pub(crate) fn ends_connection(&self) -> bool {
+        *self.entry == edge::REQUEST_MALFORMED
+    }
+
+    fn problem(&self) -> Problem {
+        let problem = Problem::new(self.entry);
+        match self.detail {
+            Some(detail) => problem.detail(detail),
+            None => problem,
+        }
+    }
+
+    /// The answer that carries it.
+    pub(crate) fn response(&self) -> Response<Full<Bytes>> {
+        let problem = self.problem();
+        let mut response = Response::new(Full::new(problem.to_json().into()));
+        *response.status_mut() =
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = problem.retry_after_seconds {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+
+    /// The same as the bytes of an HTTP/1.1 message that closes the connection.
+    pub(crate) fn message(&self, request_id: &str) -> Vec<u8> {
+        let problem = self.problem();
+        let body = problem.to_json();
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut message = format!(
+            "HTTP/1.1 {} {}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {}\r\n\
+             cache-control: no-store\r\nstrict-transport-security: max-age=63072000\r\n\
+             x-request-id: {request_id}\r\nconnection: close\r\n\r\n",
+            status.as_u16(),
+            status.canonical_reason().unwrap_or_default(),
+            body.len(),
+        )
+        .into_bytes();
+        message.extend_from_slice(&body);
+        message
+    }
+}

@@ -1,0 +1,216 @@
+//! Follows the route table's file, and the certificate files it names.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use pavilion_bundle::{MAX_DOCUMENT_BYTES, Named, RouteTable};
+use pavilion_json::Digest;
+use pavilion_process::{Check, Health, watch_document};
+
+use crate::certificate::Stamp;
+use crate::proxy::Edge;
+use crate::table::{Table, stamps};
+
+/// How often the certificate files are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Keeps the table in force the newest good one. Never ends.
+pub(crate) async fn follow(edge: Arc<Edge>, health: Health, check: Check) {
+    let mut reload = Reload::new(edge, health, check);
+    let path = reload.edge.config.routes.clone();
+    let mut documents = pin!(watch_document(path, MAX_DOCUMENT_BYTES as u64));
+    loop {
+        tokio::select! {
+            document = documents.next() => match document {
+                Some(Ok(bytes)) => reload.replace(&bytes),
+                Some(Err(error)) => reload.refuse(None, &error.to_string()),
+                None => return,
+            },
+            () = tokio::time::sleep(LOOK) => reload.renew_certificates(),
+        }
+    }
+}
+
+struct Reload {
+    edge: Arc<Edge>,
+    health: Health,
+    check: Check,
+    /// The table in force.
+    served: Option<Named<RouteTable>>,
+    /// The table that should be in force, and its certificate files when they were last read.
+    wanted: Option<(Named<RouteTable>, Vec<Stamp>)>,
+}
+
+impl Reload {
+    fn new(edge: Arc<Edge>, health: Health, check: Check) -> Self {
+        Self {
+            edge,
+            health,
+            check,
+            served: None,
+            wanted: None,
+        }
+    }
+
+    /// Puts a new document in force, or says why not.
+    fn replace(&mut self, bytes: &[u8]) {
+        let digest = Digest::of(bytes);
+        let routes = match Named::<RouteTable>::read(bytes) {
+            Ok(routes) => routes,
+            Err(error) => return self.refuse(Some(digest), &error.to_string()),
+        };
+        if let Some(served) = &self.served {
+            let (old, new) = (served.document().version, routes.document().version);
+            if new < old || (new == old && digest != served.digest()) {
+                let why = format!("version: {new} does not follow {old}, which is in force");
+                return self.refuse(Some(digest), &why);
+            }
+        }
+        self.load(routes);
+    }
+
+    /// Loads the table again if a certificate file of it has changed: it was renewed, or it was
+    /// missing or did not fit when the table came.
+    fn renew_certificates(&mut self) {
+        let Some((routes, before)) = &self.wanted else {
+            return;
+        };
+        if stamps(routes.document()) != *before {
+            let routes = routes.clone();
+            self.load(routes);
+        }
+    }
+
+    fn load(&mut self, routes: Named<RouteTable>) {
+        // Taken first: a file that changes while it is being read is looked at again.
+        self.wanted = Some((routes.clone(), stamps(routes.document())));
+        let before = self.edge.live.load_full();
+        let table = Table::load(
+            routes.document(),
+            &before,
+            &self.edge.config,
+            &self.edge.metrics,
+        );
+        match table {
+            Ok(table) => self.serve(table, routes),
+            Err(why) => self.refuse(Some(routes.digest()), &why),
+        }
+    }
+
+    fn serve(&mut self, table: Table, routes: Named<RouteTable>) {
+        let (version, hosts) = (routes.document().version, routes.document().routes.len());
+        let digest = routes.digest();
+        self.edge.live.store(Arc::new(table));
+        self.edge.metrics.routes_version.set(version);
+        self.health.set_served(version, digest);
+        self.health.set_detail("hosts", hosts.into());
+        self.check.set_ok();
+        tracing::info!(version, %digest, hosts, "route table in force");
+        self.served = Some(routes);
+    }
+
+    fn refuse(&mut self, digest: Option<Digest>, why: &str) {
+        self.edge.metrics.routes_refused.inc();
+        self.health.set_refused(digest, why);
+        if self.served.is_none() {
+            self.check.set_failed(why);
+        }
+        tracing::error!(
+            reason = why,
+            "route table refused; the last good one stays in force"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use std::path::Path;
+
+    use pavilion_bundle::{Certificate, Document, Route, Upstream};
+    use pavilion_process::{Identity, Listen};
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::metrics::Metrics;
+
+    fn reload() -> Reload {
+        let config = Config::new(Listen::Unix("unused".into()), Vec::new(), "unused");
+        let health = Health::new(Identity {
+            name: "pavilion-router",
+            version: "0",
+            about: "Tests.",
+        });
+        let check = health.register_check("routes");
+        let edge = Arc::new(Edge {
+            config,
+            live: crate::table::Live::default(),
+            metrics: Metrics::register(&mut Registry::default()),
+        });
+        Reload::new(edge, health, check)
+    }
+
+    fn table(folder: &Path) -> Vec<u8> {
+        let file = |name| folder.join(name).to_str().unwrap().to_owned();
+        let route = Route {
+            host: "a.example".parse().unwrap(),
+            tenant: "acme".parse().unwrap(),
+            certificate: Certificate {
+                chain_file: file("chain.pem"),
+                key_file: file("key.pem"),
+            },
+            request_client_certificate: false,
+            upstreams: vec![Upstream {
+                prefix: "/".to_owned(),
+                socket: file("api.sock"),
+            }],
+            max_body_bytes: 1,
+        };
+        let table = RouteTable {
+            version: 1,
+            routes: vec![route],
+        };
+        table.seal().unwrap().0
+    }
+
+    fn certify(folder: &Path) {
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        std::fs::write(folder.join("chain.pem"), made.cert.pem()).unwrap();
+        std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_shown_without_a_new_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reload = reload();
+        certify(folder.path());
+        reload.replace(&table(folder.path()));
+        let tls =
+            |reload: &Reload| Arc::clone(&reload.edge.live.load().host("a.example").unwrap().tls);
+        let first = tls(&reload);
+        reload.renew_certificates();
+        assert!(Arc::ptr_eq(&first, &tls(&reload)), "nothing has changed");
+        certify(folder.path());
+        reload.renew_certificates();
+        assert!(!Arc::ptr_eq(&first, &tls(&reload)));
+    }
+
+    #[test]
+    fn a_table_that_came_before_its_certificates_is_served_once_they_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reload = reload();
+        reload.replace(&table(folder.path()));
+        let status = reload.health.status();
+        assert!(!status.ready);
+        assert!(status.refused.unwrap().reason.contains("chain.pem"));
+        certify(folder.path());
+        reload.renew_certificates();
+        let status = reload.health.status();
+        assert!(status.ready);
+        assert_eq!((status.served.unwrap().version, status.refused), (1, None));
+    }
+}

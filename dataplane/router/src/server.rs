@@ -1,0 +1,150 @@
+//! The router as a whole: its addresses, its connections, its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use pavilion_process::{Check, Context, Exit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::connection;
+use crate::metrics::Metrics;
+use crate::proxy::Edge;
+use crate::reload;
+
+/// How long to wait after the system refused an accept (no file handles left, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A router whose addresses are bound.
+#[derive(Debug)]
+pub struct Router {
+    edge: Arc<Edge>,
+    context: Context,
+    check: Check,
+    listeners: Vec<TcpListener>,
+    slots: Arc<Semaphore>,
+    connections: TaskTracker,
+}
+
+/// Runs the router until it is told to stop and its last request is answered.
+///
+/// # Errors
+/// [`Exit::ConfigRefused`] without an address, [`Exit::Unavailable`] naming an address that cannot be bound.
+pub async fn serve(config: Config, context: Context) -> Result<(), Exit> {
+    Router::bind(config, context).await?.run().await;
+    Ok(())
+}
+
+impl Router {
+    /// Binds every address of the configuration.
+    ///
+    /// # Errors
+    /// As [`serve`].
+    pub async fn bind(config: Config, context: Context) -> Result<Self, Exit> {
+        if config.listen.is_empty() {
+            return Err(Exit::ConfigRefused("listen: holds no address".to_owned()));
+        }
+        let mut listeners = Vec::new();
+        for address in &config.listen {
+            listeners.push(bind(*address).await?);
+        }
+        let slots = Arc::new(Semaphore::new(config.limits.max_connections));
+        let metrics = context.metrics.register(Metrics::register);
+        let edge = Arc::new(Edge {
+            config,
+            live: crate::table::Live::default(),
+            metrics,
+        });
+        let check = context.health.register_check("routes");
+        Ok(Self {
+            edge,
+            context,
+            check,
+            listeners,
+            slots,
+            connections: TaskTracker::new(),
+        })
+    }
+
+    /// The bound addresses, in the order of the configuration; where it says port 0, the one chosen.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
+    }
+
+    /// Serves until told to stop, then finishes what is in flight.
+    pub async fn run(mut self) {
+        let health = self.context.health.clone();
+        let edge = Arc::clone(&self.edge);
+        let reload = tokio::spawn(reload::follow(edge, health, self.check.clone()));
+        let listeners = std::mem::take(&mut self.listeners);
+        tokio::select! {
+            _ = join_all(listeners.iter().map(|listener| self.accept(listener))) => {}
+            () = self.context.shutdown.requested() => {}
+        }
+        drop(listeners);
+        self.connections.close();
+        self.connections.wait().await;
+        reload.abort();
+    }
+
+    /// Takes connections from one address. Never ends.
+    async fn accept(&self, listener: &TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, address)) => self.take(stream, address),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, stream: TcpStream, address: SocketAddr) {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            self.edge.metrics.connections_refused.inc();
+            return;
+        };
+        let edge = Arc::clone(&self.edge);
+        let shutdown = self.context.shutdown.clone();
+        self.connections.spawn(async move {
+            let open = Open::new(&edge);
+            connection::serve(Arc::clone(&edge), stream, address, shutdown).await;
+            drop((open, slot));
+        });
+    }
+}
+
+/// Counts a connection as open while it lives.
+struct Open<'a>(&'a Edge);
+
+impl<'a> Open<'a> {
+    fn new(edge: &'a Edge) -> Self {
+        edge.metrics.connections.inc();
+        Self(edge)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.connections.dec();
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Exit> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let why = if error.kind() == std::io::ErrorKind::AddrInUse {
+            "port_taken: another program listens there".to_owned()
+        } else {
+            error.to_string()
+        };
+        Exit::Unavailable(format!("cannot listen on {address}: {why}"))
+    })
+}

@@ -1,0 +1,7 @@
+//! `pavilion-signer --config FILE`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pavilion_signer::program::main()
+}

@@ -1,0 +1,146 @@
+//! The engine as a gRPC service (`proto/signer.proto`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pavilion_process::traces;
+use pavilion_rpc::signer::signer_server::Signer;
+use pavilion_rpc::signer::{
+    HealthRequest, HealthResponse, PublicKey as PublicKeyMessage, PublicKeysRequest,
+    PublicKeysResponse, Purpose as PurposeMessage, RotateRequest, RotateResponse, SignRequest,
+    SignResponse,
+};
+use pavilion_rpc::{request_id_of, status_with_code};
+use tonic::{Code, Request, Response, Status};
+use tracing::{Instrument, Span};
+
+use crate::engine::{Engine, MAX_MESSAGE, PublicKey, Purpose, SignerError};
+
+/// The largest request, in bytes: the largest message, a key id, and their framing.
+pub const MAX_REQUEST: usize = MAX_MESSAGE + 1_024;
+
+/// The service over one engine.
+#[derive(Clone, Debug)]
+pub struct SignerService {
+    engine: Arc<Engine>,
+}
+
+impl SignerService {
+    /// Serves `engine`.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+}
+
+#[tonic::async_trait]
+impl Signer for SignerService {
+    async fn sign(&self, request: Request<SignRequest>) -> Result<Response<SignResponse>, Status> {
+        let span = span(&request, "sign");
+        let SignRequest { key_id, message } = request.into_inner();
+        let signing = async {
+            let signature = self.engine.sign(&key_id, message).await;
+            signature
+                .inspect(|_| tracing::debug!(key_id, "signed"))
+                .map(|signature| Response::new(SignResponse { signature }))
+                .map_err(|error| refuse(&error))
+        };
+        signing.instrument(span).await
+    }
+
+    async fn public_keys(
+        &self,
+        _: Request<PublicKeysRequest>,
+    ) -> Result<Response<PublicKeysResponse>, Status> {
+        let keys = self
+            .engine
+            .public_keys()
+            .into_iter()
+            .map(message_of)
+            .collect();
+        Ok(Response::new(PublicKeysResponse { keys }))
+    }
+
+    async fn rotate(
+        &self,
+        request: Request<RotateRequest>,
+    ) -> Result<Response<RotateResponse>, Status> {
+        let span = span(&request, "rotate");
+        let purpose = request.into_inner().purpose();
+        let rotating = async {
+            let key = match purpose {
+                PurposeMessage::Result => self.engine.rotate(Purpose::Result).await,
+                PurposeMessage::Checkpoint => self.engine.rotate(Purpose::Checkpoint).await,
+                PurposeMessage::Unspecified => Err(SignerError::RotationRefused(
+                    "the request does not say which purpose",
+                )),
+            };
+            key.map(|key| {
+                Response::new(RotateResponse {
+                    current: Some(message_of(key)),
+                })
+            })
+            .map_err(|error| refuse(&error))
+        };
+        rotating.instrument(span).await
+    }
+
+    async fn health(&self, _: Request<HealthRequest>) -> Result<Response<HealthResponse>, Status> {
+        let status = self.engine.status();
+        let owned = |(purpose, custody): (&str, &str)| (purpose.to_owned(), custody.to_owned());
+        Ok(Response::new(HealthResponse {
+            ready: status.reason.is_none(),
+            reason: status.reason.unwrap_or_default(),
+            module: status.module.display().to_string(),
+            token_label: status.token_label.as_str().to_owned(),
+            mechanisms: status.mechanisms.into_iter().collect(),
+            sessions_open: status.sessions_open,
+            queue_depth: status.queue_depth,
+            custody: status
+                .custody
+                .into_iter()
+                .map(owned)
+                .collect::<HashMap<_, _>>(),
+        }))
+    }
+}
+
+/// What ties the log lines of this call to the outward request, and its trace to the caller's.
+fn span<T>(request: &Request<T>, call: &'static str) -> Span {
+    let span = tracing::info_span!("signer", request_id = request_id_of(request), call);
+    traces::adopt(&span, request.metadata().as_ref());
+    span
+}
+
+/// The failure as the caller gets it, with its stable code; said once in the log.
+fn refuse(error: &SignerError) -> Status {
+    tracing::warn!(code = error.code(), %error, "refused");
+    let grpc = match error {
+        SignerError::KeyUnknown => Code::NotFound,
+        SignerError::MessageNotSignable(_) => Code::InvalidArgument,
+        SignerError::KeyRetired
+        | SignerError::CheckpointConflict(_)
+        | SignerError::RotationRefused(_) => Code::FailedPrecondition,
+        SignerError::Overloaded | SignerError::TokenFull => Code::ResourceExhausted,
+        SignerError::Timeout => Code::DeadlineExceeded,
+        SignerError::Unavailable(_) => Code::Unavailable,
+    };
+    status_with_code(grpc, error.code(), error.to_string())
+}
+
+fn message_of(key: PublicKey) -> PublicKeyMessage {
+    let purpose = match key.purpose {
+        Purpose::Result => PurposeMessage::Result,
+        Purpose::Checkpoint => PurposeMessage::Checkpoint,
+        Purpose::Seal => PurposeMessage::Unspecified,
+    };
+    PublicKeyMessage {
+        key_id: key.key_id,
+        purpose: purpose.into(),
+        jwk: key.jwk.to_string(),
+        current: key.current,
+        created_at: key.created.as_second(),
+        retires_at: key.retires.map_or(0, Timestamp::as_second),
+        custody: key.custody.to_owned(),
+    }
+}

@@ -1,0 +1,334 @@
+//! `pavilion-signer` as a process: its socket, its exit codes, and `kill -9`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[allow(dead_code, reason = "the engine's tests use the rest")]
+#[path = "stage/room.rs"]
+mod room;
+#[path = "stage/running.rs"]
+mod running;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use pavilion_rpc::signer::{HealthRequest, Purpose, RotateRequest, SignRequest};
+use pavilion_rpc::{code_of, request};
+use serde_json::{Value, json};
+
+use room::{answer, checkpoint, module, verifies};
+use running::{Home, Running};
+
+fn home() -> Home {
+    Home::new(&module())
+}
+
+async fn sign(running: &Running, key_id: &str, message: Vec<u8>) -> Result<Vec<u8>, String> {
+    let call = request(
+        SignRequest {
+            key_id: key_id.to_owned(),
+            message,
+        },
+        "01JZZZZZZZZZZZZZZZZZZZZZZZ",
+    );
+    let outcome = running.client().sign(call).await;
+    outcome
+        .map(|answer| answer.into_inner().signature)
+        .map_err(|status| code_of(&status).unwrap_or("none").to_owned())
+}
+
+fn kids(keys: &[pavilion_rpc::signer::PublicKey]) -> BTreeSet<String> {
+    keys.iter().map(|key| key.key_id.clone()).collect()
+}
+
+#[tokio::test]
+async fn it_signs_over_its_socket_and_says_how_it_does() {
+    let home = home();
+    let running = home.start();
+    let key = running.current(Purpose::Result).await;
+    let jwk: Value = serde_json::from_str(&key.jwk).unwrap();
+    let signature = sign(&running, &key.key_id, answer(&key.key_id, 1))
+        .await
+        .unwrap();
+    assert!(verifies(&jwk, &answer(&key.key_id, 1), &signature));
+
+    let health = running
+        .client()
+        .health(HealthRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(health.ready && health.reason.is_empty());
+    assert_eq!(
+        (health.token_label.as_str(), health.sessions_open),
+        ("acme", 2)
+    );
+    assert!(health.mechanisms.contains(&"CKM_ECDSA".to_owned()));
+    assert_eq!(health.custody["checkpoint"], "token");
+
+    let status = running.get("/status").unwrap();
+    for shown in [
+        key.key_id.as_str(),
+        "CKM_ECDSA",
+        "\"custody\"",
+        "\"sessionsOpen\":2",
+    ] {
+        assert!(status.contains(shown), "{shown} in {status}");
+    }
+    let metrics = running.get("/metrics").unwrap();
+    assert!(
+        metrics.contains("pavilion_hsm_sign_duration_seconds_count{purpose=\"result\"} 1"),
+        "{metrics}"
+    );
+    assert_eq!(running.stop(), Some(0));
+    assert!(!home.path("signer.sock").exists());
+}
+
+#[tokio::test]
+async fn refusals_carry_their_stable_codes() {
+    let home = home();
+    let running = home.start();
+    let key = running.current(Purpose::Result).await.key_id;
+    assert_eq!(
+        sign(&running, "nobody", answer("nobody", 1)).await,
+        Err("key_unknown".to_owned())
+    );
+    assert_eq!(
+        sign(&running, &key, checkpoint(1)).await,
+        Err("message_not_signable".to_owned())
+    );
+    let log = running.current(Purpose::Checkpoint).await.key_id;
+    sign(&running, &log, checkpoint(2)).await.unwrap();
+    assert_eq!(
+        sign(&running, &log, checkpoint(1)).await,
+        Err("checkpoint_conflict".to_owned())
+    );
+    for purpose in [Purpose::Checkpoint, Purpose::Unspecified] {
+        let refused = running
+            .client()
+            .rotate(RotateRequest {
+                purpose: purpose.into(),
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(code_of(&refused), Some("rotation_refused"));
+    }
+    let huge = sign(&running, &key, vec![b'a'; 1_024 * 1_024]).await;
+    assert_eq!(
+        huge,
+        Err("none".to_owned()),
+        "it is refused before it is read"
+    );
+}
+
+#[tokio::test]
+async fn a_rotated_key_and_the_one_before_are_published_after_a_restart() {
+    let home = home();
+    let running = home.start();
+    let before = running.keys().await;
+    let rotate = RotateRequest {
+        purpose: Purpose::Result.into(),
+    };
+    let key = running
+        .client()
+        .rotate(rotate)
+        .await
+        .unwrap()
+        .into_inner()
+        .current
+        .unwrap();
+    assert!(key.current && !kids(&before).contains(&key.key_id));
+    assert_eq!(running.stop(), Some(0));
+    let again = home.start();
+    let after = again.keys().await;
+    assert_eq!(after.len(), 3);
+    assert!(kids(&after).is_superset(&kids(&before)));
+    assert_eq!(again.current(Purpose::Result).await.key_id, key.key_id);
+    let replaced = after.iter().find(|key| !key.current).unwrap();
+    assert_eq!(replaced.retires_at, key.created_at + 7 * 24 * 3_600);
+}
+
+#[tokio::test]
+async fn a_signer_killed_at_any_moment_of_its_first_start_starts_the_next_time() {
+    for step in 0..24 {
+        let home = home();
+        let mut known = BTreeSet::new();
+        for try_again in 0..3 {
+            let mut running = home.spawn();
+            tokio::time::sleep(Duration::from_millis(step * 4 + try_again * 7)).await;
+            let client = running
+                .client()
+                .public_keys(pavilion_rpc::signer::PublicKeysRequest {})
+                .await;
+            known.extend(
+                client
+                    .map(|keys| kids(&keys.into_inner().keys))
+                    .unwrap_or_default(),
+            );
+            running.kill();
+        }
+        let running = home.start();
+        let keys = running.keys().await;
+        assert_eq!(keys.len(), 2, "step {step}: {keys:?}");
+        assert!(
+            kids(&keys).is_superset(&known),
+            "step {step}: a published key was lost"
+        );
+        let key = running.current(Purpose::Result).await.key_id;
+        sign(&running, &key, answer(&key, 1)).await.unwrap();
+        let pins = fs::metadata(home.path("signer/pin"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(pins & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn a_signer_killed_at_any_moment_of_a_rotation_loses_no_published_key() {
+    let home = home();
+    let mut known = BTreeSet::new();
+    for step in 0..10 {
+        let mut running = home.start();
+        let keys = running.keys().await;
+        assert!(kids(&keys).is_superset(&known), "step {step}");
+        assert_eq!(
+            keys.iter().filter(|key| key.current).count(),
+            2,
+            "step {step}"
+        );
+        known.extend(kids(&keys));
+        let mut client = running.client();
+        let asked = tokio::spawn(async move {
+            let rotate = RotateRequest {
+                purpose: Purpose::Result.into(),
+            };
+            client
+                .rotate(rotate)
+                .await
+                .map(|answer| answer.into_inner().current.unwrap().key_id)
+        });
+        tokio::time::sleep(Duration::from_micros(step * 600)).await;
+        running.kill();
+        known.extend(asked.await.unwrap());
+    }
+    let running = home.start();
+    assert!(kids(&running.keys().await).is_superset(&known));
+    let key = running.current(Purpose::Result).await.key_id;
+    sign(&running, &key, answer(&key, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_process_of_another_user_is_not_served() {
+    let mut home = home();
+    home.config["allowedUids"] = json!([54_321]);
+    let running = home.start();
+    assert_eq!(
+        fs::metadata(home.path("signer.sock"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o660
+    );
+    let refused = running.client().health(HealthRequest {}).await;
+    assert!(refused.is_err(), "this user is not on the list");
+}
+
+#[test]
+fn a_missing_module_ends_with_69_and_names_the_package() {
+    let mut home = home();
+    home.config["module"] = json!("/nowhere/libsofthsm2.so");
+    let (code, said) = ended(&home, &mut home.command());
+    assert_eq!(code, Some(69));
+    assert!(said.contains("apt-get install softhsm2"), "{said}");
+}
+
+#[test]
+fn softhsm_without_its_variable_ends_with_78_and_says_what_to_set() {
+    let home = home();
+    let (code, said) = ended(&home, home.command().env_remove("SOFTHSM2_CONF"));
+    assert_eq!(code, Some(78));
+    assert!(
+        said.contains("SOFTHSM2_CONF=signer/softhsm2.conf"),
+        "{said}"
+    );
+    let (code, said) = ended(
+        &home,
+        home.command()
+            .env("SOFTHSM2_CONF", "/etc/softhsm/softhsm2.conf"),
+    );
+    assert_eq!(code, Some(78));
+    assert!(said.contains("/etc/softhsm/softhsm2.conf"), "{said}");
+}
+
+#[test]
+fn a_wrong_pin_ends_with_78_and_no_pin_is_ever_said() {
+    let home = home();
+    drop(home.start());
+    let path = home.path("signer/pin");
+    let pins = fs::read_to_string(&path).unwrap();
+    fs::write(&path, "0000-1111\n").unwrap();
+    let (code, said) = ended(&home, &mut home.command());
+    assert_eq!(code, Some(78));
+    assert!(said.contains("refused the PIN"), "{said}");
+    for secret in pins.lines().chain(["0000-1111"]) {
+        assert!(!said.contains(secret));
+    }
+}
+
+#[tokio::test]
+async fn nothing_it_logs_at_its_most_talkative_has_a_pin_in_it() {
+    let home = home();
+    let log = fs::File::create(home.path("log")).unwrap();
+    let mut child = home
+        .command()
+        .args(["--log-level", "trace"])
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    while !home.path("signer.sock").exists() {
+        assert!(child.try_wait().unwrap().is_none());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = fs::read_to_string(home.path("log")).unwrap();
+    assert!(said.contains("token made"), "{said}");
+    for pin in fs::read_to_string(home.path("signer/pin")).unwrap().lines() {
+        assert!(!said.contains(pin));
+    }
+}
+
+#[test]
+fn a_second_signer_on_the_same_keys_ends_with_69() {
+    let mut home = home();
+    let _running = home.start();
+    home.config["socket"] = json!("other.sock");
+    home.config["process"]["health"] = json!("unix:other-health.sock");
+    let (code, said) = ended(&home, &mut home.command());
+    assert_eq!(code, Some(69));
+    assert!(said.contains("another signer"), "{said}");
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_78() {
+    let mut home = home();
+    home.config["queueLimit"] = json!(0);
+    assert_eq!(ended(&home, &mut home.command()).0, Some(78));
+    home.config["queueLimit"] = json!(2_000_000);
+    let (code, said) = ended(&home, &mut home.command());
+    assert_eq!(code, Some(78));
+    assert!(said.contains("queueLimit"), "{said}");
+}
+
+fn ended(home: &Home, command: &mut Command) -> (Option<i32>, String) {
+    assert!(Path::new(&home.path("config.json")).exists());
+    let output = command.output().unwrap();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}

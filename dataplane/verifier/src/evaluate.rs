@@ -1,0 +1,182 @@
+//! From evidence to a signed, logged answer.
+//!
+//! The order is verify → status → decide → build → append (durable) → sign and fetch the receipt →
+//! store → answer; this module does all but the store. Nothing is consumed before the store: if
+//! something needed is away, or this process dies, the same evidence can be sent again. An entry of
+//! the log may then belong to an answer that never left; the other way round cannot happen.
+//!
+//! **What refuses the request, and what fails the verification.** A presentation that does not
+//! belong to this verification at all (unreadable, beyond limits, another nonce, another audience,
+//! used before) is the caller's mistake and can be repaired by presenting again: the request is
+//! refused with 422, naming the evidence, and the verification keeps awaiting evidence. Everything
+//! that is a finding about the credential or its holder (signature, issuer, validity, disclosures,
+//! key binding, status) is what was asked for: the verification completes, and its checks say what
+//! was found. The catalogue draws the line: a code with an HTTP status is of the first kind.
+
+mod answer;
+mod examine;
+mod facts;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use pavilion_catalogue::{policy, request};
+use pavilion_json::Digest;
+use pavilion_policy::{ClaimRef, Question};
+use pavilion_results::{Answer, Evidence, Salt};
+use ulid::Ulid;
+
+pub use examine::Presented;
+
+use crate::app::App;
+use crate::metrics::Stage;
+use crate::problems::Refusal;
+use crate::store::{Completed, NonceUse};
+use crate::tenant::{RelyingParty, Tenant, seconds};
+
+/// What is asked.
+pub struct Inquiry {
+    /// The verification's id: the answer's `jti`.
+    pub id: Ulid,
+    /// Who asks.
+    pub party: Arc<RelyingParty>,
+    /// The policy's name.
+    pub policy: String,
+    /// The purpose.
+    pub purpose: String,
+    /// The nonce that presentations must carry.
+    pub nonce: String,
+    /// The claims the answer is limited to by the asker.
+    pub disclose: Option<Vec<ClaimRef>>,
+    /// The digest of the request that opened the verification.
+    pub req_digest: Digest,
+}
+
+/// A finished evaluation; nothing of it is stored yet.
+pub struct Evaluated {
+    /// The answer and what proves it.
+    pub completed: Completed,
+    /// By what the nonce was answered.
+    pub nonce_use: NonceUse,
+    /// How long the result may be kept, in seconds.
+    pub keep_seconds: i64,
+}
+
+impl Inquiry {
+    /// The question as the policy engine takes it.
+    pub(crate) fn question(&self, now: Timestamp) -> Question<'_> {
+        Question {
+            relying_party: &self.party.name,
+            policy: &self.policy,
+            purpose: &self.purpose,
+            requested_disclosure: self.disclose.as_deref(),
+            now,
+        }
+    }
+}
+
+/// Whether the question may be asked at all.
+///
+/// # Errors
+/// `policy_unknown`, `policy_not_registered`, `purpose_not_registered`, `over_asking`.
+pub(crate) fn admit(tenant: &Tenant, inquiry: &Inquiry, now: Timestamp) -> Result<(), Refusal> {
+    let admitted = tenant.engine.admit(&inquiry.question(now));
+    admitted.map_err(|refusal| Refusal::of_code(refusal.code, sentence(&refusal.detail)))
+}
+
+fn sentence(detail: &str) -> String {
+    let mut text = detail.to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !text.ends_with('.') {
+        text.push('.');
+    }
+    text
+}
+
+/// Evaluates evidence.
+///
+/// # Errors
+/// A refusal of the request; nothing was consumed.
+pub(crate) async fn evaluate(
+    app: &App,
+    tenant: &Arc<Tenant>,
+    inquiry: &Arc<Inquiry>,
+    presented: Vec<Presented>,
+    request_id: &str,
+) -> Result<Evaluated, Refusal> {
+    let _place = app.pool.enter().await?;
+    let begun = Instant::now();
+    let now = app.clock.now();
+    admit(tenant, inquiry, now)?;
+    let examined = examine::examine(tenant, inquiry, presented, now).await?;
+    let key_bindings = examined.iter().filter_map(examine::Examined::key_binding);
+    let nonce_use = NonceUse {
+        key_bindings: key_bindings.collect(),
+    };
+    let judged = examine::check_status(app, tenant, examined, now).await;
+    app.metrics.observe(Stage::Verify, begun);
+
+    let Some(revision) = tenant.policies.get(&inquiry.policy) else {
+        return Err((&policy::UNKNOWN).into());
+    };
+    let facts = facts::of(&judged, &revision.policy);
+    let decision = tenant.engine.decide(&inquiry.question(now), &facts);
+    if !decision.errors.is_empty() {
+        tracing::error!(
+            policy = inquiry.policy,
+            "the policy engine reported an error; it denies"
+        );
+    }
+    let answer = answer::build(tenant, inquiry, &judged, &facts, &decision, now)?;
+    let keep = answer::keep_seconds(tenant, &decision);
+    let completed = seal(app, tenant, answer, request_id).await?;
+    app.metrics.answered(completed.verdict, begun);
+    tracing::info!(
+        verification = %inquiry.id,
+        policy = inquiry.policy,
+        verdict = completed.verdict.as_str(),
+        "verification answered"
+    );
+    Ok(Evaluated {
+        completed,
+        nonce_use,
+        keep_seconds: seconds(keep),
+    })
+}
+
+/// Logs, then signs. Nothing leaves that is not in the log.
+async fn seal(
+    app: &App,
+    tenant: &Tenant,
+    answer: Answer,
+    request_id: &str,
+) -> Result<Completed, Refusal> {
+    let internal = || Refusal::from(&request::INTERNAL);
+    let salt = Salt::generate().map_err(|_| internal())?;
+    let leaf = answer.commit(&salt).map_err(|_| internal())?;
+    let entry = leaf.bytes().map_err(|_| internal())?;
+    let begun = Instant::now();
+    let appended = app.peers.auditor.append(entry, request_id).await?;
+    app.metrics.observe(Stage::Append, begun);
+    let answer = answer.with_evidence(Evidence {
+        log: tenant.log_origin.clone(),
+        index: appended.index,
+        leaf: appended.leaf,
+        salt,
+    });
+    let begun = Instant::now();
+    let (jws, receipt) = tokio::try_join!(
+        app.peers.signer.sign(&answer, request_id),
+        app.peers.auditor.receipt(appended.index, request_id),
+    )?;
+    app.metrics.observe(Stage::Seal, begun);
+    Ok(Completed {
+        at: answer.iat,
+        verdict: answer.verdict,
+        jws,
+        receipt,
+    })
+}

@@ -1,0 +1,198 @@
+//! Verifying what was presented.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use pavilion_catalogue::{Entry, Problem, policy, request};
+use pavilion_json::Digest;
+use pavilion_policy::Policy;
+use pavilion_proofs::sd_jwt::{self, Credential, Expected};
+use pavilion_proofs::status::StatusOutcome;
+use pavilion_proofs::{ProofError, Verified};
+
+use super::Inquiry;
+use crate::app::App;
+use crate::problems::Refusal;
+use crate::tenant::Tenant;
+
+/// From so many bytes on, verifying is moved off the threads that serve connections. Below, the
+/// move costs more than it saves: a presentation takes two or three signature checks.
+const HEAVY: usize = 16 * 1024;
+
+/// A presentation for one piece of evidence.
+#[derive(Clone)]
+pub struct Presented {
+    /// The evidence's id in the policy.
+    pub evidence: String,
+    /// What the wallet returned.
+    pub presentation: String,
+}
+
+/// What became of one presentation.
+pub(super) struct Examined {
+    pub(super) evidence: String,
+    pub(super) digest: Digest,
+    pub(super) outcome: Result<Verified<Credential>, &'static Entry>,
+}
+
+/// The same, its status considered.
+pub(super) struct Judged {
+    pub(super) evidence: String,
+    pub(super) digest: Digest,
+    pub(super) standing: Standing,
+    /// The credential, where its signature verified; what counts is the standing.
+    pub(super) credential: Option<Verified<Credential>>,
+}
+
+/// Whether a presentation counts.
+#[derive(Clone, Copy)]
+pub(super) enum Standing {
+    Good,
+    Unknown(&'static Entry),
+    Bad(&'static Entry),
+}
+
+impl Examined {
+    pub(super) fn key_binding(&self) -> Option<Digest> {
+        let credential = self.outcome.as_ref().ok()?;
+        credential.key_binding_digest
+    }
+}
+
+/// Verifies every presentation against what the policy wants of its evidence.
+///
+/// # Errors
+/// The first presentation that does not belong to this verification.
+pub(super) async fn examine(
+    tenant: &Arc<Tenant>,
+    inquiry: &Arc<Inquiry>,
+    presented: Vec<Presented>,
+    now: Timestamp,
+) -> Result<Vec<Examined>, Refusal> {
+    let size: usize = presented.iter().map(|one| one.presentation.len()).sum();
+    if size < HEAVY {
+        return examine_all(tenant, inquiry, presented, now);
+    }
+    let (tenant, inquiry) = (Arc::clone(tenant), Arc::clone(inquiry));
+    tokio::task::spawn_blocking(move || examine_all(&tenant, &inquiry, presented, now))
+        .await
+        .unwrap_or_else(|_| Err((&request::INTERNAL).into()))
+}
+
+fn examine_all(
+    tenant: &Tenant,
+    inquiry: &Inquiry,
+    presented: Vec<Presented>,
+    now: Timestamp,
+) -> Result<Vec<Examined>, Refusal> {
+    let Some(revision) = tenant.policies.get(&inquiry.policy) else {
+        return Err((&policy::UNKNOWN).into());
+    };
+    check_ids(&revision.policy, &presented)?;
+    presented
+        .into_iter()
+        .map(|one| examine_one(tenant, inquiry, &revision.policy, one, now))
+        .collect()
+}
+
+/// Every id is one of the policy's, and stands once.
+fn check_ids(policy: &Policy, presented: &[Presented]) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    for one in presented {
+        let detail = if policy.evidence(&one.evidence).is_none() {
+            "The policy asks for no evidence of this id."
+        } else if seen.insert(&one.evidence) {
+            continue;
+        } else {
+            "This evidence was presented twice."
+        };
+        return Err(Problem::new(&request::EVIDENCE_UNKNOWN)
+            .detail(detail)
+            .evidence(&one.evidence)
+            .into());
+    }
+    Ok(())
+}
+
+fn examine_one(
+    tenant: &Tenant,
+    inquiry: &Inquiry,
+    policy: &Policy,
+    presented: Presented,
+    now: Timestamp,
+) -> Result<Examined, Refusal> {
+    let Some(wanted) = policy.evidence(&presented.evidence) else {
+        return Err((&request::EVIDENCE_UNKNOWN).into());
+    };
+    let expected = Expected {
+        evidence_id: &wanted.id,
+        types: &wanted.types,
+        anchors: &tenant.anchors,
+        trust: &wanted.trust,
+        nonce: &inquiry.nonce,
+        audience: &tenant.issuer,
+        now,
+        leeway: tenant.leeway(),
+        key_binding_max_age: tenant.key_binding_max_age(),
+        holder_binding: wanted.holder_binding,
+    };
+    let outcome = match sd_jwt::verify(&presented.presentation, &expected) {
+        Ok(credential) => Ok(credential),
+        Err(error) => Err(finding(error)?),
+    };
+    Ok(Examined {
+        evidence: presented.evidence,
+        digest: Digest::of(presented.presentation.as_bytes()),
+        outcome,
+    })
+}
+
+/// A finding about the credential, or a refusal of the request (see the module above).
+fn finding(error: ProofError) -> Result<&'static Entry, Refusal> {
+    if error.code.status == 0 {
+        return Ok(error.code);
+    }
+    Err(Problem::new(error.code)
+        .detail(error.detail)
+        .evidence(error.evidence)
+        .into())
+}
+
+/// Asks for the status of everything that verified.
+pub(super) async fn check_status(
+    app: &App,
+    tenant: &Tenant,
+    examined: Vec<Examined>,
+    now: Timestamp,
+) -> Vec<Judged> {
+    join_all(examined.into_iter().map(|one| judge(app, tenant, one, now))).await
+}
+
+async fn judge(app: &App, tenant: &Tenant, examined: Examined, now: Timestamp) -> Judged {
+    let (standing, credential) = match examined.outcome {
+        Err(code) => (Standing::Bad(code), None),
+        Ok(credential) => {
+            let status = app.status.check(&credential, now, tenant.leeway()).await;
+            (Standing::of(status), Some(credential))
+        }
+    };
+    Judged {
+        evidence: examined.evidence,
+        digest: examined.digest,
+        standing,
+        credential,
+    }
+}
+
+impl Standing {
+    fn of(status: StatusOutcome) -> Self {
+        match (status, status.code()) {
+            (StatusOutcome::Valid | StatusOutcome::Unstated, None) => Self::Good,
+            (StatusOutcome::Indeterminate(_), Some(code)) => Self::Unknown(code),
+            (_, Some(code)) => Self::Bad(code),
+            (_, None) => Self::Bad(&request::INTERNAL),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The verifier as a process.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pavilion_process::socket::{Listener, Peers as AllowedPeers};
+use pavilion_process::{Context, Exit, Identity};
+use pavilion_proofs::status::StatusLists;
+
+use crate::app::{App, router};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::metrics::VerifierMetrics;
+use crate::oauth::AccessTokens;
+use crate::peers::Peers;
+use crate::pool::Pool;
+use crate::reservations::Reservations;
+use crate::serve::serve;
+use crate::store::Store;
+use crate::tenant::load::{Loader, Served};
+
+const IDENTITY: Identity = Identity {
+    name: "pavilion-verifier",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "Serves the relying-party API of one tenant: questions in, signed and logged answers out.",
+};
+
+/// How often what has expired is deleted.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// Rows deleted in one transaction.
+const SWEEP_BATCH: usize = 1_000;
+
+/// Runs the program from its command line to its exit code.
+pub fn main() -> ExitCode {
+    pavilion_process::run(IDENTITY, verify)
+}
+
+/// The program's work, in its frame.
+///
+/// # Errors
+/// Why it could not start.
+pub async fn verify(config: Config, context: Context) -> Result<(), Exit> {
+    config.check()?;
+    let app = Arc::new(assemble(&config, &context)?);
+    let listener = Listener::bind(
+        &config.socket,
+        AllowedPeers::from_config(&config.allowed_uids),
+    )?;
+    let loader = Loader::new(
+        config.tenant,
+        Arc::clone(&app.served),
+        context.health.clone(),
+    );
+    let followed = tokio::spawn(loader.follow(config.bundle_file));
+    let watched = tokio::spawn(app.peers.clone().watch(context.health.clone()));
+    let swept = tokio::spawn(sweep(Arc::clone(&app)));
+    serve(listener, router(app), &context.shutdown).await;
+    for task in [followed, watched, swept] {
+        task.abort();
+    }
+    Ok(())
+}
+
+/// Everything that handlers need, out of a configuration.
+///
+/// # Errors
+/// Why the state cannot be used.
+pub fn assemble(config: &Config, context: &Context) -> Result<App, Exit> {
+    let metrics = context.metrics.register(VerifierMetrics::register);
+    let check = context.health.register_check("state");
+    let store = Store::open(&config.state_file, check, metrics.store.clone())?;
+    let tokens = AccessTokens::load(store.clone())
+        .map_err(|error| Exit::DataRefused(format!("{}: {error}", config.state_file.display())))?;
+    Ok(App {
+        served: Served::default(),
+        store,
+        tokens,
+        peers: Peers::new(&config.signer_socket, &config.auditor_socket),
+        status: StatusLists::default(),
+        pool: Pool::new(config.evaluations, config.queue_limit, metrics.pool.clone()),
+        metrics,
+        clock: Clock::system(),
+        max_body_bytes: config.max_body_bytes,
+        nonces: Reservations::default(),
+        verifications: Reservations::default(),
+        idempotency_keys: Reservations::default(),
+    })
+}
+
+/// Deletes what has expired, again and again.
+async fn sweep(app: Arc<App>) {
+    loop {
+        sweep_once(&app).await;
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Deletes everything that has expired by now.
+pub async fn sweep_once(app: &App) {
+    let now = app.clock.second();
+    app.tokens.prune(now);
+    // A failure is logged where it happens; the next round tries again.
+    while matches!(app.store.sweep(now, SWEEP_BATCH).await, Ok(taken) if taken == SWEEP_BATCH) {}
+}

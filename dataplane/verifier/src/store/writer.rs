@@ -1,0 +1,158 @@
+//! The one thread that writes: many changes, one transaction, one sync.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pavilion_process::Check;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use tokio::sync::{mpsc, oneshot};
+
+use super::database::Database;
+use super::tables::Tables;
+
+/// The most changes in one transaction.
+const BATCH: usize = 512;
+
+/// Tells the one who waits that its change is on disk.
+type Tell = Box<dyn FnOnce() + Send>;
+type Change = Box<dyn FnOnce(&mut Tables<'_>) -> Result<Tell, redb::Error> + Send>;
+
+/// One change that waits to be written. Whoever waits for it learns of a failure by the end of its
+/// channel.
+pub(super) struct Job(Change);
+
+impl Job {
+    pub(super) fn new<T, F>(change: F, tell: oneshot::Sender<T>) -> Self
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tables<'_>) -> Result<T, redb::Error> + Send + 'static,
+    {
+        Self(Box::new(move |tables| {
+            let value = change(tables)?;
+            // Whoever waited may have gone away; the change stands all the same.
+            Ok(Box::new(move || drop(tell.send(value))))
+        }))
+    }
+}
+
+/// What the writing thread counts.
+#[derive(Clone, Debug, Default)]
+pub struct StoreMetrics {
+    commits: Counter,
+    changes: Counter,
+    failures: Counter,
+    duration: Option<Histogram>,
+}
+
+impl StoreMetrics {
+    /// Registers the metrics.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            duration: Some(Histogram::new(exponential_buckets(0.000_25, 2.0, 12))),
+            ..Self::default()
+        };
+        let Self {
+            commits,
+            changes,
+            failures,
+            duration,
+        } = &metrics;
+        registry.register(
+            "store_commits",
+            "Transactions synced to disk",
+            commits.clone(),
+        );
+        registry.register(
+            "store_changes",
+            "Changes in those transactions",
+            changes.clone(),
+        );
+        registry.register(
+            "store_failures",
+            "Transactions that failed",
+            failures.clone(),
+        );
+        if let Some(duration) = duration {
+            registry.register_with_unit(
+                "store_commit_duration",
+                "From the first change of a transaction to its sync",
+                Unit::Seconds,
+                duration.clone(),
+            );
+        }
+        metrics
+    }
+}
+
+pub(super) struct Writer {
+    database: Arc<Database>,
+    check: Check,
+    metrics: StoreMetrics,
+    failed: bool,
+}
+
+impl Writer {
+    pub(super) fn new(database: Arc<Database>, check: Check, metrics: StoreMetrics) -> Self {
+        Self {
+            database,
+            check,
+            metrics,
+            failed: false,
+        }
+    }
+
+    /// Runs until the last [`super::Store`] is gone.
+    pub(super) fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+            let count = batch.len() as u64;
+            let begun = Instant::now();
+            match self.commit(&mut batch) {
+                Ok(told) => {
+                    self.metrics.commits.inc();
+                    self.metrics.changes.inc_by(count);
+                    if let Some(duration) = &self.metrics.duration {
+                        duration.observe(begun.elapsed().as_secs_f64());
+                    }
+                    self.recovered();
+                    for tell in told {
+                        tell();
+                    }
+                }
+                Err(error) => self.fail(&error),
+            }
+            batch.clear();
+        }
+    }
+
+    fn commit(&mut self, batch: &mut Vec<Job>) -> Result<Vec<Tell>, redb::Error> {
+        if self.failed {
+            self.database.reopen()?;
+        }
+        let transaction = self.database.begin()?;
+        let mut tables = Tables::open(&transaction)?;
+        let told = batch
+            .drain(..)
+            .map(|Job(change)| change(&mut tables))
+            .collect::<Result<_, _>>()?;
+        drop(tables);
+        transaction.commit()?;
+        Ok(told)
+    }
+
+    fn fail(&mut self, error: &redb::Error) {
+        self.metrics.failures.inc();
+        tracing::error!(%error, "short-lived state cannot be written");
+        self.check.set_failed("short-lived state cannot be written");
+        self.failed = true;
+    }
+
+    fn recovered(&mut self) {
+        if self.failed {
+            self.failed = false;
+            self.check.set_ok();
+        }
+    }
+}

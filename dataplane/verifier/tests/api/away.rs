@@ -1,0 +1,224 @@
+//! Something that is needed is away: nothing leaves, nothing is lost.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::neighbours::Neighbours;
+use crate::world::{World, one_shot, pid};
+
+const PATH: &str = "/v1/verifications";
+const NONCE: &str = "0123456789abcdef";
+
+#[tokio::test]
+async fn without_an_auditor_no_answer_leaves_and_the_same_request_succeeds_later() {
+    let world = World::new();
+    let token = world.token("shop").await;
+    let sent = one_shot(NONCE, &world.adult(NONCE));
+    let refused = world.post(&token, PATH, &sent).await;
+    refused.refused(503, "log_unavailable");
+    assert!(refused.headers.contains_key("retry-after"));
+    let (path, nonce) = world.ask(&token).await;
+    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
+    let refused = world
+        .post(&token, &format!("{path}/evidence"), &evidence)
+        .await;
+    assert_eq!(refused.refused(503, "log_unavailable")["instance"], path);
+    assert_eq!(
+        world.get(&token, &path).await.ok(200)["state"],
+        "awaiting_evidence"
+    );
+
+    let _neighbours = Neighbours::serve(world.folder.path());
+    world.post(&token, PATH, &sent).await.ok(201);
+    world
+        .post(&token, &format!("{path}/evidence"), &evidence)
+        .await
+        .ok(200);
+}
+
+#[tokio::test]
+async fn a_failure_of_any_step_keeps_the_verification_and_its_nonce() {
+    let world = World::new();
+    let neighbours = Neighbours::serve(world.folder.path());
+    let token = world.token("shop").await;
+    let (path, nonce) = world.ask(&token).await;
+    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
+    let sent = one_shot(NONCE, &world.adult(NONCE));
+    for (call, code, outward) in [
+        ("append", "log_unavailable", "log_unavailable"),
+        ("append", "log_overloaded", "log_overloaded"),
+        ("append", "log_entry_invalid", "log_unavailable"),
+        ("keys", "signer_unavailable", "signer_unavailable"),
+        ("sign", "signer_overloaded", "signer_overloaded"),
+        ("sign", "signer_timeout", "signer_timeout"),
+        ("sign", "key_retired", "signer_unavailable"),
+        ("receipt", "log_unavailable", "log_unavailable"),
+    ] {
+        neighbours.fail(Some((call, code)));
+        world.post(&token, PATH, &sent).await.refused(503, outward);
+        let refused = world
+            .post(&token, &format!("{path}/evidence"), &evidence)
+            .await;
+        refused.refused(503, outward);
+        assert_eq!(
+            world.get(&token, &path).await.ok(200)["state"],
+            "awaiting_evidence"
+        );
+    }
+    neighbours.fail(None);
+    world.post(&token, PATH, &sent).await.ok(201);
+    world
+        .post(&token, &format!("{path}/evidence"), &evidence)
+        .await
+        .ok(200);
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_noticed_and_the_answer_signed_with_the_new_one() {
+    let world = World::new();
+    let neighbours = Neighbours::serve(world.folder.path());
+    let token = world.token("shop").await;
+    let first = world
+        .post(&token, PATH, &one_shot(NONCE, &world.adult(NONCE)))
+        .await
+        .ok(201);
+    neighbours.rotate();
+    let nonce = "fedcba9876543210";
+    let second = world
+        .post(&token, PATH, &one_shot(nonce, &world.adult(nonce)))
+        .await
+        .ok(201);
+    let kid = |done: &serde_json::Value| {
+        let jws = done["jws"].as_str().unwrap();
+        pavilion_jose::CompactJws::parse(jws)
+            .unwrap()
+            .header()
+            .kid
+            .clone()
+    };
+    assert_ne!(kid(&first), kid(&second));
+    let keys = world.get("x", "/.well-known/jwks.json").await.ok(200);
+    assert_eq!(
+        keys["keys"].as_array().unwrap().len(),
+        2,
+        "the old answer can still be checked"
+    );
+}
+
+#[tokio::test]
+async fn what_is_away_is_shown_until_it_is_back() {
+    let world = World::new();
+    let watch = tokio::spawn(world.app.peers.clone().watch(world.health.clone()));
+    let reason = |name: &str| {
+        let status = world.health.status();
+        let check = status.checks.into_iter().find(|check| check.name == name);
+        check.map(|check| check.reason).unwrap_or_default()
+    };
+    let until = async |wanted: &str| {
+        while reason("auditor") != wanted {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    until("log_unavailable").await;
+    assert_eq!(reason("signer"), "signer_unavailable");
+    let _neighbours = Neighbours::serve(world.folder.path());
+    until("").await;
+    watch.abort();
+}
+
+#[tokio::test]
+async fn while_one_request_is_at_work_others_wait_their_turn_or_are_told_so() {
+    let world = Arc::new(World::with(&json!({"evaluations": 1, "queueLimit": 0})));
+    let neighbours = Neighbours::serve(world.folder.path());
+    neighbours.hold().await;
+    let token = world.token("shop").await;
+    let (path, nonce) = world.ask(&token).await;
+    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
+    let first = tokio::spawn({
+        let (world, token, path, evidence) =
+            (world.clone(), token.clone(), path.clone(), evidence.clone());
+        async move {
+            world
+                .post(&token, &format!("{path}/evidence"), &evidence)
+                .await
+        }
+    });
+    while neighbours.request_ids().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    assert_eq!(
+        world.get(&token, &path).await.ok(200)["state"],
+        "evaluating"
+    );
+    world
+        .post(&token, &format!("{path}/evidence"), &evidence)
+        .await
+        .refused(409, "state_conflict");
+    world
+        .delete(&token, &path)
+        .await
+        .refused(409, "state_conflict");
+    let busy = world
+        .post(&token, PATH, &one_shot(NONCE, &world.adult(NONCE)))
+        .await;
+    busy.refused(503, "overloaded");
+    neighbours.go_on();
+    first.await.unwrap().ok(200);
+}
+
+#[tokio::test]
+async fn two_requests_with_one_key_or_one_nonce_are_not_both_at_work() {
+    let world = Arc::new(World::new());
+    let neighbours = Neighbours::serve(world.folder.path());
+    neighbours.hold().await;
+    let token = world.token("shop").await;
+    let sent = one_shot(NONCE, &world.adult(NONCE)).to_string();
+    let first = tokio::spawn({
+        let (world, token, sent) = (world.clone(), token.clone(), sent.clone());
+        async move {
+            world
+                .post_with(&token, PATH, &[("idempotency-key", "k")], &sent)
+                .await
+        }
+    });
+    while neighbours.request_ids().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let same_key = world
+        .post_with(&token, PATH, &[("idempotency-key", "k")], &sent)
+        .await;
+    same_key.refused(409, "idempotency_key_in_use");
+    let same_nonce = world.post_with(&token, PATH, &[], &sent).await;
+    same_nonce.refused(422, "nonce_reused");
+    neighbours.go_on();
+    first.await.unwrap().ok(201);
+    assert_eq!(neighbours.entries().len(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_stop_its_answer() {
+    let world = Arc::new(World::new());
+    let neighbours = Neighbours::serve(world.folder.path());
+    neighbours.hold().await;
+    let token = world.token("shop").await;
+    let (path, nonce) = world.ask(&token).await;
+    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
+    let caller = tokio::spawn({
+        let (world, token, path) = (world.clone(), token.clone(), path.clone());
+        async move {
+            world
+                .post(&token, &format!("{path}/evidence"), &evidence)
+                .await
+        }
+    });
+    while neighbours.request_ids().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    caller.abort();
+    neighbours.go_on();
+    while world.get(&token, &path).await.ok(200)["state"] != "completed" {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    world.get(&token, &format!("{path}/receipt")).await;
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs the foreign implementations into target/judges, each once per change of its version file.
+# Needs python3 with venv, node with npm, and go; says which is missing.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+out=${CARGO_TARGET_DIR:-$root/target}/judges
+mkdir -p "$out"
+
+for tool in python3 node npm go; do
+  command -v "$tool" >/dev/null || { echo "the tests compare with foreign implementations and need $tool; install it and run make test again" >&2; exit 1; }
+done
+
+# Runs the function $2 when the files behind it changed since the last time.
+once() {
+  local name=$1 step=$2 stamp
+  shift 2
+  stamp=$(cat "$@" | sha256sum | cut -d' ' -f1)
+  [ "$(cat "$out/$name.stamp" 2>/dev/null)" = "$stamp" ] && return
+  echo "installing judges: $name" >&2
+  "$step"
+  echo "$stamp" >"$out/$name.stamp"
+}
+
+python() {
+  python3 -m venv "$out/py"
+  "$out/py/bin/pip" install --quiet --disable-pip-version-check -r "$here/py/requirements.txt"
+}
+
+javascript() {
+  rm -rf "$out/js"
+  mkdir -p "$out/js"
+  cp "$here"/js/*.json "$here"/js/*.mjs "$out/js/"
+  (cd "$out/js" && npm ci --no-audit --no-fund --loglevel=error)
+}
+
+golang() {
+  (cd "$here/go" && go build -o "$out/logjudge" .)
+}
+
+once python python "$here/py/requirements.txt"
+once javascript javascript "$here"/js/*.json "$here"/js/*.mjs
+once golang golang "$here"/go/go.mod "$here"/go/main.go

@@ -1,0 +1,61 @@
+//! The published API holds for a fuzzer that knows nothing but its OpenAPI document.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use pavilion_e2e::judges::schemathesis;
+use pavilion_e2e::relying_party::Session;
+use pavilion_e2e::{Broker, Manifests, RelyingParty, Wallet};
+use serde_json::json;
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn a_fuzzer_that_reads_the_openapi_document_finds_nothing_undocumented() {
+    let (wallet, shop) = (Wallet::default(), RelyingParty::new("shop"));
+    // Not every resolver knows names below localhost, so the tenant has that host too.
+    let manifests = Manifests::tenant("acme", &wallet, &shop).changed("Tenant", "acme", |spec| {
+        spec["ingress"]["hosts"] = json!(["verify.acme.localhost", "localhost"])
+    });
+    let broker = Broker::start(&manifests);
+    let session = Session::open(&broker, "acme", &shop).await;
+    let folder = TempDir::new().unwrap();
+    let document = folder.path().join("openapi.json");
+    std::fs::write(&document, session.get("/openapi.json").await.bytes).unwrap();
+
+    let examples = std::env::var("PAVILION_FUZZ_EXAMPLES").unwrap_or_else(|_| "20".to_owned());
+    let authority = broker.state().join("tenants/acme/tls/ca.pem");
+    let output = schemathesis()
+        .arg("run")
+        .arg(&document)
+        .args([
+            "--url",
+            &format!("https://localhost:{}", broker.address().port()),
+            "--tls-verify",
+        ])
+        .arg(&authority)
+        .args([
+            "--max-examples",
+            &examples,
+            "--seed",
+            "7",
+            "--no-color",
+            "--workers",
+            "1",
+        ])
+        .args([
+            "--header",
+            &format!("Authorization: Bearer {}", session.bearer().unwrap()),
+        ])
+        .env(
+            "HYPOTHESIS_STORAGE_DIRECTORY",
+            folder.path().join("hypothesis"),
+        )
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use pavilion_crds::GoDuration;
+use pavilion_process::{COMMIT, Listen};
+use url::Url;
+
+use crate::talk::LogFormat;
+
+/// Turns manifests into a running data plane.
+#[derive(Debug, Parser)]
+#[command(name = "pavilion-operator", version = version(), about, long_about = None)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything on this host, from a folder of manifests.
+    Standalone(Box<Standalone>),
+    /// Print the custom resource definitions as YAML, for `kubectl apply -f -`.
+    Crds,
+}
+
+/// Run everything on this host.
+#[derive(Clone, Debug, Args)]
+pub struct Standalone {
+    /// The folder with the manifests (*.yaml, *.yml); changes in it take effect at once
+    #[arg(long, value_name = "DIR")]
+    pub manifests: PathBuf,
+    /// The folder for everything that must be kept; made when there is none, mode 0700
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Where HTTPS is taken
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// The port relying parties use, where it is not that of --listen; part of the issuer's name
+    #[arg(long, value_name = "PORT")]
+    pub public_port: Option<u16>,
+    /// The PKCS#11 module; SoftHSM where it usually is, if not given
+    #[arg(long, value_name = "FILE", env = "PAVILION_PKCS11_MODULE")]
+    pub pkcs11_module: Option<PathBuf>,
+    /// The folder of the data plane's programs; that of this program, if not given
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+    /// Where the operator serves /livez /readyz /metrics /status: unix:<path in the state folder> or tcp:<ip>:<port>
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "unix:operator/health.sock"
+    )]
+    pub health: Listen,
+    /// How long requests in flight may take to finish when a program stops
+    #[arg(long, value_name = "DURATION", default_value = "20s")]
+    pub drain: GoDuration,
+    /// Speak TLS 1.2 beside 1.3
+    #[arg(long)]
+    pub allow_tls12: bool,
+    /// Send traces to this OTLP/gRPC collector
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<Url>,
+    /// How to talk on standard error; text on a terminal and json elsewhere, if not given
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+impl Standalone {
+    /// The port that is part of the issuer's name.
+    pub fn public_port(&self) -> u16 {
+        self.public_port.unwrap_or(self.listen.port())
+    }
+}
+
+/// Once per process, and clap wants it to live as long.
+fn version() -> &'static str {
+    format!("{} ({COMMIT})", env!("CARGO_PKG_VERSION")).leak()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_documented_command_line_is_understood() {
+        Arguments::command().debug_assert();
+        let line = "pavilion-operator standalone --manifests m --state s --listen 127.0.0.1:9443 --drain 5s --log-format text";
+        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+        let Command::Standalone(standalone) = arguments.command else {
+            panic!("another command");
+        };
+        assert_eq!(standalone.public_port(), 9443);
+        assert_eq!(standalone.drain.as_seconds(), 5);
+        assert_eq!(standalone.log_format, Some(LogFormat::Text));
+        assert_eq!(
+            standalone.health,
+            Listen::Unix("operator/health.sock".into())
+        );
+    }
+
+    #[test]
+    fn a_missing_folder_is_a_usage_error() {
+        let error = Arguments::try_parse_from(["pavilion-operator", "standalone"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+}

@@ -1,0 +1,42 @@
+//! `pavilion-operator`.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use pavilion_operator::{
+    arguments::{Arguments, Command},
+    standalone,
+};
+use pavilion_process::Exit;
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Standalone(options) => standalone::run(&options),
+        Command::Crds => print_definitions(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => {
+            // Nobody is left to tell when standard error is closed.
+            let _ = writeln!(io::stderr(), "pavilion-operator: {exit}");
+            ExitCode::from(&exit)
+        }
+    }
+}
+
+fn print_definitions() -> Result<(), Exit> {
+    let mut out = io::stdout().lock();
+    for definition in pavilion_crds::all() {
+        let yaml =
+            pavilion_crds::yaml(&definition).map_err(|error| Exit::Bug(error.to_string()))?;
+        match write!(out, "---\n{yaml}") {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => return Err(Exit::CannotWrite(format!("standard output: {error}"))),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}

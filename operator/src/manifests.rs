@@ -1,0 +1,119 @@
+//! Dereference: everything the manifests say, read once and within bounds.
+//!
+//! The folder's `*.yaml` and `*.yml` are read (not its subfolders), each document becomes an
+//! [`Object`] with the line of each field, and the files that objects name are read beside them.
+//! What comes out is a value; nothing after this step reads a manifest or a file it names again.
+
+mod files;
+mod folder;
+mod object;
+mod yaml;
+
+use std::path::Path;
+
+use pavilion_json::Digest;
+
+pub use files::{MAX_FILE_BYTES as MAX_NAMED_FILE_BYTES, NamedFiles};
+pub use object::{Object, Source};
+
+use crate::refusal::Refusal;
+
+/// A set of manifests as it was found.
+#[derive(Clone, Debug, Default)]
+pub struct ManifestSet {
+    /// The objects that could be read.
+    pub objects: Vec<Object>,
+    /// The files that objects name.
+    pub files: NamedFiles,
+    /// What could not be read.
+    pub refusals: Vec<Refusal>,
+    /// Of everything read; the same content has the same digest.
+    pub digest: Option<Digest>,
+}
+
+/// Reads the folder and everything its manifests name.
+pub fn dereference(folder: &Path) -> ManifestSet {
+    let (documents, mut refusals) = folder::read(folder);
+    let mut seen: Vec<u8> = Vec::new();
+    let mut objects = Vec::new();
+    for document in &documents {
+        seen.extend_from_slice(document.name.as_bytes());
+        seen.extend_from_slice(Digest::of(document.text.as_bytes()).as_bytes());
+        match yaml::parse(&document.text) {
+            Ok(trees) => {
+                for (index, tree) in trees.into_iter().enumerate() {
+                    match object::read(&document.name, index + 1, tree) {
+                        Ok(object) => objects.push(object),
+                        Err(refusal) => refusals.push(*refusal),
+                    }
+                }
+            }
+            Err(error) => refusals.push(error.into_refusal(&document.name)),
+        }
+    }
+    let files = NamedFiles::read(folder, &objects);
+    seen.extend_from_slice(files.digest().as_bytes());
+    for refusal in &refusals {
+        seen.extend_from_slice(refusal.to_string().as_bytes());
+    }
+    ManifestSet {
+        objects,
+        files,
+        refusals,
+        digest: Some(Digest::of(&seen)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    const TENANT: &str = "apiVersion: pavilion.dev/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\nspec:\n  regions: [eu]\n";
+
+    #[test]
+    fn every_document_of_every_manifest_is_read_and_nothing_else() {
+        let other = TENANT.replace("acme", "beta");
+        let folder = folder(&[
+            ("a.yaml", &format!("{TENANT}---\n{other}---\n")),
+            ("b.yml", &TENANT.replace("acme", "gamma")),
+            ("notes.txt", "not: [yaml"),
+            (".hidden.yaml", "not: [yaml"),
+        ]);
+        let set = dereference(folder.path());
+        let names: Vec<&str> = set
+            .objects
+            .iter()
+            .map(|object| object.key.name.as_str())
+            .collect();
+        assert_eq!(names, ["acme", "beta", "gamma"]);
+        assert_eq!(set.refusals, []);
+    }
+
+    #[test]
+    fn the_same_content_has_the_same_digest_and_a_named_file_counts() {
+        let anchor = "apiVersion: pavilion.dev/v1alpha1\nkind: TrustAnchor\nmetadata: {name: a, namespace: pavilion-acme}\nspec:\n  credentialTypes: [x]\n  issuers: [{issuer: i, jwksFile: keys.json}]\n";
+        let folder = folder(&[("a.yaml", anchor), ("keys.json", "{}")]);
+        let digest = || dereference(folder.path()).digest;
+        let before = digest();
+        assert_eq!(before, digest());
+        fs::write(folder.path().join("keys.json"), "{ }").unwrap();
+        assert_ne!(before, digest());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_refused_not_taken_for_an_empty_one() {
+        let set = dereference(Path::new("/does/not/exist"));
+        assert_eq!(set.refusals[0].code, "FileUnreadable");
+    }
+}

@@ -1,0 +1,59 @@
+//! Status: what was reached, computed from what the programs say they serve.
+//!
+//! One document per object, of the shape a cluster would show, under `status/<kind>/`. A document is
+//! written only when something but a time changed in it.
+
+mod conditions;
+mod objects;
+mod operator;
+mod writer;
+
+use std::collections::BTreeMap;
+
+use pavilion_bundle::TenantName;
+use pavilion_json::Digest;
+use serde_json::Value;
+
+pub use conditions::Verdict;
+pub use operator::OperatorFacts;
+pub use writer::StatusWriter;
+
+use crate::{desired::Desired, host::Observed, records::Records, refusal::Refusal};
+
+/// Everything status is computed from.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Identities and generations.
+    pub records: &'a Records,
+    /// What is to be.
+    pub desired: &'a Desired,
+    /// The digest of each tenant's bundle.
+    pub digests: &'a BTreeMap<TenantName, Digest>,
+    /// What is.
+    pub observed: &'a Observed,
+    /// Why the newest set was refused; empty when it was accepted.
+    pub refusals: &'a [Refusal],
+    /// What could not be written down, by tenant.
+    pub failures: &'a BTreeMap<TenantName, String>,
+    /// About the operator itself.
+    pub facts: &'a OperatorFacts,
+}
+
+/// Every status document by its file below `status/`, and whether all is ready.
+pub fn compute(view: &View<'_>) -> (BTreeMap<String, Value>, bool) {
+    let mut documents = BTreeMap::new();
+    let mut ready = true;
+    for (key, record) in view
+        .records
+        .objects
+        .iter()
+        .filter(|(_, record)| !record.deleted)
+    {
+        let (document, object_ready) = objects::document(view, key, record);
+        ready &= object_ready;
+        documents.insert(key.status_file(), document);
+    }
+    let (document, operator_ready) = operator::document(view, ready);
+    documents.insert("operator/operator.json".to_owned(), document);
+    (documents, operator_ready)
+}

@@ -1,0 +1,304 @@
+//! Validate: from what the manifests say to values that can be built from without failing.
+//!
+//! Nothing here reads a file or a clock; every fault is collected, not only the first. An object
+//! whose shape is wrong still counts as being there, so that one fault does not cause ten.
+
+mod certificates;
+mod keys;
+mod metadata;
+mod policies;
+mod relying_parties;
+mod tenants;
+mod trust_anchors;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use pavilion_bundle::{Authentication, HostName, Lifetimes, ObjectName, TenantName};
+use pavilion_catalogue::{Entry, manifest};
+use pavilion_crds::{
+    Kind,
+    admission::{Fault, Violation, judge},
+};
+use pavilion_json::Digest;
+use pavilion_policy::{Obligations, Policy};
+use pavilion_proofs::TrustAnchor;
+use serde_json::Value;
+
+pub use certificates::{CertificateError, ServerCertificate};
+
+use crate::{
+    manifests::{ManifestSet, NamedFiles, Object},
+    object_key::ObjectKey,
+    records::Records,
+    refusal::Refusal,
+};
+
+/// A set that holds together.
+#[derive(Clone, Debug, Default)]
+pub struct ValidSet {
+    /// By name.
+    pub tenants: BTreeMap<TenantName, ValidTenant>,
+    /// Every object with its defaults filled in.
+    pub objects: BTreeMap<ObjectKey, Value>,
+}
+
+/// One tenant with everything that belongs to it.
+#[derive(Clone, Debug)]
+pub struct ValidTenant {
+    /// Where its data plane runs.
+    pub home_region: String,
+    /// Where it is reached; the first names it.
+    pub hosts: Vec<HostName>,
+    /// Its own certificate.
+    pub certificate: Option<ServerCertificate>,
+    /// Age at which a new signing key takes over, in seconds.
+    pub rotate_every_seconds: u64,
+    /// How long the old key stays published, in seconds.
+    pub overlap_seconds: u64,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// Whether it is off the air.
+    pub suspend: bool,
+    /// Its policies, with their digests.
+    pub policies: BTreeMap<ObjectName, (Policy, Digest)>,
+    /// Whom it believes.
+    pub trust_anchors: BTreeMap<ObjectName, TrustAnchor>,
+    /// Who may ask.
+    pub relying_parties: BTreeMap<ObjectName, ValidRelyingParty>,
+}
+
+/// One relying party.
+#[derive(Clone, Debug)]
+pub struct ValidRelyingParty {
+    /// The audience of its answers.
+    pub audience: String,
+    /// How it proves who it is.
+    pub authentication: Authentication,
+    /// What it is registered for.
+    pub purposes: Vec<String>,
+    /// What it may ask.
+    pub policies: Vec<ObjectName>,
+    /// What its answers are limited to.
+    pub obligations: Obligations,
+}
+
+/// Checks a whole set against itself, the objects in force before, and the clock.
+///
+/// # Errors
+/// Every fault, in the order of files and lines.
+pub fn validate(
+    set: &ManifestSet,
+    records: &Records,
+    now: Timestamp,
+) -> Result<ValidSet, Vec<Refusal>> {
+    let mut check = Check::new(set, now);
+    check.shapes(records);
+    let valid = check.contents();
+    let mut refusals = check.refusals;
+    if refusals.is_empty() {
+        return Ok(valid);
+    }
+    refusals.sort_by(|one, other| {
+        (&one.file, one.line, &one.field).cmp(&(&other.file, other.line, &other.field))
+    });
+    Err(refusals)
+}
+
+/// The work of one validation.
+struct Check<'a> {
+    set: &'a ManifestSet,
+    now: Timestamp,
+    /// What there is, whether or not it is right.
+    present: BTreeSet<&'a ObjectKey>,
+    /// What has the right shape, with defaults.
+    shaped: Vec<(&'a Object, Value)>,
+    refusals: Vec<Refusal>,
+}
+
+impl<'a> Check<'a> {
+    fn new(set: &'a ManifestSet, now: Timestamp) -> Self {
+        Self {
+            set,
+            now,
+            present: set.objects.iter().map(|object| &object.key).collect(),
+            shaped: Vec::new(),
+            refusals: set.refusals.clone(),
+        }
+    }
+
+    fn files(&self) -> &'a NamedFiles {
+        &self.set.files
+    }
+
+    fn refuse(
+        &mut self,
+        object: &Object,
+        field: &str,
+        entry: &'static Entry,
+        message: impl Into<String>,
+    ) {
+        self.refusals.push(object.refuse(field, entry, message));
+    }
+
+    /// Names, duplicates, and the schema and rules of each kind.
+    fn shapes(&mut self, records: &Records) {
+        let mut first: BTreeMap<&ObjectKey, &Object> = BTreeMap::new();
+        for object in &self.set.objects {
+            if let Some(other) = first.insert(&object.key, object) {
+                let place = &other.source;
+                let message = format!(
+                    "stands also in {} (document {})",
+                    place.file, place.document
+                );
+                self.refuse(
+                    object,
+                    "metadata.name",
+                    &manifest::DUPLICATE_OBJECT,
+                    message,
+                );
+                continue;
+            }
+            let before = self.refusals.len();
+            metadata::check(self, object);
+            match judge(
+                object.key.kind,
+                &object.value,
+                records.accepted(&object.key),
+            ) {
+                Ok(value) if self.refusals.len() == before => self.shaped.push((object, value)),
+                Ok(_) => {}
+                Err(violations) => {
+                    let refused = violations
+                        .into_iter()
+                        .map(|violation| refusal(object, violation));
+                    self.refusals.extend(refused);
+                }
+            }
+        }
+    }
+
+    /// What the objects mean, tenant by tenant.
+    fn contents(&mut self) -> ValidSet {
+        let mut valid = ValidSet::default();
+        let shaped = std::mem::take(&mut self.shaped);
+        tenants::hosts(self, &shaped);
+        for (object, value) in of_kind(&shaped, Kind::Tenant) {
+            if let Some((name, tenant)) = tenants::read(self, object, value) {
+                valid.tenants.insert(name, tenant);
+            }
+        }
+        let anchors = trust_anchors::types(&shaped);
+        for (object, value) in &shaped {
+            let tenant = object
+                .key
+                .tenant_name()
+                .and_then(|name| valid.tenants.get_mut(name));
+            // A tenant that is itself wrong has a fault of its own already; its objects are still read.
+            let mut unplaced = None;
+            let tenant = tenant.unwrap_or_else(|| unplaced.insert(ValidTenant::unplaced()));
+            match object.key.kind {
+                Kind::Tenant => {}
+                Kind::TrustAnchor => trust_anchors::read(self, object, value, tenant),
+                Kind::Policy => policies::read(self, object, value, &anchors, tenant),
+                Kind::RelyingParty => relying_parties::read(self, object, value, tenant),
+            }
+        }
+        valid.objects = shaped
+            .into_iter()
+            .map(|(object, value)| (object.key.clone(), value))
+            .collect();
+        valid
+    }
+
+    /// Whether `namespace/name` of this kind is there.
+    fn has(&self, kind: Kind, beside: &Object, name: &str) -> bool {
+        self.present.contains(&ObjectKey {
+            kind,
+            namespace: beside.key.namespace.clone(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Refuses the names in `list` (at `field`) that no object of `kind` beside `object` has.
+    fn references(&mut self, object: &Object, field: &str, kind: Kind, list: &Value) {
+        for (index, name) in texts(list).into_iter().enumerate() {
+            if !self.has(kind, object, name) {
+                let message = format!(
+                    "there is no {} {name} in {}",
+                    kind.name(),
+                    object.key.namespace.as_deref().unwrap_or_default()
+                );
+                let field = format!("{field}[{index}]");
+                self.refuse(object, &field, &manifest::REFERENCE_DANGLING, message);
+            }
+        }
+    }
+}
+
+impl ValidTenant {
+    /// A place for the objects of a tenant that could not be read.
+    fn unplaced() -> Self {
+        Self {
+            home_region: String::new(),
+            hosts: Vec::new(),
+            certificate: None,
+            rotate_every_seconds: 0,
+            overlap_seconds: 0,
+            lifetimes: Lifetimes {
+                verification_seconds: 0,
+                keep_result_seconds: 0,
+                answer_seconds: 0,
+                token_seconds: 0,
+                clock_leeway_seconds: 0,
+            },
+            suspend: false,
+            policies: BTreeMap::new(),
+            trust_anchors: BTreeMap::new(),
+            relying_parties: BTreeMap::new(),
+        }
+    }
+}
+
+type Shaped<'a> = (&'a Object, Value);
+
+fn of_kind<'a, 'b>(
+    shaped: &'b [Shaped<'a>],
+    kind: Kind,
+) -> impl Iterator<Item = (&'a Object, &'b Value)> {
+    shaped
+        .iter()
+        .filter(move |(object, _)| object.key.kind == kind)
+        .map(|(object, value)| (*object, value))
+}
+
+fn refusal(object: &Object, violation: Violation) -> Refusal {
+    let entry = match violation.fault {
+        Fault::UnknownField => &manifest::FIELD_UNKNOWN,
+        Fault::Duplicate if violation.path.starts_with("spec.ingress.hosts") => {
+            &manifest::HOST_DUPLICATE
+        }
+        Fault::Rule if is_lifetime(&violation.path) => &manifest::LIFETIME_INVALID,
+        _ => &manifest::FIELD_INVALID,
+    };
+    object.refuse(violation.path, entry, violation.message)
+}
+
+fn is_lifetime(path: &str) -> bool {
+    [
+        "spec.signing",
+        "spec.verification",
+        "spec.obligations",
+        "spec.status.maxAge",
+    ]
+    .iter()
+    .any(|prefix| path.starts_with(prefix))
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}

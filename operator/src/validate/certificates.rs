@@ -1,0 +1,204 @@
+//! Server certificates: a chain that parses, is in force, names the hosts and fits its key.
+
+use jiff::Timestamp;
+use pavilion_bundle::HostName;
+use pavilion_json::Digest;
+use rcgen::{KeyPair, PublicKeyData};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::{
+    extensions::GeneralName,
+    prelude::{FromDer, X509Certificate},
+};
+use zeroize::Zeroizing;
+
+/// A certificate with its key, checked.
+#[derive(Clone)]
+pub struct ServerCertificate {
+    /// PEM chain, leaf first.
+    pub chain: String,
+    /// PEM private key.
+    pub key: Zeroizing<String>,
+    /// When the leaf ends.
+    pub not_after: Timestamp,
+    /// When the leaf begins.
+    pub not_before: Timestamp,
+}
+
+/// Why a certificate cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// No PEM certificate, or one that does not parse.
+    #[error("is not a PEM chain of X.509 certificates, leaf first")]
+    Unreadable,
+    /// No private key of a kind that can be used.
+    #[error("is not a PEM private key (PKCS#8, ECDSA, Ed25519 or RSA)")]
+    KeyUnreadable,
+    /// The leaf is for another key.
+    #[error("is not the private key of the certificate")]
+    KeyMismatch,
+    /// The leaf is not in force.
+    #[error("the certificate is in force from {from} to {until}, not now")]
+    NotInForce {
+        /// Its beginning.
+        from: Timestamp,
+        /// Its end.
+        until: Timestamp,
+    },
+    /// The leaf does not name a host.
+    #[error("the certificate does not name the host {0}")]
+    HostMissing(HostName),
+}
+
+impl CertificateError {
+    /// The field of the manifest that is at fault.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::KeyUnreadable | Self::KeyMismatch => "keyFile",
+            _ => "certificateFile",
+        }
+    }
+}
+
+impl ServerCertificate {
+    /// Reads and checks a chain and its key, both PEM.
+    ///
+    /// # Errors
+    /// The first thing that keeps it from being used for `hosts` at `now`.
+    pub fn read(
+        chain: &str,
+        key: &str,
+        hosts: &[HostName],
+        now: Timestamp,
+    ) -> Result<Self, CertificateError> {
+        let unreadable = |_| CertificateError::Unreadable;
+        let certificates: Vec<CertificateDer<'_>> =
+            CertificateDer::pem_slice_iter(chain.as_bytes())
+                .collect::<Result<_, _>>()
+                .map_err(unreadable)?;
+        let leaf = certificates.first().ok_or(CertificateError::Unreadable)?;
+        let (_, leaf) =
+            X509Certificate::from_der(leaf).map_err(|_| CertificateError::Unreadable)?;
+        let key_pair = KeyPair::from_pem(key).map_err(|_| CertificateError::KeyUnreadable)?;
+        if leaf.public_key().raw != key_pair.subject_public_key_info() {
+            return Err(CertificateError::KeyMismatch);
+        }
+        let time = |seconds: i64| {
+            Timestamp::from_second(seconds).map_err(|_| CertificateError::Unreadable)
+        };
+        let not_before = time(leaf.validity().not_before.timestamp())?;
+        let not_after = time(leaf.validity().not_after.timestamp())?;
+        if now < not_before || now >= not_after {
+            return Err(CertificateError::NotInForce {
+                from: not_before,
+                until: not_after,
+            });
+        }
+        let names = dns_names(&leaf);
+        match hosts.iter().find(|host| !covers(&names, host.as_str())) {
+            Some(host) => Err(CertificateError::HostMissing(host.clone())),
+            None => Ok(Self {
+                chain: chain.to_owned(),
+                key: Zeroizing::new(key.to_owned()),
+                not_after,
+                not_before,
+            }),
+        }
+    }
+
+    /// Changes when the certificate or its key does.
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of(
+            [self.chain.as_bytes(), b"\0", self.key.as_bytes()]
+                .concat()
+                .as_slice(),
+        )
+    }
+}
+
+impl std::fmt::Debug for ServerCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerCertificate")
+            .field("not_before", &self.not_before)
+            .field("not_after", &self.not_after)
+            .finish_non_exhaustive()
+    }
+}
+
+fn dns_names<'a>(leaf: &'a X509Certificate<'_>) -> Vec<&'a str> {
+    let Ok(Some(extension)) = leaf.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let names = extension.value.general_names.iter();
+    names
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(*name),
+            _ => None,
+        })
+        .collect()
+}
+
+/// RFC 6125 section 6.4.3: `*` stands for the whole left-most label.
+fn covers(names: &[&str], host: &str) -> bool {
+    names.iter().any(|name| {
+        name.eq_ignore_ascii_case(host)
+            || name.strip_prefix("*.").is_some_and(|parent| {
+                host.split_once('.')
+                    .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent))
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::{Duration, SystemTime};
+
+    use rcgen::CertificateParams;
+
+    use super::*;
+
+    fn made(name: &str, days: u64) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_before = SystemTime::UNIX_EPOCH.into();
+        params.not_after = (SystemTime::UNIX_EPOCH + Duration::from_hours(24 * days)).into();
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn read(
+        chain: &str,
+        key: &str,
+        host: &str,
+        day: i64,
+    ) -> Result<ServerCertificate, CertificateError> {
+        let now = Timestamp::from_second(day * 86_400).unwrap();
+        ServerCertificate::read(chain, key, &[host.parse().unwrap()], now)
+    }
+
+    #[test]
+    fn a_certificate_must_name_the_host_and_be_in_force() {
+        let (chain, key) = made("*.acme.example", 90);
+        let certificate = read(&chain, &key, "verify.acme.example", 1).unwrap();
+        assert_eq!(certificate.not_after.as_second(), 90 * 86_400);
+        assert!(!format!("{certificate:?}").contains("PRIVATE"));
+        for host in ["acme.example", "a.verify.acme.example", "verify.acme.test"] {
+            let error = read(&chain, &key, host, 1).unwrap_err();
+            assert_eq!(error, CertificateError::HostMissing(host.parse().unwrap()));
+        }
+        let error = read(&chain, &key, "verify.acme.example", 91).unwrap_err();
+        assert!(matches!(error, CertificateError::NotInForce { .. }));
+        assert_eq!(error.field(), "certificateFile");
+    }
+
+    #[test]
+    fn a_key_must_be_the_certificates() {
+        let (chain, key) = made("a.example", 9);
+        let (_, other) = made("a.example", 9);
+        let failed = |chain, key| read(chain, key, "a.example", 1).unwrap_err();
+        assert_eq!(failed(&chain, &other), CertificateError::KeyMismatch);
+        assert_eq!(failed(&chain, &chain), CertificateError::KeyUnreadable);
+        assert_eq!(failed(&key, &key), CertificateError::Unreadable);
+        assert_eq!(failed("", &key), CertificateError::Unreadable);
+        assert_eq!(CertificateError::KeyMismatch.field(), "keyFile");
+    }
+}

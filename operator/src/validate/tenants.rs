@@ -1,0 +1,118 @@
+//! Tenants: hosts, certificates, lifetimes.
+
+use std::collections::BTreeMap;
+
+use pavilion_bundle::{HostName, Lifetimes, TenantName};
+use pavilion_catalogue::manifest;
+use pavilion_crds::{Kind, TenantSpec, TlsFiles};
+use serde_json::Value;
+
+use super::{Check, ServerCertificate, Shaped, ValidTenant, of_kind, texts};
+use crate::manifests::Object;
+
+/// A host belongs to one tenant.
+pub(super) fn hosts(check: &mut Check<'_>, shaped: &[Shaped<'_>]) {
+    let mut owners: BTreeMap<&str, &Object> = BTreeMap::new();
+    for (object, value) in of_kind(shaped, Kind::Tenant) {
+        for (index, host) in texts(&value["spec"]["ingress"]["hosts"])
+            .into_iter()
+            .enumerate()
+        {
+            let owner = *owners.entry(host).or_insert(object);
+            if owner.key != object.key {
+                let message = format!("{host} is already a host of {}", owner.key);
+                let field = format!("spec.ingress.hosts[{index}]");
+                check.refuse(object, &field, &manifest::HOST_CLAIMED, message);
+            }
+        }
+    }
+}
+
+/// The tenant without its objects.
+pub(super) fn read(
+    check: &mut Check<'_>,
+    object: &Object,
+    value: &Value,
+) -> Option<(TenantName, ValidTenant)> {
+    let spec: TenantSpec = match serde_json::from_value(value["spec"].clone()) {
+        Ok(spec) => spec,
+        Err(error) => {
+            check.refuse(object, "spec", &manifest::FIELD_INVALID, error.to_string());
+            return None;
+        }
+    };
+    let hosts = host_names(check, object, &spec.ingress.hosts)?;
+    let certificate = match &spec.ingress.tls {
+        Some(files) => Some(certificate(check, object, files, &hosts)?),
+        None => None,
+    };
+    let name = object.key.name.parse().ok()?;
+    let tenant = ValidTenant {
+        home_region: spec.regions.first()?.clone(),
+        hosts,
+        certificate,
+        rotate_every_seconds: spec.signing.rotate_every.as_seconds(),
+        overlap_seconds: spec.signing.overlap.as_seconds(),
+        lifetimes: Lifetimes {
+            verification_seconds: spec.verification.time_to_live.as_seconds(),
+            keep_result_seconds: spec.verification.keep_result.as_seconds(),
+            answer_seconds: spec.verification.answer_time_to_live.as_seconds(),
+            token_seconds: spec.verification.token_time_to_live.as_seconds(),
+            clock_leeway_seconds: spec.verification.clock_leeway.as_seconds(),
+        },
+        suspend: spec.suspend,
+        ..ValidTenant::unplaced()
+    };
+    Some((name, tenant))
+}
+
+fn host_names(check: &mut Check<'_>, object: &Object, hosts: &[String]) -> Option<Vec<HostName>> {
+    let mut names = Vec::new();
+    for (index, host) in hosts.iter().enumerate() {
+        match host.parse() {
+            Ok(name) => names.push(name),
+            Err(error) => {
+                let field = format!("spec.ingress.hosts[{index}]");
+                let message = format!("{error}");
+                check.refuse(object, &field, &manifest::FIELD_INVALID, message);
+            }
+        }
+    }
+    (names.len() == hosts.len()).then_some(names)
+}
+
+fn certificate(
+    check: &mut Check<'_>,
+    object: &Object,
+    files: &TlsFiles,
+    hosts: &[HostName],
+) -> Option<ServerCertificate> {
+    let mut text = |field: &str, name: &str| match check.files().text(name) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let field = format!("spec.ingress.tls.{field}");
+            check.refuse(
+                object,
+                &field,
+                &manifest::FILE_UNREADABLE,
+                format!("{name} {error}"),
+            );
+            None
+        }
+    };
+    let chain = text("certificateFile", &files.certificate_file);
+    let key = text("keyFile", &files.key_file);
+    match ServerCertificate::read(chain?, key?, hosts, check.now) {
+        Ok(certificate) => Some(certificate),
+        Err(error) => {
+            let field = format!("spec.ingress.tls.{}", error.field());
+            check.refuse(
+                object,
+                &field,
+                &manifest::CERTIFICATE_INVALID,
+                error.to_string(),
+            );
+            None
+        }
+    }
+}

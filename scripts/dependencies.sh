@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Checks the dependency tree against deny.toml: bans, licences, sources, and, where the advisory
+# database lies beside the checkout, known vulnerabilities. Needs no network but for installing
+# cargo-deny into target/tools the first time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version=0.20.2
+tools=target/tools
+if ! "$tools/bin/cargo-deny" --version 2>/dev/null | grep -qF "$version"; then
+  echo "installing cargo-deny $version" >&2
+  cargo install cargo-deny --version "$version" --locked --quiet --root "$tools" --target-dir "$tools/build"
+  rm -rf "$tools/build"
+fi
+"$tools/bin/cargo-deny" --offline check --hide-inclusion-graph bans licenses sources
+
+database=${PAVILION_ADVISORIES:-../shared/advisory-db.tar.gz}
+if [ ! -f "$database" ]; then
+  echo "advisories not checked: no database at $database (set PAVILION_ADVISORIES)" >&2
+  exit 0
+fi
+# cargo-deny reads a git clone whose folder carries the hash of its address.
+clone=$tools/advisories/advisory-db-3157b0e258782691
+if [ "$database" -nt "$clone/.git/FETCH_HEAD" ]; then
+  rm -rf "$clone"
+  mkdir -p "$clone"
+  tar -xzf "$database" -C "$clone" --strip-components=1
+  git -C "$clone" init --quiet
+  git -C "$clone" add --all
+  git -C "$clone" -c user.name=advisories -c user.email=advisories@localhost commit --quiet --message "dated copy"
+  touch "$clone/.git/FETCH_HEAD"
+fi
+"$tools/bin/cargo-deny" --offline check --hide-inclusion-graph advisories

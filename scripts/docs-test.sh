@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Executes the commands of the documentation: for each page its ```sh blocks, in order, in one shell.
+# Also checks that every local link of every page leads somewhere.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+passed=0
+failed=0
+for page in docs/src/tutorial.md docs/src/guides/*.md; do
+  script=$(mktemp)
+  # What a failed page leaves running ends with it.
+  echo 'trap '"'"'kill $(jobs -p) 2>/dev/null || true'"'"' EXIT' >"$script"
+  awk '/^```sh$/ {inside = 1; next} /^```/ {inside = 0} inside' "$page" >>"$script"
+  if grep -q '^```sh$' "$page"; then
+    log=target/docs-test-$(basename "$page" .md).log
+    # -m: each background command is a job, as in a person's shell.
+    if timeout 300 bash -emo pipefail "$script" >"$log" 2>&1; then
+      passed=$((passed + 1))
+    else
+      failed=$((failed + 1))
+      echo "$page: a command failed:" >&2
+      tail -n 15 "$log" >&2
+    fi
+  fi
+  rm -f "$script"
+done
+
+while IFS=: read -r page link; do
+  target=$(dirname "$page")/${link%%#*}
+  [ -e "$target" ] && continue
+  failed=$((failed + 1))
+  echo "$page links to $link, which does not exist" >&2
+done < <(grep -roE '\]\([^)]+\)' README.md docs/src --include='*.md' | sed -E 's/\]\(//; s/\)$//' | grep -vE ':(https?:|#)')
+
+echo "docs: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
