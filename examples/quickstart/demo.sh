@@ -21,7 +21,7 @@ transcript=$out/transcript.txt
 : >"$transcript"
 
 # Everything a person sees also goes into the transcript, without colour.
-say() { printf '%s\n' "$*" | tee -a "$transcript"; }
+say() { printf '%s\n' "$@" | tee -a "$transcript"; }
 step() { say "" "── $*"; }
 show() {
   say "\$ $(printf '%q ' "$@" | sed "s|$programs/||; s| \$||")"
@@ -29,7 +29,7 @@ show() {
 }
 # A refusal is what the step wants to see: any other outcome fails the demo.
 refused() {
-  if show "$@"; then
+  if "$@"; then
     say "expected a refusal, got none"
     exit 1
   fi
@@ -53,7 +53,7 @@ trap stop EXIT
 
 wait_until_ready() {
   local since=$SECONDS
-  until "$pavilion" status acme --state "$state" -o json 2>/dev/null | grep -q '"ready": *true'; do
+  until "$pavilion" status acme --state "$state" 2>/dev/null | awk '$1 == "acme" {exit $2 != "True"} END {if (NR == 0) exit 1}'; do
     if ! kill -0 "$broker" 2>/dev/null; then
       say "the broker ended:"
       tail -n 5 "$demo/broker.log" | tee -a "$transcript"
@@ -78,23 +78,29 @@ wait_until_ready
 show "$pavilion" status --state "$state"
 
 step "2. A demo issuer gives the holder a credential; nobody but the holder has the holder's key"
-show "$pavilion" dev key --out "$demo/holder.jwk.json"
-show "$pavilion" dev issue --issuer-key "$keys/issuer.jwk.json" --issuer https://issuer.example \
-  --type urn:eudi:pid:1 --holder-key "$demo/holder.jwk.json" \
-  --claims '{"birthdate": "1990-05-17", "given_name": "Erika", "address": {"country": "DE"}}' \
-  --disclosable birthdate,given_name,address --out "$demo/pid.sd-jwt"
-
-# present NONCE FILE CREDENTIAL CLAIMS
-present() {
-  "$pavilion" dev present --credential "$3" --holder-key "$demo/holder.jwk.json" \
-    --audience "$server" --nonce "$1" --disclose "$4" --out "$2"
+# issue CLAIMS FILE: the demo issuer's credential of these claims, each of which can be kept back
+issue() {
+  "$pavilion" dev issue --issuer-key "$keys/issuer.jwk.json" --issuer https://issuer.example \
+    --type urn:eudi:pid:1 --holder-key "$demo/holder.jwk.json" --claims "$1" >"$2"
 }
+# present NONCE FILE CREDENTIAL CLAIM…: the demo wallet shows these claims to the broker
+present() {
+  local nonce=$1 file=$2 credential=$3 claims=()
+  shift 3
+  for claim in "$@"; do claims+=(--disclose "$claim"); done
+  "$pavilion" dev present --credential "$credential" --holder-key "$demo/holder.jwk.json" \
+    --audience "$server" --nonce "$nonce" "${claims[@]}" >"$file"
+}
+"$pavilion" dev key --out "$demo/holder.jwk.json" >/dev/null 2>&1
+adult='{"birthdate": "1990-05-17", "given_name": "Erika", "address": {"country": "DE"}}'
+issue "$adult" "$demo/pid.sd-jwt"
+say "issued urn:eudi:pid:1 with $adult"
 nonce() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
 step "3. The wallet discloses the birthdate alone; the shop asks whether the holder is over 18"
-fresh=$(nonce)
-present "$fresh" "$out/presentation.sd-jwt" "$demo/pid.sd-jwt" birthdate
-shown_ask --policy over18 --purpose age-restricted-sale --nonce "$fresh" \
+answered=$(nonce)
+present "$answered" "$out/presentation.sd-jwt" "$demo/pid.sd-jwt" birthdate
+shown_ask --policy over18 --purpose age-restricted-sale --nonce "$answered" \
   --presentation "pid=$out/presentation.sd-jwt" --out "$out"
 say "" "the answer as a signed token ($out/answer.jwt):" "$(cat "$out/answer.jwt")"
 
@@ -103,17 +109,13 @@ show "$pavilion" verify "$out" --policy examples/quickstart/policies.yaml#over18
 
 step "5a. A refused question: every clause that does not hold is named"
 fresh=$(nonce)
-"$pavilion" dev issue --issuer-key "$keys/issuer.jwk.json" --issuer https://issuer.example \
-  --type urn:eudi:pid:1 --holder-key "$demo/holder.jwk.json" \
-  --claims '{"birthdate": "2015-05-17", "address": {"country": "US"}}' \
-  --disclosable birthdate,address --out "$demo/child.sd-jwt" 2>/dev/null
-present "$fresh" "$demo/child.presentation" "$demo/child.sd-jwt" birthdate,address
-refused ask --policy account-opening --purpose account-opening --nonce "$fresh" \
+issue '{"birthdate": "2015-05-17", "address": {"country": "US"}}' "$demo/child.sd-jwt"
+present "$fresh" "$demo/child.presentation" "$demo/child.sd-jwt" birthdate address
+refused shown_ask --policy account-opening --purpose account-opening --nonce "$fresh" \
   --presentation "pid=$demo/child.presentation"
 
 step "5b. A replayed presentation: the broker answered for it once"
-replayed=$(cat "$out/nonce.txt" 2>/dev/null || true)
-refused ask --policy over18 --purpose age-restricted-sale --nonce "${replayed:-$fresh}" \
+refused shown_ask --policy over18 --purpose age-restricted-sale --nonce "$answered" \
   --presentation "pid=$out/presentation.sd-jwt"
 
 step "5c. A receipt with one flipped byte"
@@ -125,7 +127,7 @@ flip() { # FILE OFFSET: flips the lowest bit of one byte
   printf "\\x$(printf '%02x' $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 flip "$forged/receipt.tlog-proof" 60
-refused "$pavilion" verify "$forged"
+refused show "$pavilion" verify "$forged"
 
 step "Done. What the shop keeps is in $out:"
 for file in "$out"/*; do say "  $(basename "$file")"; done

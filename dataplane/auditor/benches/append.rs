@@ -51,7 +51,7 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    let (mut bare, mut engine) = (Vec::new(), Vec::new());
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for number in 0..ROUNDS {
         bare.push(bare_loop(&runtime, folder.path(), round));
         engine.push(engine_loop(

@@ -38,7 +38,6 @@ mod tree;
 mod wal;
 mod writer;
 
-use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,14 +69,22 @@ const APPEND_OVERHEAD: usize = 128;
 pub struct Log {
     shared: Arc<Shared>,
     running: Arc<Mutex<Option<Running>>>,
+    #[cfg(test)]
+    faults: Arc<wal::Faults>,
 }
 
+/// The threads. Each holds the directory's lock until it has ended.
 #[derive(Debug)]
 struct Running {
-    writer: JoinHandle<()>,
-    sealer: JoinHandle<()>,
-    /// The directory stays locked until both threads have ended.
-    lock: File,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    /// A log that nobody holds any more ends by itself.
+    fn drop(&mut self) {
+        self.shared.appends.close();
+    }
 }
 
 /// Where an entry is.
@@ -124,21 +131,25 @@ impl Log {
             viewed_at: None,
             bundles: std::collections::VecDeque::new(),
         };
-        let for_writer = Arc::clone(&shared);
-        let wal = recovered.wal;
-        let name = |name: &str| thread::Builder::new().name(name.to_owned());
-        let writer = name("log-writer").spawn(move || writer::run(&for_writer, wal));
-        let writer = writer.map_err(OpenError::io(&directory))?;
-        let sealer = name("log-sealer").spawn(move || sealer.run());
-        let sealer = sealer.map_err(OpenError::io(&directory))?;
-        let running = Running {
-            writer,
-            sealer,
-            lock: recovered.lock,
+        #[cfg(test)]
+        let faults = Arc::clone(&recovered.wal.faults);
+        let (lock, for_writer, wal) = (Arc::new(recovered.lock), Arc::clone(&shared), recovered.wal);
+        let mut running = Running { shared: Arc::clone(&shared), threads: Vec::new() };
+        let mut start = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let lock = Arc::clone(&lock);
+            let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+                work();
+                drop(lock);
+            });
+            thread.map(|thread| running.threads.push(thread)).map_err(OpenError::io(&directory))
         };
+        start("log-writer", Box::new(move || writer::run(&for_writer, wal)))?;
+        start("log-sealer", Box::new(move || sealer.run()))?;
         Ok(Self {
             shared,
             running: Arc::new(Mutex::new(Some(running))),
+            #[cfg(test)]
+            faults,
         })
     }
 
@@ -252,21 +263,53 @@ impl Log {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(Running {
-            writer,
-            sealer,
-            lock,
-        }) = running
-        {
-            for (thread, name) in [(writer, "writer"), (sealer, "sealer")] {
-                if thread.join().is_err() {
-                    tracing::error!(
-                        thread = name,
-                        "a thread of the log ended by a fault of its own"
-                    );
+        let threads = running.map(|mut running| std::mem::take(&mut running.threads));
+        for thread in threads.into_iter().flatten() {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!(thread = name, "a thread of the log ended by a fault of its own");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn an_fsync_that_fails_refuses_its_group_and_the_log_goes_on_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new(folder.path(), "log.example/acme");
+        let log = Log::open(settings.clone(), LogMetrics::unregistered()).unwrap();
+        assert_eq!(log.append("kept".into()).await.unwrap().index, 0);
+        log.faults.syncs.store(1, Ordering::SeqCst);
+        let refused = log.append("lost".into()).await.unwrap_err();
+        assert_eq!(refused, AppendError::Unavailable("the disk failed".to_owned()));
+        let mut conditions = log.conditions();
+        conditions.wait_for(|now| now.writer.is_ok()).await.unwrap();
+        assert_eq!(log.append("next".into()).await.unwrap().index, 1);
+        log.close();
+        let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
+        assert_eq!(log.status().size, 2);
+        assert_eq!(log.shared.tree.entry(1).unwrap(), Bytes::from_static(b"next"));
+        log.close();
+    }
+
+    #[tokio::test]
+    async fn a_log_that_is_dropped_frees_its_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new(folder.path(), "log.example/acme");
+        drop(Log::open(settings.clone(), LogMetrics::unregistered()).unwrap());
+        let again = async {
+            loop {
+                match Log::open(settings.clone(), LogMetrics::unregistered()) {
+                    Ok(log) => return log,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                 }
             }
-            drop(lock);
-        }
+        };
+        timeout(Duration::from_mins(1), again).await.unwrap().close();
     }
 }

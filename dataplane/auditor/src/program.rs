@@ -44,7 +44,7 @@ async fn serve(config: Config, context: Context) -> Result<(), Exit> {
     let log = opening
         .await
         .map_err(|error| Exit::Bug(error.to_string()))?
-        .map_err(exit_of)?;
+        .map_err(|error| exit_of(&error))?;
     let peers = || Peers::from_config(&config.allowed_uids);
     let grpc = socket::bind(&config.socket, peers())?;
     let tiles = socket::bind(&config.http_socket, peers())?;
@@ -148,7 +148,7 @@ async fn show(log: Log, signer: Signer, origin: String, health: Health, metrics:
     }
 }
 
-fn exit_of(error: OpenError) -> Exit {
+fn exit_of(error: &OpenError) -> Exit {
     let words = error.to_string();
     match error {
         OpenError::Locked(_) => Exit::Unavailable(words),

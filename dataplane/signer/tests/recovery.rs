@@ -449,6 +449,39 @@ fn a_half_made_token_that_no_pin_opens_is_passed_over() {
 }
 
 #[test]
+fn a_token_whose_file_a_crash_cut_at_any_length_does_not_stop_the_start() {
+    alone(async |room: Room| {
+        fs::create_dir_all(room.tokens()).unwrap();
+        let conf = format!("directories.tokendir = {}\n", room.tokens().display());
+        fs::write(room.folder.join("softhsm2.conf"), conf).unwrap();
+        let context = room.second_hand();
+        let slot = context.get_all_slots().unwrap()[0];
+        let officer = AuthPin::new("officer-pin".into());
+        context.init_token(slot, &officer, "acme").unwrap();
+        context.finalize().unwrap();
+        let made = fs::read_dir(room.tokens())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        let whole = fs::read(made.join("token.object")).unwrap();
+        for length in (0..whole.len()).step_by(8) {
+            fs::remove_dir_all(room.tokens()).unwrap();
+            let _ = fs::remove_file(&room.settings.keys_file);
+            fs::create_dir_all(&made).unwrap();
+            fs::write(made.join("token.object"), &whole[..length]).unwrap();
+            let engine = room
+                .try_start()
+                .unwrap_or_else(|error| panic!("{length}: {error}"));
+            assert_eq!(engine.public_keys().len(), 2, "{length}");
+            drop(engine);
+            room.start();
+        }
+    });
+}
+
+#[test]
 fn another_token_than_ours_is_not_taken() {
     alone(async |mut room: Room| {
         drop(room.start());

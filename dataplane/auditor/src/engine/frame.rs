@@ -190,7 +190,9 @@ fn frame_checksum<'a>(
 
 fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     array(context.finish().as_ref())
 }
 

@@ -234,9 +234,9 @@ fn sealed_below(root: &Path, first: Option<u64>) -> Result<u64, OpenError> {
         while full + 1 < missing {
             let middle = full.midpoint(missing);
             if exists(middle - 1) {
-                full = middle
+                full = middle;
             } else {
-                missing = middle
+                missing = middle;
             }
         }
     }

@@ -19,9 +19,9 @@ impl Subtree {
             return None;
         }
         let mut subtree = Self::default();
-        hashes
-            .iter()
-            .for_each(|hash| subtree.push(Hash::new(*hash)));
+        for hash in hashes {
+            subtree.push(Hash::new(*hash));
+        }
         Some(subtree)
     }
 

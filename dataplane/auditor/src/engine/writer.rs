@@ -20,7 +20,7 @@ const GROUP: Bounds = Bounds {
     weight: 1024 * 1024,
 };
 /// How often an idle writer looks around.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// First and longest pause between attempts to write again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -91,9 +91,9 @@ fn resume(shared: &Shared, wal: &mut Wal) {
             if group.is_empty() {
                 break;
             }
-            group
-                .into_iter()
-                .for_each(|pending| refuse(shared, pending.acknowledge, &reason));
+            for pending in group {
+                refuse(shared, pending.acknowledge, &reason);
+            }
         }
         if shared.appends.is_closed() {
             return;

@@ -225,7 +225,7 @@ async fn after_a_restart_the_first_checkpoint_covers_everything_that_was_acknowl
     let log = open(folder.path());
     assert_eq!((log.checkpoint(), log.status().size), (None, 400));
     sign_checkpoints(&log);
-    assert!(log.settle(Duration::from_secs(60)).await);
+    assert!(log.settle(Duration::from_mins(1)).await);
     let first = log.checkpoint().unwrap();
     assert_eq!(Checkpoint::open(&first.note, &key()).unwrap().size(), 400);
     finish(log).await;

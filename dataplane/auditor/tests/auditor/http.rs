@@ -41,7 +41,7 @@ async fn the_checkpoint_is_short_lived_text_that_verifies() {
     let folder = tempfile::tempdir().unwrap();
     let log = open_signing(folder.path());
     append_all(&log, (0..300).map(entry).collect()).await;
-    assert!(log.settle(std::time::Duration::from_secs(60)).await);
+    assert!(log.settle(std::time::Duration::from_mins(1)).await);
     let (status, headers, body) = get(&log, "/log/checkpoint").await;
     assert_eq!(
         (status, headers.as_str()),
@@ -60,7 +60,7 @@ async fn tiles_are_immutable_and_partial_ones_stay_when_the_tile_grows() {
     let folder = tempfile::tempdir().unwrap();
     let log = open_signing(folder.path());
     append_all(&log, (0..300).map(entry).collect()).await;
-    assert!(log.settle(std::time::Duration::from_secs(60)).await);
+    assert!(log.settle(std::time::Duration::from_mins(1)).await);
     let (status, headers, full) = get(&log, "/log/tile/0/000").await;
     assert_eq!((status, full.len()), (StatusCode::OK, 8192));
     assert_eq!(
@@ -99,7 +99,7 @@ async fn entries_are_private_and_strange_paths_and_methods_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let log = open_signing(folder.path());
     append_all(&log, (0..300).map(entry).collect()).await;
-    assert!(log.settle(std::time::Duration::from_secs(60)).await);
+    assert!(log.settle(std::time::Duration::from_mins(1)).await);
     for path in [
         "/log/tile/entries/000",
         "/log/tile/entries/001.p/44",

@@ -22,7 +22,7 @@ use tonic::transport::Channel;
 use crate::directory::audit;
 use crate::world::{ORIGIN, finish, open_signing};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder in which the programs of one tenant run.
 struct Home(tempfile::TempDir);

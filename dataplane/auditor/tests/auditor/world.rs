@@ -27,8 +27,8 @@ pub fn settings(directory: &Path) -> Settings {
     Settings {
         segment_bytes: 16 * 1024,
         recent_bytes: 16 * 1024,
-        append_deadline: Duration::from_secs(60),
-        receipt_deadline: Duration::from_secs(60),
+        append_deadline: Duration::from_mins(1),
+        receipt_deadline: Duration::from_mins(1),
         ..Settings::new(directory, ORIGIN)
     }
 }
@@ -81,7 +81,7 @@ pub async fn append_all(log: &Log, entries: Vec<Bytes>) -> Vec<(u64, Bytes)> {
 
 /// Signs what is there, writes it all to the directory, and ends.
 pub async fn finish(log: Log) {
-    assert!(log.settle(Duration::from_secs(60)).await);
+    assert!(log.settle(Duration::from_mins(1)).await);
     tokio::task::spawn_blocking(move || log.close())
         .await
         .unwrap();

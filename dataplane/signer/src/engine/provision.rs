@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | the PIN file | PINs, no token | makes the token with those PINs |
 //! | `C_InitToken` | a token without a user PIN | logs in as officer, sets the user PIN |
-//! | half of `C_InitToken` | a token no PIN opens, and that never had a user PIN | leaves it, makes another |
+//! | half of `C_InitToken` | a token that no PIN opens, or that does not describe itself | leaves it, makes another |
 //! | `C_InitPIN` | a token with a user PIN | uses it |
 //!
 //! A token is never made where the record says that keys existed: that would answer the loss of a
@@ -14,7 +14,7 @@ use std::path::Path;
 
 use cryptoki::context::Pkcs11;
 use cryptoki::session::UserType;
-use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki::slot::Slot;
 
 use super::pin::{Pin, Pins};
 use super::{Class, Settings, StartError, TokenError, TokenLabel, files, token};
@@ -90,15 +90,11 @@ fn set_user_pin(context: &Pkcs11, slot: Slot, officer: &Pin, user: &Pin) -> Resu
 }
 
 fn empty_slot(context: &Pkcs11) -> Result<Slot, TokenError> {
-    for slot in context.get_all_slots()? {
-        if !context.get_token_info(slot)?.token_initialized() {
-            return Ok(slot);
-        }
-    }
-    Err(TokenError::new(
-        Class::Token,
-        "there is no empty slot to make a token in",
-    ))
+    let empty = token::tokens(context)?
+        .into_iter()
+        .find(|(_, info)| !info.token_initialized());
+    let none = || TokenError::new(Class::Token, "there is no empty slot to make a token in");
+    empty.map(|(slot, _)| slot).ok_or_else(none)
 }
 
 fn pin_missing(settings: &Settings) -> StartError {
@@ -117,12 +113,11 @@ fn token_missing(context: &Pkcs11, settings: &Settings, keys_known: bool) -> Sta
         );
         return StartError::KeysRefused(text);
     }
-    let slots = context.get_slots_with_token().unwrap_or_default();
-    let labels: Vec<String> = slots
+    let labels: Vec<String> = token::tokens(context)
+        .unwrap_or_default()
         .into_iter()
-        .filter_map(|slot| context.get_token_info(slot).ok())
-        .filter(TokenInfo::token_initialized)
-        .map(|info| info.label().to_owned())
+        .filter(|(_, info)| info.token_initialized())
+        .map(|(_, info)| info.label().to_owned())
         .collect();
     StartError::TokenMissing(format!(
         "there is no token labelled {label}; the module shows {labels:?}"

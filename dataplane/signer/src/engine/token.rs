@@ -43,19 +43,30 @@ pub(super) fn restart(context: &Pkcs11) -> Result<(), TokenError> {
     initialize(context)
 }
 
+/// Every slot and what the token in it says of itself. A token that cannot say is passed over: a
+/// crash while it was made leaves one that answers every question with an error, for ever.
+pub(super) fn tokens(context: &Pkcs11) -> Result<Vec<(Slot, TokenInfo)>, TokenError> {
+    let mut tokens = Vec::new();
+    for slot in context.get_slots_with_token()? {
+        match context.get_token_info(slot).map_err(TokenError::from) {
+            Ok(info) => tokens.push((slot, info)),
+            Err(error) if error.class == Class::Device => {
+                tracing::warn!(slot = slot.id(), %error, "a token does not describe itself");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(tokens)
+}
+
 /// Every slot whose token has `label`, and what the token says of itself.
 pub(super) fn find(
     context: &Pkcs11,
     label: &TokenLabel,
 ) -> Result<Vec<(Slot, TokenInfo)>, TokenError> {
-    let mut found = Vec::new();
-    for slot in context.get_slots_with_token()? {
-        let info = context.get_token_info(slot)?;
-        if info.token_initialized() && info.label() == label.as_str() {
-            found.push((slot, info));
-        }
-    }
-    Ok(found)
+    let mut tokens = tokens(context)?;
+    tokens.retain(|(_, info)| info.token_initialized() && info.label() == label.as_str());
+    Ok(tokens)
 }
 
 /// The one slot whose token has `label` and can be logged in to.
