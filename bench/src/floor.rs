@@ -15,7 +15,7 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 use pavilion_jose::{Algorithm, SigningKey};
 
-/// Where Debian and Ubuntu put SoftHSM's module.
+/// Where Debian and Ubuntu put the module of `SoftHSM`.
 const MODULES: [&str; 2] = [
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",

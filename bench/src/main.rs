@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::All => {
             machine::print();
-            footprint::run()?;
+            footprint::run();
             verification::run(10)
         }
         What::Verification { seconds } => {
@@ -55,7 +55,8 @@ fn main() -> anyhow::Result<()> {
         }
         What::Footprint => {
             machine::print();
-            footprint::run()
+            footprint::run();
+            Ok(())
         }
         What::RawSign { module, threads } => floor::raw_sign(&module, threads),
     }

@@ -46,7 +46,7 @@ pub fn run(seconds: u64) -> anyhow::Result<()> {
             .processor()
             .iter()
             .zip(before)
-            .map(|((name, after), (_, before))| (*name, *after - before))
+            .map(|((name, after), (_, before))| (*name, after.saturating_sub(before)))
             .collect();
 
         let half = rate(&saturated) / 2.0;

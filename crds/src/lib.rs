@@ -5,6 +5,11 @@
 //! to an object without an API server, so that a manifest is judged alike on one host and in a
 //! cluster.
 
+// The derive macro takes one `printcolumn` attribute a column.
+#![allow(clippy::duplicated_attributes)]
+// Doc comments become the descriptions that `kubectl explain` prints: plain text.
+#![allow(clippy::doc_markdown)]
+
 pub mod admission;
 mod conditions;
 mod duration;

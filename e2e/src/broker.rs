@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::{Manifests, program};
 
 /// How long anything may take to come up on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running `pavilion-operator standalone`; stopped, with all its children, when dropped.
 pub struct Broker {
@@ -106,8 +106,13 @@ impl Broker {
     /// Waits until the tenant is ready.
     pub fn wait_ready(&self, tenant: &str) {
         self.wait_for(&format!("tenant {tenant} to be ready"), || {
-            self.status("tenant", tenant)
-                .is_some_and(|status| condition(&status, "Ready").as_deref() == Some("True"))
+            // Until the first round, what an operator before this one wrote is still there.
+            let operator = self.status("operator", "operator").unwrap_or_default();
+            let tenant = self.status("tenant", tenant).unwrap_or_default();
+            operator["status"]["pid"] == self.child.id()
+                && [operator, tenant]
+                    .iter()
+                    .all(|object| condition(object, "Ready").as_deref() == Some("True"))
         });
     }
 
@@ -134,7 +139,7 @@ impl Broker {
             .cloned()
             .or_else(|| children["children"].as_array().cloned())?;
         let found = children.iter().find(|child| {
-            child["program"].as_str() == Some(program)
+            child["binary"].as_str() == Some(program)
                 && (tenant.is_none() || child["tenant"].as_str() == tenant)
         })?;
         found["pid"]
@@ -172,6 +177,9 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
+            // The second signal ends the drain: the clients of a finished test no longer take part in it.
+            signal(self.child.id(), Signal::TERM);
+            std::thread::sleep(Duration::from_millis(100));
             self.stop();
         }
         if std::thread::panicking() {

@@ -128,7 +128,7 @@ async fn assert_logged(world: &World, answered: &[u64]) {
         .json();
     let folder = TempDir::new().unwrap();
     let key = folder.path().join("log.vkey");
-    std::fs::write(&key, configuration["log"]["vkey"].as_str().unwrap()).unwrap();
+    std::fs::write(&key, configuration["log"]["verifier_key"].as_str().unwrap()).unwrap();
     // The checkpoint follows an append within a tenth of a second.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let log = world.broker.state().join("tenants/acme/auditor/log");
@@ -221,14 +221,8 @@ async fn an_invalid_manifest_is_refused_whole_and_the_last_good_state_serves() {
         })
         .write_to(&world.broker.manifests());
     world.broker.wait_for("the refusal to be shown", || {
-        let status = world
-            .broker
-            .status("policy", "acme/over18")
-            .or_else(|| world.broker.status("policy", "pavilion-acme/over18"));
-        let status = status
-            .or_else(|| world.broker.status("policy", "over18"))
-            .unwrap_or_default();
-        condition(&status, "Accepted").as_deref() == Some("False")
+        let status = world.broker.status("policy", "acme.over18");
+        condition(&status.unwrap_or_default(), "Accepted").as_deref() == Some("False")
     });
     let tally = Tally::default();
     ask(&session, &world.wallet, &tally).await;

@@ -6,8 +6,12 @@ use pavilion_json::{Limits, parse};
 use pavilion_policy::{Policy, check};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(spec) = parse(bytes, Limits::REQUEST) else { return };
-    let Ok(policy) = Policy::from_spec(spec) else { return };
+    let Ok(spec) = parse(bytes, Limits::REQUEST) else {
+        return;
+    };
+    let Ok(policy) = Policy::from_spec(spec) else {
+        return;
+    };
     if let Err(errors) = check("fuzzed", &policy) {
         assert!(errors.iter().all(|error| error.path.starts_with("spec")));
     }

@@ -42,7 +42,7 @@ pub struct Standalone {
     /// The port relying parties use, where it is not that of --listen; part of the issuer's name
     #[arg(long, value_name = "PORT")]
     pub public_port: Option<u16>,
-    /// The PKCS#11 module; SoftHSM where it usually is, if not given
+    /// The PKCS#11 module; that of softhsm2 where it usually is, if not given
     #[arg(long, value_name = "FILE", env = "PAVILION_PKCS11_MODULE")]
     pub pkcs11_module: Option<PathBuf>,
     /// The folder of the data plane's programs; that of this program, if not given

@@ -1,6 +1,6 @@
 //! The operator's own `/livez /readyz /metrics /status`, over a unix socket or a TCP address.
 
-use std::{convert::Infallible, path::Path, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
@@ -17,24 +17,29 @@ use tokio::{
     time::sleep,
 };
 
+use crate::host::StateDir;
+
 /// How long a client may take to send its request.
 const HEADER_TIME_OUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves in the background until the process ends. A relative socket lies in `directory`.
+/// Serves in the background until the process ends. A socket lies in the state directory.
 ///
 /// # Errors
 /// [`Exit::Unavailable`] when the address is taken.
 pub async fn serve(
     listen: &Listen,
-    directory: &Path,
+    state: &Arc<StateDir>,
     health: Health,
     metrics: Metrics,
 ) -> Result<(), Exit> {
     match listen {
         Listen::Unix(path) => {
-            let listener = Listener::bind(directory.join(path), Peers::Any)?;
+            let listener = Listener::bind(state.short(path), Peers::Any)?;
+            let state = Arc::clone(state);
             tokio::spawn(async move {
+                // The short path of the socket, by which its file is removed, is good that long.
+                let _state = state;
                 loop {
                     let stream = listener.accept().await;
                     tokio::spawn(connection(stream, health.clone(), metrics.clone()));
@@ -136,12 +141,11 @@ mod tests {
             about: "",
         };
         let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(StateDir::open(folder.path()).unwrap());
         let (health, metrics) = (Health::new(identity), Metrics::new(&identity));
         let check = health.register_check("objects");
         let listen = Listen::Unix("health.sock".into());
-        serve(&listen, folder.path(), health, metrics)
-            .await
-            .unwrap();
+        serve(&listen, &state, health, metrics).await.unwrap();
         let ask = async |page: &str| {
             let mut stream = UnixStream::connect(folder.path().join("health.sock"))
                 .await

@@ -9,8 +9,9 @@ mod folder;
 mod object;
 mod yaml;
 
-use std::path::Path;
+use std::{io, path::Path, thread};
 
+use pavilion_catalogue::manifest;
 use pavilion_json::Digest;
 
 pub use files::{MAX_FILE_BYTES as MAX_NAMED_FILE_BYTES, NamedFiles};
@@ -31,8 +32,28 @@ pub struct ManifestSet {
     pub digest: Option<Digest>,
 }
 
+/// The deepest manifest that is allowed fits several times.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// Reads the folder and everything its manifests name.
 pub fn dereference(folder: &Path) -> ManifestSet {
+    let builder = thread::Builder::new().stack_size(STACK_BYTES);
+    let outcome = thread::scope(|scope| {
+        let reader = builder.spawn_scoped(scope, || read(folder))?;
+        reader
+            .join()
+            .map_err(|_| io::Error::other("the reader failed"))
+    });
+    outcome.unwrap_or_else(|error| {
+        let message = format!("the manifests cannot be read: {error}");
+        ManifestSet {
+            refusals: vec![Refusal::of_file("", &manifest::FILE_UNREADABLE, message)],
+            ..ManifestSet::default()
+        }
+    })
+}
+
+fn read(folder: &Path) -> ManifestSet {
     let (documents, mut refusals) = folder::read(folder);
     let mut seen: Vec<u8> = Vec::new();
     let mut objects = Vec::new();

@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::manifests::Source;
 
-    fn object(spec: Value) -> Object {
+    fn object(spec: &Value) -> Object {
         Object {
             key: "Policy pavilion-acme/over18".parse().unwrap(),
             value: json!({"spec": spec}),
@@ -226,14 +226,14 @@ mod tests {
     }
 
     fn see(records: &mut Records, spec: Value) -> (String, u64) {
-        let object = object(spec);
+        let object = object(&spec);
         records.see(&object);
         let record = &records.objects[&object.key];
         (record.uid.clone(), record.generation)
     }
 
     fn accept(records: &mut Records, spec: Value) {
-        let object = object(spec);
+        let object = object(&spec);
         records.accept([(&object.key, &object.value)]);
     }
 
@@ -251,7 +251,7 @@ mod tests {
         let mut records = Records::default();
         let (uid, _) = see(&mut records, json!({}));
         accept(&mut records, json!({}));
-        let key = object(json!({})).key;
+        let key = object(&json!({})).key;
         assert_eq!(records.revision(&key, Digest::of(b"one")), 1);
         assert_eq!(records.revision(&key, Digest::of(b"one")), 1);
         records.accept([]);
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn what_was_seen_is_in_force_only_once_accepted() {
         let mut records = Records::default();
-        let key = object(json!({})).key;
+        let key = object(&json!({})).key;
         see(&mut records, json!({"a": 1}));
         assert!(!records.objects[&key].is_in_force());
         accept(&mut records, json!({"a": 1}));

@@ -12,7 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 use pavilion_catalogue::host as codes;
-use pavilion_process::{Check, Exit, Health, Identity, Listen, Metrics, crypto};
+use pavilion_process::{Check, Exit, Health, Identity, Metrics, crypto};
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -39,7 +39,7 @@ const IDENTITY: Identity = Identity {
 };
 
 /// How often certificates are looked at for renewal.
-const RENEWAL_LOOK: Duration = Duration::from_secs(600);
+const RENEWAL_LOOK: Duration = Duration::from_mins(10);
 
 /// Runs until SIGTERM or SIGINT, then stops everything in order. A second signal ends at once.
 ///
@@ -95,13 +95,8 @@ impl Operator {
         let ledger = Arc::new(Ledger::open(Arc::clone(&state)).await);
         port_is_free(options)?;
         let (own_health, metrics) = (Health::new(IDENTITY), Metrics::new(&IDENTITY));
-        let listen = &options.health;
-        let directory = if matches!(listen, Listen::Unix(_)) {
-            state.short("")
-        } else {
-            PathBuf::new()
-        };
-        health::serve(listen, &directory, own_health.clone(), metrics.clone()).await?;
+        let (listen, own) = (&options.health, own_health.clone());
+        health::serve(listen, &state, own, metrics.clone()).await?;
         let changed = Arc::new(Notify::new());
         let surroundings = Surroundings {
             ledger,
@@ -147,7 +142,7 @@ impl Operator {
         self.rounds.start_router()?;
         let first = self.look().await;
         if let Some(set) = first {
-            self.rounds.begin(set, Timestamp::now())?;
+            self.rounds.begin(&set, Timestamp::now())?;
         }
         let mut renewal = interval(RENEWAL_LOOK);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -159,7 +154,7 @@ impl Operator {
                 () = self.changed.notified() => {}
                 () = watch.changed() => {
                     if let Some(set) = self.look().await {
-                        self.rounds.take(set, Timestamp::now());
+                        self.rounds.take(&set, Timestamp::now());
                     }
                 }
                 _ = renewal.tick() => self.rounds.renew(Timestamp::now()),

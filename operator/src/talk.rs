@@ -107,6 +107,15 @@ fn relayed_text(child: &ChildId, line: &str) -> Option<String> {
         "error" => "error",
         _ => return None,
     };
+    // What libraries say, and checks that come and go, is for the JSON form; the operator itself
+    // tells people when a program is not ready, and why.
+    let target = fields
+        .get("target")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if !target.starts_with("pavilion") || target.starts_with("pavilion_process::health") {
+        return None;
+    }
     let mut text = format!("  {child}: {word}: {}", message_of(line));
     let hidden = [
         "timestamp",
@@ -137,6 +146,7 @@ impl<S: Subscriber> Layer<S> for Talk {
         event.record(&mut fields);
         let metadata = event.metadata();
         match self.format {
+            LogFormat::Text if metadata.target().starts_with("pavilion_process::health") => {}
             LogFormat::Text => {
                 let word = match *metadata.level() {
                     Level::ERROR => "error: ",
@@ -250,8 +260,11 @@ mod tests {
 
     #[test]
     fn people_see_warnings_and_errors_of_programs_only() {
-        let line =
-            |level: &str| json!({"level": level, "message": "token away", "code": 7}).to_string();
+        let line = |level: &str| {
+            let target = "pavilion_signer::engine";
+            json!({"level": level, "target": target, "message": "token away", "code": 7})
+                .to_string()
+        };
         assert_eq!(relayed_text(&child(), &line("INFO")), None);
         assert_eq!(
             relayed_text(&child(), &line("WARN")).unwrap(),
@@ -261,6 +274,8 @@ mod tests {
             relayed_text(&child(), "plain").unwrap(),
             "  acme/signer: plain"
         );
+        let library = line("ERROR").replace("pavilion_signer", "cryptoki");
+        assert_eq!(relayed_text(&child(), &library), None);
         assert_eq!(message_of(&line("ERROR")), "token away");
         assert_eq!(message_of("plain"), "plain");
     }

@@ -211,19 +211,21 @@ impl<'a> Check<'a> {
         valid
     }
 
-    /// Whether `namespace/name` of this kind is there.
-    fn has(&self, kind: Kind, beside: &Object, name: &str) -> bool {
-        self.present.contains(&ObjectKey {
-            kind,
-            namespace: beside.key.namespace.clone(),
-            name: name.to_owned(),
-        })
+    /// Whether the object is there, or may be in a manifest that could not be read: that one has a
+    /// fault of its own, and what refers into it is not at fault.
+    fn may_have(&self, key: &ObjectKey) -> bool {
+        self.present.contains(key) || !self.set.refusals.is_empty()
     }
 
     /// Refuses the names in `list` (at `field`) that no object of `kind` beside `object` has.
     fn references(&mut self, object: &Object, field: &str, kind: Kind, list: &Value) {
         for (index, name) in texts(list).into_iter().enumerate() {
-            if !self.has(kind, object, name) {
+            let key = ObjectKey {
+                kind,
+                namespace: object.key.namespace.clone(),
+                name: name.to_owned(),
+            };
+            if !self.may_have(&key) {
                 let message = format!(
                     "there is no {} {name} in {}",
                     kind.name(),

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 /// Several files are often saved together.
@@ -21,6 +21,10 @@ const LOOK: Duration = Duration::from_secs(5);
 pub struct FolderWatch {
     events: mpsc::Receiver<()>,
     _watcher: Option<RecommendedWatcher>,
+    /// When the changes that nobody has looked at yet began, and the newest of them.
+    pending: Option<(Instant, Instant)>,
+    /// When to look without being told.
+    look: Instant,
 }
 
 impl FolderWatch {
@@ -50,21 +54,36 @@ impl FolderWatch {
         Self {
             events,
             _watcher: watcher,
+            pending: None,
+            look: Instant::now() + LOOK,
         }
     }
 
-    /// Completes when it is time to look.
+    /// Completes when it is time to look. Nothing is forgotten when the future is dropped before:
+    /// what was noted stays noted, and the regular look is not put off.
     pub async fn changed(&mut self) {
-        match timeout(LOOK, self.events.recv()).await {
-            Err(_) => return,
-            Ok(None) => return sleep(LOOK).await,
-            Ok(Some(())) => {}
-        }
-        let deadline = Instant::now() + IMPATIENT;
-        while Instant::now() < deadline {
-            if timeout(QUIET, self.events.recv()).await.is_err() {
-                return;
+        loop {
+            match timeout_at(self.due(), self.events.recv()).await {
+                Err(_) => break,
+                Ok(None) => {
+                    sleep_until(self.due()).await;
+                    break;
+                }
+                Ok(Some(())) => {
+                    let now = Instant::now();
+                    let began = self.pending.map_or(now, |(began, _)| began);
+                    self.pending = Some((began, now));
+                }
             }
+        }
+        self.pending = None;
+        self.look = Instant::now() + LOOK;
+    }
+
+    fn due(&self) -> Instant {
+        match self.pending {
+            Some((began, newest)) => (newest + QUIET).min(began + IMPATIENT),
+            None => self.look,
         }
     }
 }
@@ -73,6 +92,8 @@ impl FolderWatch {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::fs;
+
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -86,6 +107,19 @@ mod tests {
         let soon = Duration::from_millis(500);
         assert!(timeout(soon, watch.changed()).await.is_err());
         fs::write(&file, "2").unwrap();
+        timeout(Duration::from_secs(4), watch.changed())
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_change_that_was_noted_survives_that_nobody_waited_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watch = FolderWatch::start(folder.path());
+        fs::write(folder.path().join("a.yaml"), "1").unwrap();
+        // Long enough to take the note, too short to be told.
+        let short = QUIET / 2;
+        assert!(timeout(short, watch.changed()).await.is_err());
         timeout(Duration::from_secs(4), watch.changed())
             .await
             .unwrap();

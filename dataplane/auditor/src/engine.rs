@@ -125,7 +125,7 @@ impl Log {
         let sealer = Sealer {
             shared: Arc::clone(&shared),
             placer: recovered.placer,
-            finished: recovered.finished,
+            segments: recovered.segments,
             backlog: recovered.backlog,
             view_size: recovered.view_size,
             viewed_at: None,
@@ -133,17 +133,26 @@ impl Log {
         };
         #[cfg(test)]
         let faults = Arc::clone(&recovered.wal.faults);
-        let (lock, for_writer, wal) = (Arc::new(recovered.lock), Arc::clone(&shared), recovered.wal);
-        let mut running = Running { shared: Arc::clone(&shared), threads: Vec::new() };
+        let (lock, for_writer, wal) =
+            (Arc::new(recovered.lock), Arc::clone(&shared), recovered.wal);
+        let mut running = Running {
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
+        };
         let mut start = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let lock = Arc::clone(&lock);
             let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
                 work();
                 drop(lock);
             });
-            thread.map(|thread| running.threads.push(thread)).map_err(OpenError::io(&directory))
+            thread
+                .map(|thread| running.threads.push(thread))
+                .map_err(OpenError::io(&directory))
         };
-        start("log-writer", Box::new(move || writer::run(&for_writer, wal)))?;
+        start(
+            "log-writer",
+            Box::new(move || writer::run(&for_writer, wal)),
+        )?;
         start("log-sealer", Box::new(move || sealer.run()))?;
         Ok(Self {
             shared,
@@ -267,7 +276,10 @@ impl Log {
         for thread in threads.into_iter().flatten() {
             let name = thread.thread().name().unwrap_or_default().to_owned();
             if thread.join().is_err() {
-                tracing::error!(thread = name, "a thread of the log ended by a fault of its own");
+                tracing::error!(
+                    thread = name,
+                    "a thread of the log ended by a fault of its own"
+                );
             }
         }
     }
@@ -286,14 +298,20 @@ mod tests {
         assert_eq!(log.append("kept".into()).await.unwrap().index, 0);
         log.faults.syncs.store(1, Ordering::SeqCst);
         let refused = log.append("lost".into()).await.unwrap_err();
-        assert_eq!(refused, AppendError::Unavailable("the disk failed".to_owned()));
+        assert_eq!(
+            refused,
+            AppendError::Unavailable("the disk failed".to_owned())
+        );
         let mut conditions = log.conditions();
         conditions.wait_for(|now| now.writer.is_ok()).await.unwrap();
         assert_eq!(log.append("next".into()).await.unwrap().index, 1);
         log.close();
         let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
         assert_eq!(log.status().size, 2);
-        assert_eq!(log.shared.tree.entry(1).unwrap(), Bytes::from_static(b"next"));
+        assert_eq!(
+            log.shared.tree.entry(1).unwrap(),
+            Bytes::from_static(b"next")
+        );
         log.close();
     }
 
@@ -310,6 +328,9 @@ mod tests {
                 }
             }
         };
-        timeout(Duration::from_mins(1), again).await.unwrap().close();
+        timeout(Duration::from_mins(1), again)
+            .await
+            .unwrap()
+            .close();
     }
 }

@@ -4,8 +4,11 @@
 #[path = "stage/room.rs"]
 mod room;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -478,6 +481,100 @@ fn a_token_whose_file_a_crash_cut_at_any_length_does_not_stop_the_start() {
             drop(engine);
             room.start();
         }
+    });
+}
+
+#[test]
+fn a_key_whose_file_a_crash_cut_at_any_length_does_not_stop_the_start() {
+    alone(async |room: Room| {
+        drop(room.start());
+        let token = fs::read_dir(room.tokens())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        let objects = || -> BTreeSet<PathBuf> {
+            let files = fs::read_dir(&token)
+                .unwrap()
+                .map(|file| file.unwrap().path());
+            files
+                .filter(|path| path.extension().is_some_and(|end| end == "object"))
+                .collect()
+        };
+        let before = objects();
+        make_pair(&room, "pavilion:result:1893456000000:0011223344556677");
+        room.second_hand().finalize().unwrap();
+        let made: Vec<_> = objects().difference(&before).cloned().collect();
+        let whole: Vec<_> = made.iter().map(|path| fs::read(path).unwrap()).collect();
+        let record = fs::read(&room.settings.keys_file).unwrap();
+        for (cut, bytes) in whole.iter().enumerate() {
+            for length in (0..bytes.len()).step_by(24) {
+                for (path, bytes) in made.iter().zip(&whole) {
+                    fs::write(path, bytes).unwrap();
+                }
+                fs::write(&made[cut], &bytes[..length]).unwrap();
+                fs::write(&room.settings.keys_file, &record).unwrap();
+                let engine = room
+                    .try_start()
+                    .unwrap_or_else(|error| panic!("{cut} {length}: {error}"));
+                let key = current(&engine, Purpose::Result).key_id;
+                engine.sign(&key, answer(&key, 1)).await.unwrap();
+            }
+        }
+    });
+}
+
+/// A small file system of its own, where this user may mount one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: &Path) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let mut mount = Command::new("mount");
+        let mount = mount
+            .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+            .arg(path)
+            .output();
+        mount
+            .is_ok_and(|output| output.status.success())
+            .then(|| Self(path.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_token_refuses_a_rotation_as_such_and_goes_on_signing() {
+    alone(async |room: Room| {
+        let Some(_disk) = SmallDisk::mount(room.tokens()) else {
+            eprintln!("skipped: it takes root to mount a small file system");
+            return;
+        };
+        let engine = room.start();
+        let keys = engine.public_keys();
+        let ballast = room.tokens().join("ballast");
+        let _ = fs::write(&ballast, vec![0; 1_024 * 1_024]);
+        room.set_time(10);
+        assert_eq!(
+            engine.rotate(Purpose::Result).await.unwrap_err().code(),
+            "token_full"
+        );
+        assert_eq!(engine.public_keys(), keys);
+        let key = current(&engine, Purpose::Result).key_id;
+        engine.sign(&key, answer(&key, 1)).await.unwrap();
+        fs::remove_file(&ballast).unwrap();
+        let new = engine.rotate(Purpose::Result).await.unwrap();
+        engine
+            .sign(&new.key_id, answer(&new.key_id, 2))
+            .await
+            .unwrap();
+        drop(engine);
+        assert_eq!(room.start().public_keys().len(), 3);
     });
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State as FromApp};
+use axum::extract::State as FromApp;
 use axum::response::Response;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue};
@@ -16,7 +16,7 @@ use crate::openapi;
 use crate::problems::Refusal;
 use crate::state::State;
 use crate::store::{Completed, Outcome};
-use crate::verifications::Owned;
+use crate::verifications::{Owned, PathId};
 
 /// The media type of the signed form that general JWT tools ask for.
 const JWT: &str = "application/jwt";
@@ -33,7 +33,7 @@ const JWT: &str = "application/jwt";
 pub(crate) async fn result(
     FromApp(app): FromApp<Arc<App>>,
     caller: Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let accept = accept(&headers);
@@ -67,7 +67,7 @@ pub(crate) async fn result(
 pub(crate) async fn receipt(
     FromApp(app): FromApp<Arc<App>>,
     caller: Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, Refusal> {
     let completed = completed(&app, &caller, &id)?;
     Ok(sent(completed.receipt, "text/plain; charset=utf-8"))

@@ -45,18 +45,18 @@ impl Peers {
         }
     }
 
-    /// Keeps looking at both, for ever.
-    pub async fn watch(self, health: Health) {
-        let (signer, auditor) = (
-            health.register_check("signer"),
-            health.register_check("auditor"),
-        );
-        loop {
-            let (keys, log) = tokio::join!(self.signer.refresh(), self.auditor.refresh());
-            let well = keys.is_ok() && log.is_ok();
-            tell(&signer, keys.map(drop));
-            tell(&auditor, log);
-            tokio::time::sleep(if well { LOOK } else { LOOK_AGAIN }).await;
+    /// Registers the checks now, and keeps looking at both for as long as it is polled.
+    pub fn watch(self, health: &Health) -> impl Future<Output = ()> + Send + use<> {
+        let signer = health.register_check("signer");
+        let auditor = health.register_check("auditor");
+        async move {
+            loop {
+                let (keys, log) = tokio::join!(self.signer.refresh(), self.auditor.refresh());
+                let well = keys.is_ok() && log.is_ok();
+                tell(&signer, keys.map(drop));
+                tell(&auditor, log);
+                tokio::time::sleep(if well { LOOK } else { LOOK_AGAIN }).await;
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ pub async fn verify(config: Config, context: Context) -> Result<(), Exit> {
         context.health.clone(),
     );
     let followed = tokio::spawn(loader.follow(config.bundle_file));
-    let watched = tokio::spawn(app.peers.clone().watch(context.health.clone()));
+    let watched = tokio::spawn(app.peers.clone().watch(&context.health));
     let swept = tokio::spawn(sweep(Arc::clone(&app)));
     serve(listener, router(app), &context.shutdown).await;
     for task in [followed, watched, swept] {

@@ -19,5 +19,5 @@ mod read;
 pub(crate) use cancel::{__path_cancel, cancel};
 pub(crate) use create::{__path_create, create};
 pub(crate) use evidence::{__path_submit, submit};
-pub(crate) use owned::Owned;
+pub(crate) use owned::{Owned, PathId};
 pub(crate) use read::{__path_read, read};

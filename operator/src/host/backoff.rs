@@ -38,7 +38,7 @@ impl Backoff {
 /// all come back at once.
 fn jittered(wait: Duration, random: u64) -> Duration {
     let quarter = u64::try_from(wait.as_millis() / 4).unwrap_or(0);
-    wait - Duration::from_millis(random % (quarter + 1))
+    wait.saturating_sub(Duration::from_millis(random % (quarter + 1)))
 }
 
 /// The standard library seeds its hashers from the system; that is random enough for jitter.

@@ -22,7 +22,7 @@ const ROOT_DAYS: u64 = 3_653;
 /// A leaf is renewed when a third of this is left.
 const LEAF_DAYS: u64 = 90;
 /// Clocks of clients may be behind.
-const BACKDATED: Duration = Duration::from_secs(300);
+const BACKDATED: Duration = Duration::from_mins(5);
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -222,14 +222,14 @@ mod tests {
                 .unwrap()
         };
         let first = made(0);
-        let root = room.root();
+        let authority = room.root();
         assert_eq!(made(1).fingerprint(), first.fingerprint());
         assert_eq!(made(59).fingerprint(), first.fingerprint());
         let second = made(61);
         assert_ne!(second.fingerprint(), first.fingerprint());
         assert!(second.not_after > first.not_after);
         assert_eq!(made(200).not_before, made(201).not_before);
-        assert_eq!(room.root(), root);
+        assert_eq!(room.root(), authority);
     }
 
     #[test]

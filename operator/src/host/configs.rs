@@ -54,9 +54,9 @@ impl Platform {
         let health = format!("tenants/{tenant}/run/{}-health.sock", program.name());
         let process = self.process(Some(tenant), &health);
         let config = match program {
-            Program::Signer => self.signer(process, tenant, desired),
-            Program::Auditor => auditor(process, tenant, desired),
-            Program::Verifier | Program::Router => verifier(process, tenant),
+            Program::Signer => self.signer(&process, tenant, desired),
+            Program::Auditor => auditor(&process, tenant, desired),
+            Program::Verifier | Program::Router => verifier(&process, tenant),
         };
         pavilion_json::canonical(&config)
     }
@@ -76,7 +76,7 @@ impl Platform {
         }
     }
 
-    /// Tokens are made on first start for SoftHSM alone; those of other modules are given.
+    /// Tokens are made on first start for `SoftHSM` alone; those of other modules are given.
     fn is_softhsm(&self) -> bool {
         let name = self
             .module
@@ -101,7 +101,7 @@ impl Platform {
         process
     }
 
-    fn signer(&self, process: Value, tenant: &TenantName, desired: &DesiredTenant) -> Value {
+    fn signer(&self, process: &Value, tenant: &TenantName, desired: &DesiredTenant) -> Value {
         let folder = format!("tenants/{tenant}/signer");
         let mut config = json!({
             "process": process,
@@ -121,7 +121,7 @@ impl Platform {
     }
 }
 
-fn auditor(process: Value, tenant: &TenantName, desired: &DesiredTenant) -> Value {
+fn auditor(process: &Value, tenant: &TenantName, desired: &DesiredTenant) -> Value {
     json!({
         "process": process,
         "socket": format!("tenants/{tenant}/run/auditor.sock"),
@@ -132,7 +132,7 @@ fn auditor(process: Value, tenant: &TenantName, desired: &DesiredTenant) -> Valu
     })
 }
 
-fn verifier(process: Value, tenant: &TenantName) -> Value {
+fn verifier(process: &Value, tenant: &TenantName) -> Value {
     json!({
         "process": process,
         "tenant": tenant,

@@ -120,7 +120,7 @@ fn is_executable(file: &Path) -> bool {
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
-/// Where Debian, Ubuntu, Fedora and a build from source put SoftHSM's module.
+/// Where Debian, Ubuntu, Fedora and a build from source put `SoftHSM`'s module.
 const SOFTHSM: [&str; 6] = [
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
@@ -130,7 +130,7 @@ const SOFTHSM: [&str; 6] = [
     "/usr/local/lib/softhsm/libsofthsm2.so",
 ];
 
-/// The PKCS#11 module: the one given, or SoftHSM where it usually is.
+/// The PKCS#11 module: the one given, or `SoftHSM` where it usually is.
 ///
 /// # Errors
 /// [`Exit::Unavailable`] with what to install.

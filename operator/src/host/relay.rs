@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt;
-use tokio::io::AsyncRead;
-use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use super::ChildId;
 use crate::talk::{self, LogFormat};
@@ -31,29 +29,38 @@ impl LastWords {
     }
 }
 
-/// Passes on every line until the program closes the pipe.
+/// Passes on every line until the program closes the pipe. What is no text is shown as far as it is.
 pub(super) async fn pump(
     pipe: impl AsyncRead + Unpin,
     child: ChildId,
     format: LogFormat,
     words: LastWords,
 ) {
-    let mut lines = FramedRead::new(pipe, LinesCodec::new_with_max_length(MAX_LINE));
-    while let Some(line) = lines.next().await {
-        match line {
-            Ok(line) if line.trim().is_empty() => {}
-            Ok(line) => {
-                words.set(&line);
-                talk::relay(format, &child, &line);
-            }
-            // The rest of a line that is too long, or not UTF-8, is left out.
-            Err(LinesCodecError::MaxLineLengthExceeded) => {
-                tracing::warn!(program = %child, "left out a line of more than 64 KiB");
-            }
-            Err(LinesCodecError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {}
-            Err(LinesCodecError::Io(_)) => return,
+    let mut pipe = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while read_line(&mut pipe, &mut line).await {
+        if line.last() != Some(&b'\n') && line.len() >= MAX_LINE {
+            tracing::warn!(program = %child, "left out a line of more than 64 KiB");
+            while line.last() != Some(&b'\n') && read_line(&mut pipe, &mut line).await {}
+            continue;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        if !text.is_empty() {
+            words.set(text);
+            talk::relay(format, &child, text);
         }
     }
+}
+
+/// A line, or as much of it as fits; whether there was any.
+async fn read_line(pipe: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> bool {
+    line.clear();
+    let mut bounded = pipe.take(MAX_LINE as u64);
+    bounded
+        .read_until(b'\n', line)
+        .await
+        .is_ok_and(|read| read > 0)
 }
 
 #[cfg(test)]
@@ -64,7 +71,7 @@ mod tests {
 
     #[tokio::test]
     async fn long_lines_and_bytes_that_are_no_text_do_not_stop_the_stream() {
-        let mut input = vec![b'x'; MAX_LINE + 10];
+        let mut input = vec![b'x'; 3 * MAX_LINE + 10];
         input.extend_from_slice(b"\n\xff\xfe\n\n{\"message\":\"last words\"}\n");
         let child = ChildId {
             tenant: None,

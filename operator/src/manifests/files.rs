@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::object_key::ObjectKey;
 
-    fn files(folder: &Path, spec: Value) -> NamedFiles {
+    fn files(folder: &Path, spec: &Value) -> NamedFiles {
         let object = Object {
             key: ObjectKey::tenant("acme"),
             value: json!({"spec": spec}),
@@ -143,7 +143,7 @@ mod tests {
         let absolute = folder.path().join("a.json").display().to_string();
         let found = files(
             folder.path(),
-            json!({"issuers": [{"jwksFile": "a.json"}, {"x509": {"caBundleFile": &absolute}}]}),
+            &json!({"issuers": [{"jwksFile": "a.json"}, {"x509": {"caBundleFile": &absolute}}]}),
         );
         assert_eq!(found.text("a.json"), Ok("{}"));
         assert_eq!(found.get(&absolute), Ok(&b"{}"[..]));
@@ -156,7 +156,7 @@ mod tests {
         fs::write(folder.path().join("large"), vec![0; 1024 * 1024 + 1]).unwrap();
         fs::write(folder.path().join("binary"), [0xff]).unwrap();
         let spec = json!([{"jwksFile": "none"}, {"jwksFile": "d"}, {"keyFile": "large"}, {"keyFile": "binary"}]);
-        let found = files(folder.path(), spec);
+        let found = files(folder.path(), &spec);
         assert!(found.get("none").unwrap_err().starts_with("cannot be read"));
         assert_eq!(found.get("d"), Err("is not a regular file"));
         assert_eq!(found.get("large"), Err("is larger than 1 MiB"));

@@ -105,7 +105,9 @@ pub(super) fn read(file: &str, document: usize, tree: Tree) -> Result<Object, Bo
     };
     let key = ObjectKey {
         kind,
-        namespace: text("/metadata/namespace").map(|text| printable(text, 63)),
+        namespace: text("/metadata/namespace")
+            .filter(|_| kind.is_namespaced())
+            .map(|text| printable(text, 63)),
         name: printable(name, 253),
     };
     Ok(Object { key, value, source })

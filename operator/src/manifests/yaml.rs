@@ -277,23 +277,21 @@ mod tests {
     }
 
     #[test]
-    fn probe() {
-        for depth in [20, 30, 40, 50, 60, 63, 70] {
-            let deep = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-            eprintln!("{depth} {}", parse(&deep).is_ok());
-        }
-    }
-
-    #[test]
     fn depth_size_and_aliases_are_bounded() {
-        let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
-        refused(&deep);
+        let folder = tempfile::tempdir().unwrap();
+        for (depth, refusals) in [(MAX_DEPTH - 1, 1), (100, 1)] {
+            let deep = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+            std::fs::write(folder.path().join("a.yaml"), deep).unwrap();
+            let set = crate::manifests::dereference(folder.path());
+            assert_eq!(set.refusals.len(), refusals);
+            assert_eq!(set.refusals[0].code == "SyntaxInvalid", depth > MAX_DEPTH);
+        }
         let many = format!("[{}]", "1,".repeat(MAX_NODES + 1));
         refused(&many);
         let mut bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n".to_owned();
         for n in 1..8 {
             let reference = format!("*a{},", n - 1).repeat(10);
-            bomb.push_str(&format!("a{n}: &a{n} [{reference}]\n"));
+            bomb = format!("{bomb}a{n}: &a{n} [{reference}]\n");
         }
         refused(&bomb);
     }

@@ -73,38 +73,34 @@ impl Rounds {
 
     /// The first set. One that is refused is served by the last good state; without one the
     /// operator ends, because there is nothing it could do.
-    pub(super) fn begin(&mut self, set: ManifestSet, now: Timestamp) -> Result<(), Exit> {
+    pub(super) fn begin(&mut self, set: &ManifestSet, now: Timestamp) -> Result<(), Exit> {
         self.take(set, now);
         if self.refusals.is_empty() {
             return Ok(());
         }
         let last_good: Option<Desired> = read(&self.state, LAST_GOOD)?;
-        match last_good {
-            Some(desired) => {
-                tracing::warn!("the state that was accepted last is served instead");
-                self.apply(desired, now);
-                Ok(())
-            }
-            None => {
-                // The status says it as well, for whoever looks there.
-                let _ = self.settle(now);
-                let count = self.refusals.len();
-                Err(Exit::ConfigRefused(format!(
-                    "the manifests are refused ({count} faults, named above) and nothing was accepted before"
-                )))
-            }
+        if let Some(desired) = last_good {
+            tracing::warn!("the state that was accepted last is served instead");
+            self.apply(desired, now);
+            return Ok(());
         }
+        // The status says it as well, for whoever looks there.
+        let _ = self.settle(now);
+        let count = self.refusals.len();
+        Err(Exit::ConfigRefused(format!(
+            "the manifests are refused ({count} faults, named above) and nothing was accepted before"
+        )))
     }
 
     /// A set of manifests that is other than the one before.
-    pub(super) fn take(&mut self, set: ManifestSet, now: Timestamp) {
+    pub(super) fn take(&mut self, set: &ManifestSet, now: Timestamp) {
         self.facts.generation += 1;
         self.facts.objects = set.objects.len();
         self.facts.digest = set.digest.map(|digest| digest.to_string());
         for object in &set.objects {
             self.records.see(object);
         }
-        match validate(&set, &self.records, now) {
+        match validate(set, &self.records, now) {
             Ok(valid) => {
                 self.refusals.clear();
                 self.metrics.accepted(set.objects.len());

@@ -1,4 +1,4 @@
-//! The status of Tenants, Policies, TrustAnchors and RelyingParties.
+//! The status of the objects, kind by kind.
 
 use pavilion_bundle::{TenantBundle, TenantName};
 use pavilion_catalogue::manifest;

@@ -57,25 +57,24 @@ fn name(check: &mut Check<'_>, object: &Object) {
 
 fn namespace(check: &mut Check<'_>, object: &Object) {
     let field = "metadata.namespace";
-    match (&object.key.namespace, object.key.kind.is_namespaced()) {
-        (None, false) => {}
-        (Some(_), false) => {
+    let written = &object.value["metadata"]["namespace"];
+    if !object.key.kind.is_namespaced() {
+        if !written.is_null() {
             let message = format!(
                 "a Tenant lives in no namespace; its other objects live in {NAMESPACE_PREFIX}{}",
                 object.key.name
             );
             check.refuse(object, field, &manifest::FIELD_INVALID, message);
         }
-        (None, true) => {
-            let message = format!("is missing: write {NAMESPACE_PREFIX} and the tenant's name");
-            check.refuse(object, field, &manifest::NAMESPACE_UNKNOWN, message);
-        }
-        (Some(namespace), true) => {
-            let tenant = object.key.tenant_name().map(ObjectKey::tenant);
-            if !tenant.is_some_and(|tenant| check.present.contains(&tenant)) {
-                let message = format!("there is no Tenant whose namespace is {namespace}");
-                check.refuse(object, field, &manifest::NAMESPACE_UNKNOWN, message);
-            }
-        }
+        return;
+    }
+    let Some(namespace) = &object.key.namespace else {
+        let message = format!("is missing: write {NAMESPACE_PREFIX} and the tenant's name");
+        return check.refuse(object, field, &manifest::NAMESPACE_UNKNOWN, message);
+    };
+    let tenant = object.key.tenant_name().map(ObjectKey::tenant);
+    if !tenant.is_some_and(|tenant| check.may_have(&tenant)) {
+        let message = format!("there is no Tenant whose namespace is {namespace}");
+        check.refuse(object, field, &manifest::NAMESPACE_UNKNOWN, message);
     }
 }

@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
+
+/// Files that are written at the same time; the threads wait for the disk, they do not compute.
+const WORKERS: usize = 16;
 
 /// Writes files under one directory so that each appears in one step and survives a power cut.
 ///
@@ -32,20 +36,52 @@ impl Placer {
     }
 
     /// Writes `bytes` to `path` (below the root), replacing what is there.
-    pub fn place(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let path = self.root.join(path);
-        let folder = path.parent().unwrap_or(&self.root).to_owned();
-        self.make(&folder)?;
-        self.count += 1;
-        let aside = self.root.join("tmp").join(self.count.to_string());
-        let written = write_synced(&aside, bytes).and_then(|()| fs::rename(&aside, &path));
-        if let Err(error) = written {
-            // The error that matters is the one above.
-            let _ = fs::remove_file(&aside);
-            return Err(error);
+    pub fn place(&mut self, path: &Path, bytes: Vec<u8>) -> io::Result<()> {
+        self.place_all(&[(path.to_owned(), bytes)])
+    }
+
+    /// Places many files; several are fsynced at a time, because the file system makes one journal
+    /// commit of them.
+    pub fn place_all(&mut self, files: &[(PathBuf, Vec<u8>)]) -> io::Result<()> {
+        let (mut jobs, mut folders) = (Vec::new(), BTreeSet::new());
+        for (path, bytes) in files {
+            let path = self.root.join(path);
+            let folder = path.parent().unwrap_or(&self.root).to_owned();
+            self.make(&folder)?;
+            folders.insert(folder);
+            self.count += 1;
+            jobs.push((
+                self.root.join("tmp").join(self.count.to_string()),
+                path,
+                bytes,
+            ));
         }
-        self.unsettled.insert(folder);
-        Ok(())
+        if let [(aside, path, bytes)] = jobs.as_slice() {
+            move_in(aside, path, bytes)?;
+            self.unsettled.append(&mut folders);
+            return Ok(());
+        }
+        let outcome = thread::scope(|scope| {
+            let workers = jobs
+                .chunks(jobs.len().div_ceil(WORKERS).max(1))
+                .map(|share| {
+                    scope.spawn(move || {
+                        share
+                            .iter()
+                            .try_for_each(|(aside, path, bytes)| move_in(aside, path, bytes))
+                    })
+                });
+            let workers: Vec<_> = workers.collect();
+            let ended = |worker: ScopedJoinHandle<'_, io::Result<()>>| {
+                worker
+                    .join()
+                    .unwrap_or_else(|_| Err(io::Error::other("a worker ended by a fault")))
+            };
+            // Every worker is waited for, whatever the first one says.
+            workers.into_iter().map(ended).fold(Ok(()), Result::and)
+        });
+        self.unsettled.append(&mut folders);
+        outcome
     }
 
     /// Makes the names of everything placed so far durable.
@@ -71,6 +107,16 @@ impl Placer {
             _ => Ok(()),
         }
     }
+}
+
+/// Writes a file aside, fsyncs it and renames it to its name.
+fn move_in(aside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_synced(aside, bytes)
+        .and_then(|()| fs::rename(aside, path))
+        .inspect_err(|_| {
+            // The error that matters is the one that is returned.
+            let _ = fs::remove_file(aside);
+        })
 }
 
 /// Writes a new file and fsyncs it.
@@ -104,8 +150,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut placer = Placer::new(root.path()).unwrap();
         let path = Path::new("tile/0/x001/002");
-        placer.place(path, b"one").unwrap();
-        placer.place(path, b"two").unwrap();
+        placer.place(path, b"one".to_vec()).unwrap();
+        placer.place(path, b"two".to_vec()).unwrap();
         assert_eq!(placer.unsettled.len(), 4);
         placer.settle().unwrap();
         assert_eq!(
@@ -120,7 +166,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut placer = Placer::new(root.path()).unwrap();
         fs::create_dir_all(root.path().join("taken/inside")).unwrap();
-        assert!(placer.place(Path::new("taken"), b"x").is_err());
+        assert!(placer.place(Path::new("taken"), b"x".to_vec()).is_err());
         assert_eq!(fs::read_dir(root.path().join("tmp")).unwrap().count(), 0);
         fs::write(root.path().join("tmp/left"), b"x").unwrap();
         Placer::new(root.path()).unwrap();

@@ -6,6 +6,8 @@
 //! other, each after the fsync of the one before, so only the last frame of the last segment can
 //! be torn. [`read`] therefore tells two things apart: bytes at the end that are no whole frame
 //! and are followed by none (a torn tail, which nobody was told about), and anything else (damage).
+//! The salt in a segment's header keeps frames of a recycled file's earlier life, and frames that
+//! somebody wrote into an entry, from ever counting as frames of this segment.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
@@ -123,20 +125,32 @@ pub(crate) fn read(bytes: &Bytes, origin: &str) -> Result<Read, FrameError> {
         found.leaves.extend(leaves);
         found.whole = end;
     }
-    if is_torn_tail(bytes, found.whole, header) {
+    if is_torn_tail(
+        bytes,
+        found.whole,
+        header,
+        first + found.leaves.len() as u64,
+    ) {
         Ok(found)
     } else {
         Err(FrameError::Damaged)
     }
 }
 
-/// Whether what begins at `start` can be the rest of one batch that was never acknowledged.
-fn is_torn_tail(bytes: &Bytes, start: usize, segment: &[u8; SEGMENT_HEADER]) -> bool {
-    let tail = &bytes[start..];
-    let fits = tail.len() <= FRAME_HEADER + MAX_PAYLOAD;
-    let later = tail.windows(FRAME_MAGIC.len()).enumerate().skip(1);
+/// Whether no whole frame begins after `start`: what is there is the rest of one batch that was
+/// never acknowledged, or what the file held in an earlier life.
+fn is_torn_tail(bytes: &Bytes, start: usize, segment: &[u8; SEGMENT_HEADER], next: u64) -> bool {
+    let later = bytes[start..]
+        .windows(FRAME_MAGIC.len())
+        .enumerate()
+        .skip(1);
     let mut marks = later.filter(|(_, window)| window == FRAME_MAGIC);
-    fits && !marks.any(|(at, _)| frame(bytes, start + at, segment).is_some())
+    !marks.any(|(at, _)| {
+        let index = bytes.get(start + at + 8..start + at + 16);
+        // Frames of an earlier life have lower indices: most need not be hashed.
+        index.is_some_and(|index| u64::from_be_bytes(array(index)) >= next)
+            && frame(bytes, start + at, segment).is_some()
+    })
 }
 
 /// The frame at `start` if it is whole: its entries, and where it ends.
@@ -280,6 +294,27 @@ mod tests {
         );
         let other = Bytes::copy_from_slice(&header);
         assert_eq!(read(&other, "example.com/other"), Err(FrameError::OtherLog));
+    }
+
+    #[test]
+    fn frames_of_a_recycled_file_s_earlier_life_are_neither_read_nor_taken_for_damage() {
+        let batches = vec![vec![b"old".to_vec()], vec![b"older".to_vec()]];
+        let (mut bytes, ends) = segment(0, &batches);
+        let header = segment_header(2, ORIGIN, [6; SALT]);
+        bytes[..SEGMENT_HEADER].copy_from_slice(&header);
+        let again = Bytes::from(bytes.clone());
+        assert_eq!(read(&again, ORIGIN).unwrap().whole, SEGMENT_HEADER);
+        let mut fresh = Vec::new();
+        write(
+            &mut fresh,
+            &header,
+            2,
+            [Leaf::new(Bytes::from_static(b"new"))].iter(),
+        );
+        assert_eq!(SEGMENT_HEADER + fresh.len(), ends[0]);
+        bytes[SEGMENT_HEADER..ends[0]].copy_from_slice(&fresh);
+        let read = read(&bytes.into(), ORIGIN).unwrap();
+        assert_eq!((read.first, read.leaves.len(), read.whole), (2, 1, ends[0]));
     }
 
     #[test]

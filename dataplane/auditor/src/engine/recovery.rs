@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pavilion_tlog::{Checkpoint, Note, TILE_WIDTH, TileKind, TilePath};
@@ -25,7 +25,7 @@ use super::frame::{self, FrameError, Leaf};
 use super::seal::CHECKPOINT;
 use super::shared::Settings;
 use super::tree::{Completed, Tree};
-use super::wal::{self, Finished, FinishedSegments, Wal};
+use super::wal::{self, Finished, Segments, Wal};
 
 /// The newest format of a log's directory that this release reads, and the one it writes.
 const FORMAT: u64 = 1;
@@ -38,7 +38,7 @@ pub(crate) struct Recovered {
     pub lock: File,
     pub tree: Tree,
     pub wal: Wal,
-    pub finished: FinishedSegments,
+    pub segments: Arc<Segments>,
     pub placer: Placer,
     /// What became full in the write-ahead log and is not in files yet.
     pub backlog: VecDeque<Completed>,
@@ -56,30 +56,26 @@ pub(crate) fn open(settings: &Settings) -> Result<Recovered, OpenError> {
     fs::create_dir_all(root.join(wal::FOLDER)).map_err(at(root))?;
     let placer = Placer::new(root).map_err(at(root))?;
     sync_folder(root).map_err(at(root))?;
-    let (segments, leaves, first) = read_segments(root, &settings.origin)?;
+    let (found, leaves, first) = read_segments(root, &settings.origin)?;
     let sealed = sealed_below(root, first)?;
-    if first.is_some_and(|first| first > sealed) {
-        return Err(OpenError::broken(
-            root,
-            "entries between the bundles and the write-ahead log are missing",
-        ));
-    }
     let (tree, backlog) = rebuild(settings, sealed, first.unwrap_or(sealed), leaves)?;
     let view_size = check_checkpoint(root, &settings.origin, &tree)?;
-    let finished = Arc::new(Mutex::new(segments));
+    let segments = Segments::new(root, found).map_err(at(root))?;
+    segments.drop_below(sealed).map_err(at(root))?;
+    let segments = Arc::new(segments);
     let next = tree.size();
     let wal = Wal::new(
         root,
         &settings.origin,
         settings.segment_bytes,
         next,
-        Arc::clone(&finished),
+        Arc::clone(&segments),
     );
     Ok(Recovered {
         lock,
         tree,
         wal,
-        finished,
+        segments,
         placer,
         backlog,
         view_size,
@@ -138,9 +134,9 @@ fn check_version(root: &Path) -> Result<(), OpenError> {
 }
 
 /// Segments with entries, all entries in order, and the index of the first; `None` without segments.
-type Segments = (VecDeque<Finished>, Vec<Leaf>, Option<u64>);
+type Found = (VecDeque<Finished>, Vec<Leaf>, Option<u64>);
 
-fn read_segments(root: &Path, origin: &str) -> Result<Segments, OpenError> {
+fn read_segments(root: &Path, origin: &str) -> Result<Found, OpenError> {
     let paths = wal::segment_files(root).map_err(OpenError::io(root))?;
     let (mut segments, mut leaves, mut first) = (VecDeque::new(), Vec::new(), None);
     for (position, path) in paths.iter().enumerate() {
@@ -186,12 +182,13 @@ fn read_segment(
     wal::drop_cache(&file).map_err(at())?;
     let bytes = Bytes::from(fs::read(path).map_err(at())?);
     match frame::read(&bytes, origin) {
-        Ok(read) if read.whole == bytes.len() => Ok(Some(read)),
-        Ok(read) if is_last => {
-            tracing::warn!(
+        // A frame that is missing at the end of an earlier segment shows as a gap before the next.
+        Ok(read) if read.whole == bytes.len() || !is_last => Ok(Some(read)),
+        Ok(read) => {
+            tracing::info!(
                 segment = %path.display(),
                 bytes = bytes.len() - read.whole,
-                "cut a torn, never acknowledged tail off the write-ahead log"
+                "cut off what follows the last whole record: unused space, or a torn record"
             );
             file.set_len(read.whole as u64)
                 .and_then(|()| file.sync_all())
@@ -202,48 +199,47 @@ fn read_segment(
             fs::remove_file(path).map_err(at())?;
             Ok(None)
         }
-        Ok(_) | Err(FrameError::NoHeader) => {
-            Err(OpenError::broken(path, FrameError::Damaged.to_string()))
-        }
         Err(error) => Err(OpenError::broken(path, error.to_string())),
     }
 }
 
-/// How many entries rest in full bundles, a multiple of 256. Everything before the write-ahead
-/// log does, or its segments would still be there.
+/// How many entries certainly rest in full tiles and bundles, a multiple of 256. Segments are let
+/// go only when their entries do; what the write-ahead log still has is sealed again from there.
 fn sealed_below(root: &Path, first: Option<u64>) -> Result<u64, OpenError> {
-    let exists = |index: u64| {
-        let path = TilePath::new(TileKind::Entries, index, TILE_WIDTH).map(|path| path.to_string());
+    let exists = |bundle: u64| {
+        let path =
+            TilePath::new(TileKind::Entries, bundle, TILE_WIDTH).map(|path| path.to_string());
         path.is_ok_and(|path| root.join(path).is_file())
     };
-    let known = first.map_or(0, |first| first / u64::from(TILE_WIDTH));
-    if known > 0 && !exists(known - 1) {
+    let Some(first) = first else {
+        return Ok(bundles(exists) * u64::from(TILE_WIDTH));
+    };
+    let full = first.div_ceil(u64::from(TILE_WIDTH));
+    if full > 0 && !exists(full - 1) {
         let what = format!(
-            "the entry bundle before entry {} is missing",
-            known * u64::from(TILE_WIDTH)
+            "the entries before entry {first} are missing: bundle {}",
+            full - 1
         );
         return Err(OpenError::broken(root, what));
     }
-    let mut full = known;
-    if first.is_none() {
-        // Without a write-ahead log: double until a bundle is missing, then halve.
-        let mut missing = 1;
-        while exists(missing - 1) {
-            (full, missing) = (missing, missing * 2);
-        }
-        while full + 1 < missing {
-            let middle = full.midpoint(missing);
-            if exists(middle - 1) {
-                full = middle;
-            } else {
-                missing = middle;
-            }
-        }
-    }
-    while exists(full) {
-        full += 1;
-    }
     Ok(full * u64::from(TILE_WIDTH))
+}
+
+/// How many full bundles there are from the left: doubles until one is missing, then halves.
+fn bundles(exists: impl Fn(u64) -> bool) -> u64 {
+    let (mut full, mut missing) = (0, 1);
+    while exists(missing - 1) {
+        (full, missing) = (missing, missing * 2);
+    }
+    while full + 1 < missing {
+        let middle = full.midpoint(missing);
+        if exists(middle - 1) {
+            full = middle;
+        } else {
+            missing = middle;
+        }
+    }
+    full
 }
 
 /// The tree over sealed tiles and the entries of the write-ahead log that begins at `first`.

@@ -1,7 +1,7 @@
 //! The sealer: moves what is durable in the write-ahead log into the files outsiders know.
 //!
-//! Full tiles are placed and settled before the entry bundle they cover; the bundle's file is
-//! therefore the mark that its 256 entries are sealed. Segments of the write-ahead log go away
+//! Full tiles and bundles are placed and settled; only then do they count as sealed, and segments
+//! of the write-ahead log go away
 //! only after that. The directory's `checkpoint` is replaced last of all: after every tile and
 //! bundle of that size, partial ones included, was fsynced under its name. It follows the newest
 //! signed checkpoint (which is handed out from memory) within the view interval.
@@ -22,7 +22,7 @@ use super::files::Placer;
 use super::queue::Bounds;
 use super::shared::{Shared, SignedCheckpoint};
 use super::tree::Completed;
-use super::wal::{FinishedSegments, drop_below};
+use super::wal::Segments;
 
 /// The file of the newest checkpoint below the log's directory.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
@@ -40,7 +40,7 @@ const PARTIAL_BUNDLES: usize = 2;
 pub(crate) struct Sealer {
     pub shared: Arc<Shared>,
     pub placer: Placer,
-    pub finished: FinishedSegments,
+    pub segments: Arc<Segments>,
     /// What waits to be sealed, oldest first.
     pub backlog: VecDeque<Completed>,
     /// Size of the checkpoint in the directory.
@@ -116,23 +116,18 @@ impl Sealer {
     fn seal(&mut self) -> io::Result<()> {
         let count = self.backlog.len().min(TURN.items);
         let turn: Vec<&Completed> = self.backlog.iter().take(count).collect();
-        for (path, subtree) in turn.iter().flat_map(|completed| &completed.tiles) {
-            let tile = subtree.tile(TILE_WIDTH).unwrap_or_default();
-            self.placer.place(Path::new(&path.to_string()), &tile)?;
-        }
-        self.placer.settle()?;
-        let mut sealed = 0;
+        let mut files = Vec::new();
         for completed in &turn {
-            let mut bundle = Vec::new();
-            for entry in &completed.entries {
-                push_entry(&mut bundle, entry).map_err(io::Error::other)?;
+            for (path, subtree) in &completed.tiles {
+                let tile = subtree.tile(TILE_WIDTH).unwrap_or_default();
+                files.push((PathBuf::from(path.to_string()), tile));
             }
-            let path = TilePath::new(TileKind::Entries, completed.bundle, TILE_WIDTH);
-            let path = path.map_err(io::Error::other)?.to_string();
-            self.placer.place(Path::new(&path), &bundle)?;
-            sealed = (completed.bundle + 1) * u64::from(TILE_WIDTH);
+            files.push(bundle(completed)?);
         }
+        self.placer.place_all(&files)?;
         self.placer.settle()?;
+        let last = turn.last().map_or(0, |completed| completed.bundle + 1);
+        let sealed = last * u64::from(TILE_WIDTH);
         let tiles: Vec<_> = turn
             .iter()
             .flat_map(|completed| completed.tiles.clone())
@@ -142,7 +137,7 @@ impl Sealer {
             self.forget_partials(*path);
         }
         self.backlog.drain(..count);
-        drop_below(&self.finished, sealed)
+        self.segments.drop_below(sealed)
     }
 
     /// Makes the directory show a checkpoint: every file of that size first, then `checkpoint`.
@@ -151,22 +146,24 @@ impl Sealer {
             // Its last full bundle is still in the queue; the next turn brings it.
             return Ok(());
         }
-        let tree = &self.shared.tree;
+        let (tree, mut files, mut bundle) = (&self.shared.tree, Vec::new(), None);
         for path in TilePath::partials(signed.size) {
             let name = PathBuf::from(path.to_string());
             let bytes = match path.kind() {
                 TileKind::Entries => tree.bundle(path)?,
                 TileKind::Hashes(_) => tree.tile(path)?.unwrap_or_default(),
             };
-            self.placer.place(&name, &bytes)?;
             if path.kind() == TileKind::Entries {
-                self.bundles.push_back(name);
+                bundle = Some(name.clone());
             }
+            files.push((name, bytes));
         }
+        self.placer.place_all(&files)?;
         self.placer.settle()?;
-        self.placer
-            .place(Path::new(CHECKPOINT), signed.text.as_bytes())?;
+        let text = signed.text.clone().into_bytes();
+        self.placer.place(Path::new(CHECKPOINT), text)?;
         self.placer.settle()?;
+        self.bundles.extend(bundle);
         (self.view_size, self.viewed_at) = (Some(signed.size), Some(Instant::now()));
         while self.bundles.len() > PARTIAL_BUNDLES {
             let oldest = self.bundles.pop_front().unwrap_or_default();
@@ -186,4 +183,14 @@ impl Sealer {
             let _ = fs::remove_dir_all(directory.join(format!("{path}.p")));
         }
     }
+}
+
+/// The file of a full bundle.
+fn bundle(completed: &Completed) -> io::Result<(PathBuf, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    for entry in &completed.entries {
+        push_entry(&mut bytes, entry).map_err(io::Error::other)?;
+    }
+    let path = TilePath::new(TileKind::Entries, completed.bundle, TILE_WIDTH);
+    Ok((path.map_err(io::Error::other)?.to_string().into(), bytes))
 }

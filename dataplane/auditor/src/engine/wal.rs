@@ -13,7 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use rustix::fs::{Advice, fadvise};
@@ -23,6 +23,10 @@ use super::frame::{self, Leaf, SALT, SEGMENT_HEADER};
 
 /// The folder of the segments below the log's directory.
 pub(crate) const FOLDER: &str = "wal";
+/// Files kept for the next segments.
+const SPARES: usize = 4;
+/// What the name of a file ends in that waits to become a segment.
+const SPARE: &str = "spare";
 
 /// A segment that is no longer written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +36,23 @@ pub(crate) struct Finished {
     pub end: u64,
 }
 
-/// Finished segments, oldest first; shared with whoever moves entries into bundles.
-pub(crate) type FinishedSegments = Arc<Mutex<VecDeque<Finished>>>;
+/// The segments that are not written to: finished ones, and files to be used again.
+///
+/// Appending to a file changes its length, so each fsync commits the file system's journal and
+/// waits for whatever else is in it. Overwriting a file that has its blocks does not; a segment
+/// whose entries are sealed is therefore kept as a spare for the next one.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    folder: PathBuf,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Oldest first.
+    finished: VecDeque<Finished>,
+    spares: Vec<PathBuf>,
+}
 
 /// The writer's half: appends batches.
 #[derive(Debug)]
@@ -45,7 +64,7 @@ pub(crate) struct Wal {
     active: Option<Segment>,
     /// A segment whose last write failed; to be repaired before anything else is written.
     suspect: Option<Segment>,
-    finished: FinishedSegments,
+    segments: Arc<Segments>,
     buffer: Vec<u8>,
     #[cfg(test)]
     pub faults: Arc<Faults>,
@@ -77,7 +96,7 @@ impl Wal {
         origin: &str,
         segment_bytes: u64,
         next: u64,
-        finished: FinishedSegments,
+        segments: Arc<Segments>,
     ) -> Self {
         Self {
             folder: root.join(FOLDER),
@@ -86,7 +105,7 @@ impl Wal {
             next,
             active: None,
             suspect: None,
-            finished,
+            segments,
             buffer: Vec::new(),
             #[cfg(test)]
             faults: Arc::default(),
@@ -128,7 +147,7 @@ impl Wal {
             let (path, end) = (segment.path.clone(), segment.end);
             self.suspect = None;
             if kept {
-                self.lock_finished().push_back(Finished { path, end });
+                self.segments.finish(Finished { path, end });
             } else {
                 fs::remove_file(&path)?;
             }
@@ -145,49 +164,56 @@ impl Wal {
             .active
             .take_if(|active| active.acknowledged >= self.segment_bytes)
         {
-            self.lock_finished().push_back(Finished {
+            self.segments.finish(Finished {
                 path: full.path,
                 end: full.end,
             });
         }
         if self.active.is_none() {
-            self.active = Some(Segment::create(&self.folder, self.next, &self.origin)?);
+            self.active = Some(Segment::create(
+                &self.folder,
+                self.next,
+                &self.origin,
+                self.segments.spare(),
+            )?);
         }
         Ok(())
-    }
-
-    fn lock_finished(&self) -> std::sync::MutexGuard<'_, VecDeque<Finished>> {
-        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Segment {
-    fn create(folder: &Path, first: u64, origin: &str) -> io::Result<Self> {
+    /// Makes the segment that begins at index `first`, out of a spare file if there is one. It has
+    /// its name only when its header is durable.
+    fn create(folder: &Path, first: u64, origin: &str, spare: Option<PathBuf>) -> io::Result<Self> {
         let path = folder.join(format!("{first:020}.wal"));
+        let aside = spare.unwrap_or_else(|| folder.join(format!("new.{SPARE}")));
         let mut salt = [0; SALT];
         aws_lc_rs::rand::fill(&mut salt).map_err(io::Error::other)?;
         let header = frame::segment_header(first, origin, salt);
-        // What stands under this name holds no entry: an attempt that failed, or an unused one.
-        let made = remove_if_there(&path).and_then(|()| {
+        let made = || {
             let file = OpenOptions::new()
                 .write(true)
-                .create_new(true)
-                .open(&path)?;
+                .create(true)
+                .truncate(false)
+                .open(&aside)?;
             file.write_all_at(&header, 0)?;
             file.sync_all()?;
+            // What stands under this name holds no entry: an unused segment of an earlier start.
+            fs::rename(&aside, &path)?;
             sync_folder(folder)?;
             Ok(file)
-        });
-        let file = made.inspect_err(|_| {
+        };
+        let file = made().inspect_err(|_: &io::Error| {
             // The error that matters is the one that is returned.
-            let _ = fs::remove_file(&path);
+            let _ = fs::remove_file(&aside);
         })?;
+        let acknowledged = SEGMENT_HEADER as u64;
         Ok(Self {
             file,
             path,
             header,
             first,
-            acknowledged: SEGMENT_HEADER as u64,
+            acknowledged,
             end: first,
         })
     }
@@ -207,41 +233,83 @@ impl Segment {
     }
 }
 
-/// Removes the finished segments whose entries all lie below `index`.
-pub(crate) fn drop_below(finished: &FinishedSegments, index: u64) -> io::Result<()> {
-    let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
-    while let Some(oldest) = finished.front().filter(|segment| segment.end <= index) {
-        fs::remove_file(&oldest.path)?;
-        finished.pop_front();
+impl Segments {
+    /// The segments that were found, oldest first; spares of an earlier start are removed.
+    pub fn new(root: &Path, finished: VecDeque<Finished>) -> io::Result<Self> {
+        let folder = root.join(FOLDER);
+        for path in files(&folder, SPARE)? {
+            fs::remove_file(path)?;
+        }
+        let kept = Kept {
+            finished,
+            spares: Vec::new(),
+        };
+        Ok(Self {
+            folder,
+            kept: Mutex::new(kept),
+        })
     }
-    Ok(())
+
+    /// Lets go of the finished segments whose entries all lie below `index`.
+    pub fn drop_below(&self, index: u64) -> io::Result<()> {
+        let mut kept = self.lock();
+        let mut renamed = false;
+        while let Some(oldest) = kept.finished.front().filter(|segment| segment.end <= index) {
+            let spare = oldest.path.with_extension(SPARE);
+            if kept.spares.len() < SPARES {
+                fs::rename(&oldest.path, &spare)?;
+                kept.spares.push(spare);
+                renamed = true;
+            } else {
+                fs::remove_file(&oldest.path)?;
+            }
+            kept.finished.pop_front();
+        }
+        // A spare is overwritten: after a power cut it must not come back under its old name.
+        if renamed {
+            sync_folder(&self.folder)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn finish(&self, segment: Finished) {
+        self.lock().finished.push_back(segment);
+    }
+
+    fn spare(&self) -> Option<PathBuf> {
+        self.lock().spares.pop()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Every change is one step; what failed in between is tried again.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The segment files of a log, oldest first.
 pub(crate) fn segment_files(root: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(root.join(FOLDER))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "wal") {
-            paths.push(path);
-        }
-    }
+    let mut paths = files(&root.join(FOLDER), "wal")?;
     // Names are the first index with 20 digits: their order is the order of the entries.
     paths.sort();
     Ok(paths)
 }
 
-/// Makes sure that what is read next comes from the disk: fsyncs, then drops clean pages.
+fn files(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+/// Makes what is read next come from the disk itself: drops the file's clean pages.
 pub(crate) fn drop_cache(file: &File) -> io::Result<()> {
     fadvise(file, 0, None, Advice::DontNeed)?;
     Ok(())
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -271,7 +339,8 @@ mod tests {
 
     fn wal(root: &Path) -> Wal {
         fs::create_dir_all(root.join(FOLDER)).unwrap();
-        Wal::new(root, ORIGIN, 1024, 0, FinishedSegments::default())
+        let segments = Segments::new(root, VecDeque::new()).unwrap();
+        Wal::new(root, ORIGIN, 1024, 0, Arc::new(segments))
     }
 
     fn batch(text: &str) -> Vec<Leaf> {
@@ -343,9 +412,9 @@ mod tests {
             wal.append(&batch(&"x".repeat(500))).unwrap();
         }
         assert_eq!(segment_files(root.path()).unwrap().len(), 3);
-        drop_below(&wal.finished, 3).unwrap();
+        wal.segments.drop_below(3).unwrap();
         assert_eq!(segment_files(root.path()).unwrap().len(), 2);
-        drop_below(&wal.finished, 100).unwrap();
+        wal.segments.drop_below(100).unwrap();
         assert_eq!(
             segment_files(root.path()).unwrap().len(),
             1,

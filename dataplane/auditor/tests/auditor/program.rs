@@ -53,7 +53,7 @@ impl Home {
         )
     }
 
-    /// The signer beside the auditor, if this checkout has built it and SoftHSM is installed.
+    /// The signer beside the auditor, if this checkout has built it and `SoftHSM` is installed.
     fn start_signer(&self) -> Option<Running> {
         let program =
             Path::new(env!("CARGO_BIN_EXE_pavilion-auditor")).with_file_name("pavilion-signer");

@@ -95,8 +95,11 @@ pub(super) fn list(session: &Session) -> Result<BTreeMap<KeyLabel, Vec<ObjectCla
         ObjectClass::SECRET_KEY,
     ] {
         for object in session.find_objects(&[Attribute::Token(true), Attribute::Class(class)])? {
-            let attributes = session.get_attributes(object, &[AttributeType::Label])?;
-            let label = attributes.iter().find_map(read_label);
+            // An object that cannot say its label is one that a crash cut short, or not ours.
+            let attributes = session.get_attributes(object, &[AttributeType::Label]);
+            let label = attributes
+                .ok()
+                .and_then(|found| found.iter().find_map(read_label));
             if let Some(label) = label {
                 found.entry(label).or_default().push(class);
             }

@@ -3,7 +3,7 @@
 //!
 //! | crash | the next start finds | and does |
 //! | --- | --- | --- |
-//! | while a key pair is made | half of it, unrecorded | destroys the half |
+//! | while a key pair is made | half of it, unrecorded | destroys the half, or leaves what cannot be used |
 //! | before it is recorded | a key that signs, unrecorded | records it: it is the newest, so it is current |
 //! | before the old key's leaving is recorded | two recorded keys | works it out from the successor's age |
 //! | while a key is destroyed | a record that says so | finishes |
@@ -58,7 +58,9 @@ impl KeyStore {
             token_directory,
             ed25519_in_token,
         };
-        store.finish_destruction(session)?;
+        if let Err(error) = store.finish_destruction(session) {
+            tracing::warn!(%error, "a replaced key is not destroyed yet; trying again later");
+        }
         let mut keys = store.load_recorded(session, now)?;
         keys.extend(store.adopt_unrecorded(session)?);
         for purpose in Purpose::PUBLISHED {
@@ -157,12 +159,21 @@ impl KeyStore {
         Ok(retired.len())
     }
 
+    /// Destroys what is marked for it; what resists stays marked.
     fn finish_destruction(&mut self, session: &Session) -> Result<(), TokenError> {
-        for record in self.records.keys.iter().filter(|record| record.destroying) {
-            objects::destroy(session, &record.label)?;
-        }
-        self.records.keys.retain(|record| !record.destroying);
-        Ok(())
+        let mut outcome = Ok(());
+        self.records.keys.retain(|record| {
+            if !record.destroying {
+                return true;
+            }
+            let destroyed = objects::destroy(session, &record.label);
+            let resists = destroyed.is_err();
+            if resists {
+                outcome = destroyed;
+            }
+            resists
+        });
+        outcome
     }
 
     fn load_recorded(
@@ -173,7 +184,7 @@ impl KeyStore {
         let path = self.file.path().display().to_string();
         let mut keys = Vec::new();
         let mut gone = Vec::new();
-        for record in &self.records.keys {
+        for record in self.records.keys.iter().filter(|record| !record.destroying) {
             let loaded = match load(session, &record.label, record.sealed.as_ref()) {
                 // A sealed key that does not open is as lost as one that is not there.
                 Err(error) if record.sealed.is_some() && !error.class.needs_recovery() => None,
@@ -199,25 +210,25 @@ impl KeyStore {
         Ok(keys)
     }
 
-    /// Keys that a crash left without a record: whole ones are taken, halves destroyed.
-    fn adopt_unrecorded(&mut self, session: &Session) -> Result<Vec<Arc<Key>>, StartError> {
+    /// Keys that a crash left without a record: those that sign are taken, halves destroyed. One
+    /// that has both halves and does not sign is left alone, in case the fault is the token's today.
+    fn adopt_unrecorded(&self, session: &Session) -> Result<Vec<Arc<Key>>, StartError> {
         let mut adopted = Vec::new();
         for (label, classes) in objects::list(session)? {
             let recorded = self.records.keys.iter().any(|record| record.label == label);
             if recorded || label.purpose() == Purpose::Seal {
                 continue;
             }
-            let whole = classes.contains(&ObjectClass::PRIVATE_KEY);
-            let key = if whole {
-                load(session, &label, None)?
-            } else {
-                None
-            };
-            match key.filter(|key| sign::proves(session, key)) {
-                Some(key) => adopted.push(Arc::new(key)),
-                None => objects::destroy(session, &label)?,
+            tracing::warn!(%label, "a key without a record: an earlier start or rotation was cut short");
+            let halves = [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY];
+            if !halves.iter().all(|half| classes.contains(half)) {
+                if let Err(error) = objects::destroy(session, &label) {
+                    tracing::warn!(%label, %error, "half a key is not destroyed");
+                }
+                continue;
             }
-            tracing::warn!(%label, whole, "found a key without a record: an earlier start or rotation was cut short");
+            let key = load(session, &label, None).ok().flatten();
+            adopted.extend(key.filter(|key| sign::proves(session, key)).map(Arc::new));
         }
         Ok(adopted)
     }

@@ -52,6 +52,8 @@ pub struct IssuedToken {
 pub enum Conflict {
     /// The nonce was used before, by this.
     NonceUsed(NonceUse),
+    /// The idempotency key opened another verification meanwhile.
+    KeyUsed,
     /// The assertion was seen before.
     AssertionSeen,
     /// The verification does not await evidence any more.
@@ -65,6 +67,11 @@ impl Store {
         opening: Opening,
     ) -> Result<Result<(), Conflict>, StoreError> {
         self.write(move |tables| {
+            if let Some((key, _)) = &opening.idempotency
+                && tables.get(Kind::Idempotency, key)?.is_some()
+            {
+                return Ok(Err(Conflict::KeyUsed));
+            }
             if let Some(used) = tables.get(Kind::Nonce, &opening.nonce)? {
                 return Ok(Err(Conflict::NonceUsed(decode(&used)?)));
             }

@@ -61,7 +61,7 @@ impl Loader {
             Ok(tenant) => {
                 let (version, digest) = (tenant.version, tenant.digest);
                 self.served.store(Some(Arc::new(tenant)));
-                self.health.set_served(version, &digest);
+                self.health.set_served(version, digest);
                 self.check.set_ok();
                 tracing::info!(version, %digest, "serving a new bundle");
             }

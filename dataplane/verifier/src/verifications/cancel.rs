@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State as FromApp};
+use axum::extract::State as FromApp;
 use http::StatusCode;
 use pavilion_catalogue::request;
 
-use super::owned::Owned;
+use super::owned::{Owned, PathId};
 use crate::app::App;
 use crate::oauth::Caller;
 use crate::openapi;
@@ -29,7 +29,7 @@ use crate::store::{Ending, Outcome};
 pub(crate) async fn cancel(
     FromApp(app): FromApp<Arc<App>>,
     caller: Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<StatusCode, Refusal> {
     let found = Owned::find(&app, &caller, &id)?;
     if found.state.is_final() {

@@ -12,7 +12,7 @@ use pavilion_json::Digest;
 use tracing::Instrument;
 use ulid::Ulid;
 
-use super::idempotency::IdempotencyKey;
+use super::idempotency::{IdempotencyKey, in_use};
 use super::model::{
     MAX_CLAIMS, MAX_NAME, MAX_PRESENTATIONS, NONCE, PresentedEvidence, Verification,
     VerificationRequest,
@@ -203,7 +203,16 @@ async fn ask(
     };
     match app.store.open_verification(opening).await? {
         Ok(()) => Ok(created(inquiry.id, body)),
-        Err(_) => Err(nonce_reused()),
+        Err(conflict) => Err(refused(&conflict)),
+    }
+}
+
+/// Why a verification could not be written.
+fn refused(conflict: &Conflict) -> Refusal {
+    match conflict {
+        Conflict::NonceUsed(_) => nonce_reused(),
+        Conflict::KeyUsed => in_use(),
+        Conflict::AssertionSeen | Conflict::NotAwaiting => (&request::INTERNAL).into(),
     }
 }
 
@@ -249,8 +258,7 @@ impl Answering {
         };
         match app.store.open_verification(opening).await? {
             Ok(()) => finished(tenant, inquiry.id, &verification),
-            Err(Conflict::NonceUsed(_)) => Err(nonce_reused()),
-            Err(_) => Err((&request::INTERNAL).into()),
+            Err(conflict) => Err(refused(&conflict)),
         }
     }
 }
@@ -299,7 +307,9 @@ fn again(app: &App, tenant: &Tenant, earlier: &IdempotencyRecord) -> Result<Resp
         return Ok(created(id, body.clone()));
     }
     let gone = || Refusal::from(&request::NOT_FOUND).about(path(id));
-    let row = app.store.verification(id)?.ok_or_else(gone)?;
+    let now = app.clock.second();
+    let row = app.store.verification(id)?;
+    let row = row.filter(|row| now < row.kept_until).ok_or_else(gone)?;
     finished(tenant, id, &row)
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State as FromApp};
+use axum::extract::State as FromApp;
 use axum::response::Response;
 use pavilion_catalogue::request;
 use tracing::Instrument;
 
 use super::create::{check_presentations, nonce_key};
 use super::model::{EvidenceRequest, PresentedEvidence, Verification};
-use super::owned::Owned;
+use super::owned::{Owned, PathId};
 use super::read::shown;
 use crate::app::App;
 use crate::body::Json;
@@ -20,7 +20,7 @@ use crate::problems::Refusal;
 use crate::request_id::RequestId;
 use crate::reservations::Reservation;
 use crate::state::Event;
-use crate::store::{Conflict, Ending, Outcome, StoredVerification};
+use crate::store::{Ending, Outcome, StoredVerification};
 
 /// Sends the evidence of a verification.
 ///
@@ -39,7 +39,7 @@ pub(crate) async fn submit(
     FromApp(app): FromApp<Arc<App>>,
     caller: Caller,
     RequestId(request_id): RequestId,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     Json { value, .. }: Json<EvidenceRequest>,
 ) -> Result<Response, Refusal> {
     check_presentations(&value.presentations)?;
@@ -145,9 +145,7 @@ impl Submission {
             .await?
         {
             Ok(row) => Ok(row),
-            Err(Conflict::NotAwaiting | Conflict::NonceUsed(_) | Conflict::AssertionSeen) => {
-                Err(Refusal::from(&request::STATE_CONFLICT).about(self.owned.path()))
-            }
+            Err(_) => Err(Refusal::from(&request::STATE_CONFLICT).about(self.owned.path())),
         }
     }
 }

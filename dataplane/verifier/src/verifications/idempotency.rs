@@ -50,9 +50,7 @@ impl IdempotencyKey {
             "idempotency",
             &[&caller.party.name, &caller.party.uid, text],
         );
-        let reservation = app.idempotency_keys.reserve(key).ok_or_else(|| {
-            Refusal::from(Problem::new(&request::IDEMPOTENCY_KEY_IN_USE).retry_after(1))
-        })?;
+        let reservation = app.idempotency_keys.reserve(key).ok_or_else(in_use)?;
         let earlier = app.store.idempotency(&key)?;
         if earlier
             .as_ref()
@@ -66,6 +64,13 @@ impl IdempotencyKey {
             _reservation: reservation,
         }))
     }
+}
+
+/// The first request with the key has not come to its end.
+pub(super) fn in_use() -> Refusal {
+    Problem::new(&request::IDEMPOTENCY_KEY_IN_USE)
+        .retry_after(1)
+        .into()
 }
 
 fn is_key(text: &str) -> bool {

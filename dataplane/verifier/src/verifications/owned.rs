@@ -1,5 +1,7 @@
 //! A verification of the one who asks; anybody else's does not exist.
 
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
 use pavilion_catalogue::{Problem, request};
 use ulid::Ulid;
 
@@ -9,6 +11,19 @@ use crate::problems::Refusal;
 use crate::reservations::Reservation;
 use crate::state::{Event, State};
 use crate::store::StoredVerification;
+
+/// The id in the path, as it was sent.
+pub(crate) struct PathId(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        // What cannot even be read as text is no id either.
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(id)| Self(id)).map_err(|_| unknown())
+    }
+}
 
 /// A verification of this relying party.
 pub(crate) struct Owned {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State as FromApp};
+use axum::extract::State as FromApp;
 use axum::response::Response;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use pavilion_catalogue::request;
 
 use super::model::Verification;
-use super::owned::Owned;
+use super::owned::{Owned, PathId};
 use crate::app::App;
 use crate::oauth::Caller;
 use crate::openapi;
@@ -28,7 +28,7 @@ use crate::problems::Refusal;
 pub(crate) async fn read(
     FromApp(app): FromApp<Arc<App>>,
     caller: Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, Refusal> {
     let owned = Owned::find(&app, &caller, &id)?;
     let Owned { id, row, state } = &owned;

@@ -109,7 +109,7 @@ async fn a_rotated_key_is_noticed_and_the_answer_signed_with_the_new_one() {
 #[tokio::test]
 async fn what_is_away_is_shown_until_it_is_back() {
     let world = World::new();
-    let watch = tokio::spawn(world.app.peers.clone().watch(world.health.clone()));
+    let watch = tokio::spawn(world.app.peers.clone().watch(&world.health));
     let reason = |name: &str| {
         let status = world.health.status();
         let check = status.checks.into_iter().find(|check| check.name == name);

@@ -7,7 +7,7 @@ use crate::world::{ISSUER, World};
 async fn the_configuration_names_endpoints_formats_and_the_log() {
     let world = World::new();
     let _neighbours = Neighbours::serve(world.folder.path());
-    let watch = tokio::spawn(world.app.peers.clone().watch(world.health.clone()));
+    let watch = tokio::spawn(world.app.peers.clone().watch(&world.health));
     while !world.health.is_ready() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

@@ -1,9 +1,11 @@
 //! Evidence: what fails a verification, and what refuses the request and may be tried again.
 
+use pavilion_proofs::sd_jwt::StatusReference;
+use pavilion_proofs::wallet::Session;
 use serde_json::{Value, json};
 
 use crate::neighbours::Neighbours;
-use crate::world::{ISSUER, NOW, World, adult, one_shot, pid, question};
+use crate::world::{ISSUER, NOW, World, adult, one_shot, pid};
 
 const PATH: &str = "/v1/verifications";
 const NONCE: &str = "0123456789abcdef";
@@ -40,6 +42,7 @@ async fn a_question_with_its_evidence_is_answered_at_once() {
     assert_eq!(answer["checks"][0]["id"], "pid");
     assert_eq!(answer["checks"][0]["verdict"], "pass");
     assert_eq!(answer["checks"][0]["issuer"], "https://pid.example");
+    assert_eq!(answer["checks"][0]["assurance"], "substantial");
     let digest = pavilion_json::Digest::of(sent.to_string().as_bytes());
     assert_eq!(answer["req_digest"], json!(digest));
     assert_eq!(done["receipt"], "receipt of 0\n");
@@ -192,7 +195,7 @@ async fn evidence_that_the_policy_does_not_know_or_that_stands_twice_is_refused(
 }
 
 #[tokio::test]
-async fn missing_required_evidence_is_a_check_that_fails() {
+async fn optional_evidence_may_be_left_out_and_the_stricter_obligation_counts() {
     let (world, _log) = served();
     let token = world.token("shop").await;
     let mut sent = one_shot(NONCE, &world.adult(NONCE));
@@ -390,5 +393,56 @@ async fn a_policy_that_left_the_bundle_refuses_evidence_and_keeps_the_verificati
         .post(&token, &format!("{path}/evidence"), &body)
         .await
         .ok(200);
-    let _ = question();
+}
+
+#[tokio::test]
+async fn required_evidence_that_is_missing_is_a_check_that_fails() {
+    let (world, _log) = served();
+    let token = world.token("shop").await;
+    let mut sent = one_shot(NONCE, &world.adult(NONCE));
+    sent["policy"] = json!("both");
+    let done = world.post(&token, PATH, &sent).await.ok(201);
+    assert_eq!(done["verdict"], "fail");
+    let checks = done["answer"]["checks"].as_array().unwrap();
+    let about = |id: &str| {
+        checks
+            .iter()
+            .filter(|check| check["id"] == id)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(about("pid").len(), 1);
+    assert_eq!(about("other").len(), 1);
+    assert_eq!(about("other")[0]["kind"], "credential");
+    assert_eq!(about("other")[0]["code"], "evidence_missing");
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_be_known_is_indeterminate_and_discloses_nothing() {
+    pavilion_process::crypto::install();
+    let (world, _log) = served();
+    let token = world.token("shop").await;
+    let mut draft = world.draft(adult());
+    draft.status = Some(StatusReference {
+        uri: "https://127.0.0.1:1/list".to_owned(),
+        index: 0,
+    });
+    let credential = world.issuer.issue(&draft).unwrap();
+    let session = Session {
+        nonce: NONCE,
+        audience: ISSUER,
+        now: world.now(),
+    };
+    let presentation = world.holder.present(&credential, &[], session).unwrap();
+    let done = world
+        .post(&token, PATH, &one_shot(NONCE, &presentation))
+        .await
+        .ok(201);
+    assert_eq!(done["verdict"], "indeterminate", "{done}");
+    let check = &done["answer"]["checks"][0];
+    assert_eq!(check["verdict"], "indeterminate");
+    assert!(
+        check["code"].as_str().unwrap().starts_with("status_list_"),
+        "{check}"
+    );
+    assert_eq!(done["answer"]["claims"], json!({}));
 }

@@ -7,6 +7,7 @@ mod discovery;
 mod evidence;
 mod forms;
 mod neighbours;
+mod program;
 mod questions;
 mod recovery;
 mod results;

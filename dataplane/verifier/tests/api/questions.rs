@@ -345,7 +345,7 @@ async fn what_is_anothers_looks_like_what_does_not_exist() {
         .refused(404, "not_found");
     world.delete(&rival, &path).await.refused(404, "not_found");
     world.get(&shop, &path).await.ok(200);
-    for strange in ["x", "01j00000000000000000000000", "..", "%00"] {
+    for strange in ["x", "01j00000000000000000000000", "..", "%00", "%ff"] {
         world
             .get(&shop, &format!("/v1/verifications/{strange}"))
             .await

@@ -37,7 +37,7 @@ async fn pending_verifications_and_results_survive_a_restart() {
 }
 
 #[tokio::test]
-async fn after_its_time_nothing_of_a_verification_is_left_on_disk() {
+async fn after_its_time_nothing_of_a_verification_can_be_found() {
     let world = World::new();
     let _neighbours = Neighbours::serve(world.folder.path());
     let token = world.token("shop").await;

@@ -24,7 +24,7 @@ pub const PID: &str = "urn:eudi:pid:1";
 /// 2026-11-22T12:00:00Z.
 pub const NOW: i64 = 1_795_348_800;
 
-const IDENTITY: Identity = Identity {
+pub const IDENTITY: Identity = Identity {
     name: "pavilion-verifier",
     version: "0",
     about: "",
@@ -183,18 +183,20 @@ impl World {
                 "tokenSeconds": 300, "clockLeewaySeconds": 60},
             "audit": {"origin": "log.example/7f3a"},
             "relyingParties": {
-                "shop": party(&self.shop, "u1", json!(["over18", "two", "unbound"])),
+                "shop": party(&self.shop, "u1", json!(["over18", "two", "unbound", "both"])),
                 "rival": party(&self.rival, "u2", json!(["over18"])),
             },
             "policies": {
                 "over18": revision(&over18()),
                 "two": revision(&two()),
                 "unbound": revision(&unbound()),
+                "both": revision(&both()),
                 "secret": revision(&over18()),
             },
             "trustAnchors": {"pids": {
                 "credentialTypes": [PID],
                 "issuers": [{"issuer": "https://pid.example", "keys": {"jwks": {"keys": [self.issuer.public()]}}}],
+                "assurance": "substantial",
                 "status": {"required": false, "maxAgeSeconds": 3600},
             }},
         })
@@ -298,12 +300,16 @@ impl World {
     }
 
     pub fn credential(&self, claims: Value) -> String {
+        self.issuer.issue(&self.draft(claims)).unwrap()
+    }
+
+    pub fn draft(&self, claims: Value) -> Draft {
         let Value::Object(claims) = claims else {
             panic!()
         };
         let mut draft = Draft::new(PID, claims, self.now());
         draft.holder = Some(self.holder.public());
-        self.issuer.issue(&draft).unwrap()
+        draft
     }
 
     /// A presentation of an adult for this nonce.
@@ -370,6 +376,15 @@ fn two() -> Value {
     })
 }
 
+/// Two pieces of evidence, both required.
+fn both() -> Value {
+    let mut policy = two();
+    for evidence in policy["evidence"].as_array_mut().unwrap() {
+        evidence["optional"] = json!(false);
+    }
+    policy
+}
+
 /// Evidence without holder binding.
 fn unbound() -> Value {
     let mut policy = over18();
@@ -417,7 +432,7 @@ pub fn form(assertion: &str) -> String {
         .finish()
 }
 
-fn config(folder: &Path, settings: &Value) -> Config {
+pub fn config(folder: &Path, settings: &Value) -> Config {
     let at = |name: &str| folder.join(name).display().to_string();
     let mut config = json!({
         "process": {"health": format!("unix:{}", at("health.sock"))}, "tenant": "acme",
