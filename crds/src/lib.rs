@@ -7,8 +7,6 @@
 
 // The derive macro takes one `printcolumn` attribute a column.
 #![allow(clippy::duplicated_attributes)]
-// Doc comments become the descriptions that `kubectl explain` prints: plain text.
-#![allow(clippy::doc_markdown)]
 
 pub mod admission;
 mod conditions;

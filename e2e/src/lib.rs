@@ -4,9 +4,9 @@
 //! HTTPS; [`Wallet`] holds credentials of a test issuer; [`judges`] are implementations that are not
 //! ours. Everything a test starts ends with it.
 
-// A harness says what went wrong by panicking; names in its docs are those of packages, not of code.
+// A harness says what went wrong by panicking.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr)]
-#![allow(clippy::missing_panics_doc, clippy::doc_markdown)]
+#![allow(clippy::missing_panics_doc)]
 
 pub mod broker;
 pub mod judges;

@@ -225,38 +225,41 @@ mod tests {
         }
     }
 
-    fn see(records: &mut Records, spec: Value) -> (String, u64) {
-        let object = object(&spec);
+    fn see(records: &mut Records, spec: &Value) -> (String, u64) {
+        let object = object(spec);
         records.see(&object);
         let record = &records.objects[&object.key];
         (record.uid.clone(), record.generation)
     }
 
-    fn accept(records: &mut Records, spec: Value) {
-        let object = object(&spec);
+    fn accept(records: &mut Records, spec: &Value) {
+        let object = object(spec);
         records.accept([(&object.key, &object.value)]);
     }
 
     #[test]
     fn the_generation_counts_changes_of_the_spec_only() {
         let mut records = Records::default();
-        let (uid, first) = see(&mut records, json!({"a": 1, "b": 2}));
+        let (uid, first) = see(&mut records, &json!({"a": 1, "b": 2}));
         assert_eq!(first, 1);
-        assert_eq!(see(&mut records, json!({"b": 2, "a": 1})), (uid.clone(), 1));
-        assert_eq!(see(&mut records, json!({"a": 2})), (uid, 2));
+        assert_eq!(
+            see(&mut records, &json!({"b": 2, "a": 1})),
+            (uid.clone(), 1)
+        );
+        assert_eq!(see(&mut records, &json!({"a": 2})), (uid, 2));
     }
 
     #[test]
     fn an_object_made_anew_is_another_one_and_keeps_counting() {
         let mut records = Records::default();
-        let (uid, _) = see(&mut records, json!({}));
-        accept(&mut records, json!({}));
+        let (uid, _) = see(&mut records, &json!({}));
+        accept(&mut records, &json!({}));
         let key = object(&json!({})).key;
         assert_eq!(records.revision(&key, Digest::of(b"one")), 1);
         assert_eq!(records.revision(&key, Digest::of(b"one")), 1);
         records.accept([]);
         assert_eq!(records.accepted(&key), None);
-        let (other, generation) = see(&mut records, json!({}));
+        let (other, generation) = see(&mut records, &json!({}));
         assert_ne!(uid, other);
         assert_eq!(generation, 2);
         assert_eq!(records.revision(&key, Digest::of(b"two")), 2);
@@ -266,11 +269,11 @@ mod tests {
     fn what_was_seen_is_in_force_only_once_accepted() {
         let mut records = Records::default();
         let key = object(&json!({})).key;
-        see(&mut records, json!({"a": 1}));
+        see(&mut records, &json!({"a": 1}));
         assert!(!records.objects[&key].is_in_force());
-        accept(&mut records, json!({"a": 1}));
+        accept(&mut records, &json!({"a": 1}));
         assert!(records.objects[&key].is_in_force());
-        see(&mut records, json!({"a": 2}));
+        see(&mut records, &json!({"a": 2}));
         assert!(!records.objects[&key].is_in_force());
         assert_eq!(records.accepted(&key), Some(&json!({"spec": {"a": 1}})));
     }

@@ -11,6 +11,7 @@ mod writer;
 use std::collections::BTreeMap;
 
 use pavilion_bundle::TenantName;
+use pavilion_catalogue::manifest;
 use pavilion_json::Digest;
 use serde_json::Value;
 
@@ -49,8 +50,9 @@ pub fn compute(view: &View<'_>) -> (BTreeMap<String, Value>, bool) {
         .iter()
         .filter(|(_, record)| !record.deleted)
     {
-        let (document, object_ready) = objects::document(view, key, record);
-        ready &= object_ready;
+        let (document, verdict) = objects::document(view, key, record);
+        // What is suspended is as it was asked to be.
+        ready &= verdict.holds || verdict.reason == manifest::SUSPENDED.code;
         documents.insert(key.status_file(), document);
     }
     let (document, operator_ready) = operator::document(view, ready);

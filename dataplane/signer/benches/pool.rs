@@ -213,7 +213,7 @@ fn median(rounds: &[(f64, f64)], figure: impl Fn((f64, f64)) -> f64) -> f64 {
 
 /// Requests that the caller keeps in flight.
 fn in_flight() -> u64 {
-    number("IN_FLIGHT", 128)
+    number("IN_FLIGHT", 64)
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {

@@ -1,5 +1,10 @@
 //! What the engine does when sessions, the token or its keys go away, or a crash left halves.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 #[path = "stage/room.rs"]
 mod room;

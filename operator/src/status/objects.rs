@@ -24,7 +24,11 @@ use crate::{
 /// How many faults a message names.
 const NAMED_FAULTS: usize = 5;
 
-pub(super) fn document(view: &View<'_>, key: &ObjectKey, record: &ObjectRecord) -> (Value, bool) {
+pub(super) fn document(
+    view: &View<'_>,
+    key: &ObjectKey,
+    record: &ObjectRecord,
+) -> (Value, Verdict) {
     let accepted = accepted(view, key, record);
     let observed_generation = signed(record.generation);
     let (status, ready) = match key.kind {
@@ -64,7 +68,7 @@ pub(super) fn document(view: &View<'_>, key: &ObjectKey, record: &ObjectRecord) 
         "metadata": metadata,
         "status": status,
     });
-    (document, ready.holds)
+    (document, ready)
 }
 
 fn value(status: &impl Serialize) -> Value {

@@ -162,26 +162,8 @@ async fn damage_in_the_middle_of_the_write_ahead_log_is_refused_and_not_cut_away
     open(folder.path()).close();
 }
 
-#[tokio::test]
-async fn tiles_and_bundles_that_are_missing_or_changed_are_refused() {
-    let folder = log_of_700().await;
-    let tile = folder.path().join("tile/0/001");
-    let good = fs::read(&tile).unwrap();
-    flip(&tile, 0);
-    is_broken_because(folder.path(), "");
-    fs::write(&tile, &good[..8191]).unwrap();
-    is_broken_because(folder.path(), "not a full tile");
-    fs::remove_file(&tile).unwrap();
-    is_broken_because(folder.path(), "cannot be read");
-    fs::write(&tile, good).unwrap();
-    // What the write-ahead log still has is mended.
-    fs::remove_file(folder.path().join("tile/entries/001")).unwrap();
-    finish(open_signing(folder.path())).await;
-    assert_eq!(audit(folder.path()).len(), 700);
-}
-
-#[tokio::test]
-async fn a_bundle_that_is_missing_and_in_no_segment_either_is_refused() {
+/// A closed log of 1,000 entries whose first segments are gone, because their entries are sealed.
+async fn log_of_1000() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let log = open_signing(folder.path());
     for _ in 0..10 {
@@ -189,10 +171,34 @@ async fn a_bundle_that_is_missing_and_in_no_segment_either_is_refused() {
     }
     finish(log).await;
     assert!(!folder.path().join("wal/00000000000000000000.wal").exists());
+    folder
+}
+
+#[tokio::test]
+async fn a_tile_or_bundle_that_is_missing_or_changed_is_refused() {
+    let folder = log_of_1000().await;
+    let tile = folder.path().join("tile/0/000");
+    let good = fs::read(&tile).unwrap();
+    flip(&tile, 0);
+    is_broken_because(folder.path(), "do not hash to the signed root");
+    fs::write(&tile, &good[..8191]).unwrap();
+    is_broken_because(folder.path(), "not a full tile");
+    fs::remove_file(&tile).unwrap();
+    is_broken_because(folder.path(), "cannot be read");
+    fs::write(&tile, good).unwrap();
     for bundle in ["002", "001"] {
         fs::remove_file(folder.path().join("tile/entries").join(bundle)).unwrap();
     }
     is_broken_because(folder.path(), "missing");
+}
+
+#[tokio::test]
+async fn tiles_and_bundles_that_the_write_ahead_log_still_covers_are_made_again() {
+    let folder = log_of_700().await;
+    flip(&folder.path().join("tile/0/001"), 0);
+    fs::remove_file(folder.path().join("tile/entries/000")).unwrap();
+    finish(open_signing(folder.path())).await;
+    assert_eq!(audit(folder.path()).len(), 700);
 }
 
 #[tokio::test]

@@ -231,7 +231,7 @@ fn a_claim_that_cannot_be_compared_is_false_in_both_polarities() {
                 json!("01.02.2000"),
                 json!("2007-02-29"),
                 json!("0000-05-01"),
-                json!(20000101),
+                json!(20_000_101),
                 json!("2027-01-01"),
                 json!("1800-01-01"),
             ],

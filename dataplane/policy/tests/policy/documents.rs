@@ -1,5 +1,8 @@
 //! A policy as a document: read, written, named by its digest.
 
+// Tables of cases, long but flat.
+#![allow(clippy::too_many_lines)]
+
 use pavilion_policy::{Policy, check, engine_version, revision_digest};
 use serde_json::{Value, json};
 

@@ -1,5 +1,8 @@
 //! A policy that could not mean what its author wants is refused, with the field and the reason.
 
+// Tables of cases, long but flat.
+#![allow(clippy::too_many_lines)]
+
 use serde_json::{Value, json};
 
 use crate::examples::{claim, policy, refusals, spec};
@@ -418,7 +421,7 @@ fn every_mistake_around_the_rule_points_at_its_field() {
             |p| {
                 p.evidence[0].claims[0]
                     .path
-                    .push(PathElement::Index(10_000))
+                    .push(PathElement::Index(10_000));
             },
             "spec.evidence[0].claims[0].path[1]",
             INVALID,
@@ -428,7 +431,7 @@ fn every_mistake_around_the_rule_points_at_its_field() {
             |p| {
                 p.evidence[0].claims[0]
                     .path
-                    .push(PathElement::Name(String::new()))
+                    .push(PathElement::Name(String::new()));
             },
             "spec.evidence[0].claims[0].path[1]",
             INVALID,
