@@ -13,7 +13,7 @@ async fn a_fuzzer_that_reads_the_openapi_document_finds_nothing_undocumented() {
     let (wallet, shop) = (Wallet::default(), RelyingParty::new("shop"));
     // Not every resolver knows names below localhost, so the tenant has that host too.
     let manifests = Manifests::tenant("acme", &wallet, &shop).changed("Tenant", "acme", |spec| {
-        spec["ingress"]["hosts"] = json!(["verify.acme.localhost", "localhost"])
+        spec["ingress"]["hosts"] = json!(["verify.acme.localhost", "localhost"]);
     });
     let broker = Broker::start(&manifests);
     let session = Session::open(&broker, "acme", &shop).await;

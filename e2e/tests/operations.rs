@@ -192,7 +192,7 @@ async fn a_change_of_policy_takes_effect_without_a_failed_request() {
         let before = world.broker.status("tenant", "acme").unwrap()["status"]["served"].clone();
         Manifests::tenant("acme", &world.wallet, &world.shop)
             .changed("Policy", "over18", |spec| {
-                spec["rule"]["all"][0]["age"]["atLeast"] = json!(age)
+                spec["rule"]["all"][0]["age"]["atLeast"] = json!(age);
             })
             .write_to(&world.broker.manifests());
         world.broker.wait_for("the new bundle to be served", || {
@@ -214,10 +214,10 @@ async fn an_invalid_manifest_is_refused_whole_and_the_last_good_state_serves() {
     let session = Session::open(&world.broker, "acme", &world.shop).await;
     Manifests::tenant("acme", &world.wallet, &world.shop)
         .changed("Policy", "over18", |spec| {
-            spec["rule"]["all"][0]["claim"] = json!("pid.nosuch")
+            spec["rule"]["all"][0]["claim"] = json!("pid.nosuch");
         })
         .changed("Policy", "account-opening", |spec| {
-            spec["title"] = json!("Renamed")
+            spec["title"] = json!("Renamed");
         })
         .write_to(&world.broker.manifests());
     world.broker.wait_for("the refusal to be shown", || {

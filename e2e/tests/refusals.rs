@@ -56,43 +56,43 @@ type Spoiled = (&'static str, fn(&mut Presentation));
 const SPOILED: &[Spoiled] = &[
     ("pass", |_| {}),
     ("presentation_nonce_mismatch", |p| {
-        *p.binding.entry("nonce").or_insert_with(|| json!(null)) = json!("another-nonce-entirely")
+        *p.binding.entry("nonce").or_insert_with(|| json!(null)) = json!("another-nonce-entirely");
     }),
     ("presentation_audience_mismatch", |p| {
-        *p.binding.entry("aud").or_insert_with(|| json!(null)) = json!("https://evil.example")
+        *p.binding.entry("aud").or_insert_with(|| json!(null)) = json!("https://evil.example");
     }),
     ("key_binding_expired", |p| {
-        *p.binding.entry("iat").or_insert_with(|| json!(null)) = json!(now() - 86_400)
+        *p.binding.entry("iat").or_insert_with(|| json!(null)) = json!(now() - 86_400);
     }),
     ("key_binding_from_the_future", |p| {
-        *p.binding.entry("iat").or_insert_with(|| json!(null)) = json!(now() + 3600)
+        *p.binding.entry("iat").or_insert_with(|| json!(null)) = json!(now() + 3600);
     }),
     ("key_binding_sd_hash_mismatch", |p| {
-        *p.binding.entry("sd_hash").or_insert_with(|| json!(null)) = json!("AAAA")
+        *p.binding.entry("sd_hash").or_insert_with(|| json!(null)) = json!("AAAA");
     }),
     ("credential_expired", |p| {
-        *p.open.entry("exp").or_insert_with(|| json!(null)) = json!(now() - 3600)
+        *p.open.entry("exp").or_insert_with(|| json!(null)) = json!(now() - 3600);
     }),
     ("credential_not_yet_valid", |p| {
-        *p.open.entry("nbf").or_insert_with(|| json!(null)) = json!(now() + 3600)
+        *p.open.entry("nbf").or_insert_with(|| json!(null)) = json!(now() + 3600);
     }),
     ("credential_type_not_accepted", |p| {
-        *p.open.entry("vct").or_insert_with(|| json!(null)) = json!("urn:example:other")
+        *p.open.entry("vct").or_insert_with(|| json!(null)) = json!("urn:example:other");
     }),
     ("issuer_not_trusted", |p| {
-        *p.open.entry("iss").or_insert_with(|| json!(null)) = json!("https://stranger.example")
+        *p.open.entry("iss").or_insert_with(|| json!(null)) = json!("https://stranger.example");
     }),
     ("issuer_key_unknown", |p| {
-        *p.header.entry("kid").or_insert_with(|| json!(null)) = json!("unknown")
+        *p.header.entry("kid").or_insert_with(|| json!(null)) = json!("unknown");
     }),
     ("algorithm_not_allowed", |p| {
-        *p.header.entry("alg").or_insert_with(|| json!(null)) = json!("none")
+        *p.header.entry("alg").or_insert_with(|| json!(null)) = json!("none");
     }),
     ("algorithm_not_allowed", |p| {
-        *p.header.entry("alg").or_insert_with(|| json!(null)) = json!("HS256")
+        *p.header.entry("alg").or_insert_with(|| json!(null)) = json!("HS256");
     }),
     ("algorithm_not_allowed", |p| {
-        *p.binding_header.entry("alg").or_insert_with(|| json!(null)) = json!("none")
+        *p.binding_header.entry("alg").or_insert_with(|| json!(null)) = json!("none");
     }),
     ("holder_key_missing", |p| {
         p.open.remove("cnf");
