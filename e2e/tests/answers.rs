@@ -1,6 +1,8 @@
 //! A relying party asks; what it gets back is right and can be judged by others.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// A JWS and the JWKS it is checked with are called what they are.
+#![allow(clippy::similar_names)]
 
 use std::path::PathBuf;
 

@@ -101,7 +101,10 @@ fn copy(from: &Path, to: &Path) {
         for found in fs::read_dir(from).into_iter().flatten().flatten() {
             copy(&found.path(), &to.join(found.file_name()));
         }
-    } else if let Ok(bytes) = fs::read(from) {
+    } else if let Ok(bytes) = fs::read(from)
+        // A segment that lost its name meanwhile may have been read while it was made anew.
+        && from.exists()
+    {
         fs::write(to, bytes).unwrap();
     }
 }
