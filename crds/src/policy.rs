@@ -104,7 +104,7 @@ pub struct Evidence {
     /// The TrustAnchors of this namespace whose issuers count, 1 to 16.
     #[schemars(
         length(min = 1, max = 16),
-        inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")),
+        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")),
         extend("x-kubernetes-list-type" = "set")
     )]
     pub trust: Vec<String>,

@@ -62,7 +62,7 @@ pub struct RelyingPartySpec {
     /// The policies of this namespace it may ask, 1 to 256.
     #[schemars(
         length(min = 1, max = 256),
-        inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")),
+        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")),
         extend("x-kubernetes-list-type" = "set")
     )]
     pub policies: Vec<String>,

@@ -17,19 +17,19 @@ pub(crate) const POLICY: &str = "Policy";
 pub(crate) const ASK: &str = "ask";
 
 /// `forbid (principal, action, resource) unless { … }`, with its id as an annotation.
-pub(crate) fn forbid_unless(id: &str, condition: &Json) -> Json {
+pub(crate) fn forbid_unless(id: &str, condition: Json) -> Json {
     json!({
         "effect": "forbid",
         "principal": {"op": "All"},
         "action": {"op": "All"},
         "resource": {"op": "All"},
-        "conditions": [{"kind": "unless", "body": condition}],
+        "conditions": [object([("kind", "unless".into()), ("body", condition)])],
         "annotations": {"id": id},
     })
 }
 
 /// `permit (principal …, action == ask, resource == the policy)`.
-pub(crate) fn permit(party: Option<&str>, policy: &str, annotations: &Json) -> Json {
+pub(crate) fn permit(party: Option<&str>, policy: &str, annotations: Json) -> Json {
     let principal = match party {
         Some(party) => json!({"op": "==", "entity": {"type": PARTY, "id": party}}),
         None => json!({"op": "All"}),
@@ -44,38 +44,64 @@ pub(crate) fn permit(party: Option<&str>, policy: &str, annotations: &Json) -> J
     })
 }
 
-/// The condition that evidence was verified.
-pub(crate) fn verified(evidence: &str) -> Json {
-    unless_open(evidence, attribute(&Slot::Verified(evidence.to_owned())))
-}
-
-/// The condition that the purpose is one of these.
-pub(crate) fn purpose_in(purposes: &[String]) -> Json {
-    contains(purposes, &attribute(&Slot::Purpose))
-}
-
-/// The condition that this relying party asks, for one of these purposes.
-pub(crate) fn asker(party: &str, purposes: &[String]) -> Json {
+/// The condition that this relying party asks, for one of these purposes (at least one: a set without
+/// members has no type).
+pub(crate) fn asker(party: &str, purposes: &[&String]) -> Json {
+    let purposes = purposes.iter().map(|purpose| value(purpose.as_str()));
+    let purpose = member(set(purposes), attribute(&Slot::Purpose));
     let asks = binary("==", json!({"Var": "principal"}), entity(PARTY, party));
-    binary("&&", asks, purpose_in(purposes))
+    binary("&&", asks, purpose)
 }
 
-/// A formula.
-pub(crate) fn formula(formula: &Formula, policy: &Policy) -> Json {
-    let parts = |parts: &[Formula]| {
-        parts
-            .iter()
-            .map(|part| self::formula(part, policy))
-            .collect()
-    };
-    match &formula.shape {
-        Shape::All(members) => folded("&&", parts(members)),
-        Shape::Any(members) => folded("||", parts(members)),
-        Shape::AtLeast(n, members) => {
-            let counted = parts(members).into_iter().map(counted).collect();
-            binary(">=", folded("+", counted), value(*n))
+/// Writes the conditions of one policy for one of two evaluations.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer<'a> {
+    pub(crate) policy: &'a Policy,
+    /// Whether conditions over unknown evidence count as true. In the other evaluation such
+    /// evidence is simply not there.
+    pub(crate) optimistic: bool,
+}
+
+impl Writer<'_> {
+    /// The condition that evidence was verified.
+    pub(crate) fn verified(self, evidence: &str) -> Json {
+        let verified = attribute(&Slot::Verified(evidence.to_owned()));
+        self.or_unknown(evidence, verified)
+    }
+
+    /// A formula.
+    pub(crate) fn formula(self, formula: &Formula) -> Json {
+        let parts = |parts: &[Formula]| parts.iter().map(|part| self.formula(part)).collect();
+        match &formula.shape {
+            Shape::All(members) => folded("&&", parts(members)),
+            Shape::Any(members) => folded("||", parts(members)),
+            Shape::AtLeast(n, members) => {
+                let counted = members.iter().map(|part| counted(self.formula(part)));
+                binary(">=", folded("+", counted.collect()), value(*n))
+            }
+            Shape::Literal(literal) => self.literal(literal),
         }
-        Shape::Literal(literal) => self::literal(literal, policy),
+    }
+
+    /// A condition over evidence reads `has && test`: false in both polarities where the value is
+    /// not there. The optimistic form is `unknown || (has && test)`.
+    fn literal(self, literal: &Literal) -> Json {
+        let slot = Slot::of(&literal.leaf, self.policy);
+        let test = test(&literal.leaf, &slot);
+        let test = if literal.negated { not(test) } else { test };
+        match slot.evidence() {
+            None => test,
+            Some(evidence) if slot.is_required() => self.or_unknown(evidence, test),
+            Some(evidence) => self.or_unknown(evidence, binary("&&", has(&slot), test)),
+        }
+    }
+
+    fn or_unknown(self, evidence: &str, condition: Json) -> Json {
+        if self.optimistic {
+            binary("||", has(&Slot::Unknown(evidence.to_owned())), condition)
+        } else {
+            condition
+        }
     }
 }
 
@@ -85,39 +111,19 @@ fn counted(condition: Json) -> Json {
     node("if-then-else", object(branches))
 }
 
-/// A condition over evidence reads `open || (has && test)`: true where the evaluation counts
-/// unknown evidence as true, and false in both polarities where the value is not there.
-fn literal(literal: &Literal, policy: &Policy) -> Json {
-    let slot = Slot::of(&literal.leaf, policy);
-    let test = test(&literal.leaf, &slot);
-    let test = if literal.negated { not(test) } else { test };
-    match slot.evidence() {
-        None => test,
-        Some(evidence) if slot.is_required() => unless_open(evidence, test),
-        Some(evidence) => {
-            let has = json!({"has": {"left": context(), "attr": slot.to_string()}});
-            unless_open(evidence, binary("&&", has, test))
-        }
-    }
-}
-
 fn test(leaf: &Leaf, slot: &Slot) -> Json {
     let subject = attribute(slot);
     match leaf {
         Leaf::Claim { test, .. } => claim_test(test, slot, subject),
         Leaf::Issuer { one_of, .. } | Leaf::CredentialType { one_of, .. } => {
-            contains(one_of, &subject)
+            contains(one_of, subject)
         }
         Leaf::IssuedWithin { duration, .. } => binary("<=", subject, value(duration.as_seconds())),
         Leaf::Assurance { at_least, .. } => binary(">=", subject, value(at_least.rank())),
-        Leaf::Purpose(names) => contains(&names.one_of, &subject),
+        Leaf::Purpose(names) => contains(&names.one_of, subject),
         Leaf::RelyingParty(names) => {
-            let parties: Vec<_> = names
-                .one_of
-                .iter()
-                .map(|name| entity(PARTY, name))
-                .collect();
-            member(json!({"Set": parties}), json!({"Var": "principal"}))
+            let parties = names.one_of.iter().map(|name| entity(PARTY, name));
+            member(set(parties), json!({"Var": "principal"}))
         }
         Leaf::TimeWindow(window) => time_window(window),
         Leaf::Presented(_) => subject,
@@ -135,9 +141,9 @@ fn claim_test(test: &Test, slot: &Slot, subject: Json) -> Json {
         Test::Equals(wanted) if many => member(subject, self::wanted(wanted)),
         Test::Equals(wanted) => binary("==", subject, self::wanted(wanted)),
         Test::In(values) | Test::NotIn(values) => {
-            let set = json!({"Set": values.iter().map(wanted).collect::<Vec<_>>()});
+            let set = set(values.iter().map(wanted));
             if many {
-                json!({"containsAny": {"left": subject, "right": set}})
+                binary("containsAny", subject, set)
             } else {
                 member(set, subject)
             }
@@ -168,16 +174,22 @@ fn time_window(window: &TimeWindow) -> Json {
     folded("&&", [first, last, daily].into_iter().flatten().collect())
 }
 
-fn unless_open(evidence: &str, condition: Json) -> Json {
-    binary("||", attribute(&Slot::Open(evidence.to_owned())), condition)
-}
-
 fn context() -> Json {
     json!({"Var": "context"})
 }
 
 fn attribute(slot: &Slot) -> Json {
-    json!({".": {"left": context(), "attr": slot.to_string()}})
+    let attr = slot.to_string().into();
+    node(".", object([("left", context()), ("attr", attr)]))
+}
+
+fn has(slot: &Slot) -> Json {
+    let attr = slot.to_string().into();
+    node("has", object([("left", context()), ("attr", attr)]))
+}
+
+fn set(members: impl Iterator<Item = Json>) -> Json {
+    node("Set", members.collect())
 }
 
 fn entity(kind: &str, id: &str) -> Json {
@@ -199,9 +211,8 @@ fn ordered(bound: &Bound) -> Json {
     }
 }
 
-fn contains(names: &[String], subject: &Json) -> Json {
-    let names: Vec<_> = names.iter().map(|name| value(name.as_str())).collect();
-    member(json!({"Set": names}), subject.clone())
+fn contains(names: &[String], subject: Json) -> Json {
+    member(set(names.iter().map(|name| value(name.as_str()))), subject)
 }
 
 fn member(set: Json, item: Json) -> Json {

@@ -9,7 +9,7 @@ use cedar_policy::{Policy as CedarPolicy, PolicyId, PolicySet, Schema, Validatio
 use pavilion_json::Digest;
 use serde_json::{Value as Json, json};
 
-use crate::cedar;
+use crate::cedar::{self, Writer};
 use crate::check::CompileError;
 use crate::claim_ref::ClaimRef;
 use crate::context::Reader;
@@ -20,9 +20,8 @@ use crate::obligations::Obligations;
 use crate::slot::{self, Slot};
 use crate::words;
 
-/// Id of the clause that holds the question to the policy's purposes.
-pub(crate) const PURPOSES: &str = "purposes";
-/// Id of the clause that holds the question to the relying party's registration.
+/// Id of the clause that holds the question to the policy's purposes and the relying party's
+/// registration.
 pub(crate) const RELYING_PARTY: &str = "relyingParty";
 
 /// A policy that compiled.
@@ -41,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) clauses: Vec<ClausePlan>,
     /// Positions in `clauses` by the id of their Cedar policy.
     pub(crate) by_id: HashMap<PolicyId, usize>,
+    /// The same clauses with unknown conditions counted as true.
+    pub(crate) optimistic: PolicySet,
     /// Ids of evidence.
     pub(crate) evidence: Vec<String>,
     pub(crate) purposes: Vec<String>,
@@ -95,7 +96,7 @@ impl Compiled {
     }
 
     /// A Cedar policy, once it passed strict validation against this policy's schema.
-    pub(crate) fn validated(&self, id: &str, policy: &Json) -> Result<CedarPolicy, String> {
+    pub(crate) fn validated(&self, id: &str, policy: Json) -> Result<CedarPolicy, String> {
         validated(&self.validator, id, policy)
     }
 }
@@ -128,27 +129,85 @@ pub(crate) fn compile(
     let readers: Vec<_> = slots.into_iter().map(Reader::new).collect();
 
     let mut policies = Vec::new();
+    let mut optimistic = Vec::new();
     let mut plans = Vec::new();
-    for (plan, condition) in plan_clauses(policy, clauses, &readers) {
-        let forbid = cedar::forbid_unless(&plan.path, &condition);
-        policies.push(validated(&validator, &plan.path, &forbid).map_err(at(&plan.path))?);
-        plans.push(plan);
+    for clause in plan_clauses(policy, clauses, &readers) {
+        let path = &clause.plan.path;
+        for (list, condition) in [
+            (&mut policies, clause.known),
+            (&mut optimistic, clause.optimistic),
+        ] {
+            let forbid = cedar::forbid_unless(path, condition);
+            list.push(validated(&validator, path, forbid).map_err(at(path))?);
+        }
+        plans.push(clause.plan);
     }
-    plans.push(ClausePlan::guard(RELYING_PARTY));
-    let permit = cedar::permit(None, name, &annotations(&policy.obligations));
-    policies.push(validated(&validator, "permit", &permit).map_err(at("obligations"))?);
+    let permit = cedar::permit(None, name, annotations(&policy.obligations));
+    let permit = validated(&validator, "permit", permit).map_err(at("obligations"))?;
+    policies.push(permit.clone());
+    optimistic.push(permit);
+    let optimistic = PolicySet::from_policies(optimistic)
+        .map_err(shown)
+        .map_err(at("rule"))?;
+    plans.push(ClausePlan {
+        path: RELYING_PARTY.to_owned(),
+        kind: ClauseKind::Guard,
+    });
 
-    let by_id = plans
-        .iter()
-        .enumerate()
-        .map(|(at, plan)| (PolicyId::new(&plan.path), at))
-        .collect();
+    let digest = digest_with_schema(policy, &schema);
+    let plan = Arc::new(Plan::of(policy, readers, plans, optimistic));
     Ok(Compiled {
         name: name.to_owned(),
-        plan: Arc::new(Plan {
+        plan,
+        policies,
+        validator,
+        schema,
+        digest,
+    })
+}
+
+/// A clause with its condition in both forms.
+struct Planned {
+    plan: ClausePlan,
+    known: Json,
+    optimistic: Json,
+}
+
+/// Every clause: required evidence, then the rule.
+fn plan_clauses(policy: &Policy, clauses: Vec<Formula>, readers: &[Reader]) -> Vec<Planned> {
+    let [known, optimistic] = [false, true].map(|optimistic| Writer { policy, optimistic });
+    let required = policy.evidence.iter().filter(|evidence| !evidence.optional);
+    let evidence = required.map(|evidence| Planned {
+        plan: ClausePlan {
+            path: format!("evidence.{}", evidence.id),
+            kind: ClauseKind::Evidence(evidence.id.clone()),
+        },
+        known: known.verified(&evidence.id),
+        optimistic: optimistic.verified(&evidence.id),
+    });
+    let rule = clauses.into_iter().map(|clause| Planned {
+        known: known.formula(&clause),
+        optimistic: optimistic.formula(&clause),
+        plan: ClausePlan::of_rule(clause, policy, readers),
+    });
+    evidence.chain(rule).collect()
+}
+
+impl Plan {
+    fn of(
+        policy: &Policy,
+        readers: Vec<Reader>,
+        clauses: Vec<ClausePlan>,
+        optimistic: PolicySet,
+    ) -> Self {
+        let by_id = clauses.iter().enumerate();
+        Self {
+            by_id: by_id
+                .map(|(at, clause)| (PolicyId::new(&clause.path), at))
+                .collect(),
             readers,
-            clauses: plans,
-            by_id,
+            clauses,
+            optimistic,
             evidence: policy
                 .evidence
                 .iter()
@@ -156,46 +215,11 @@ pub(crate) fn compile(
                 .collect(),
             purposes: policy.purposes.clone(),
             disclose: policy.disclose.clone(),
-        }),
-        policies,
-        validator,
-        digest: digest_with_schema(policy, &schema),
-        schema,
-    })
-}
-
-/// Every clause with its Cedar condition: the purposes, required evidence, the rule.
-fn plan_clauses(
-    policy: &Policy,
-    clauses: Vec<Formula>,
-    readers: &[Reader],
-) -> Vec<(ClausePlan, Json)> {
-    let mut out = vec![(
-        ClausePlan::guard(PURPOSES),
-        cedar::purpose_in(&policy.purposes),
-    )];
-    for evidence in policy.evidence.iter().filter(|evidence| !evidence.optional) {
-        let plan = ClausePlan {
-            path: format!("evidence.{}", evidence.id),
-            kind: ClauseKind::Evidence(evidence.id.clone()),
-        };
-        out.push((plan, cedar::verified(&evidence.id)));
+        }
     }
-    for clause in clauses {
-        let condition = cedar::formula(&clause, policy);
-        out.push((ClausePlan::of_rule(clause, policy, readers), condition));
-    }
-    out
 }
 
 impl ClausePlan {
-    fn guard(path: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            kind: ClauseKind::Guard,
-        }
-    }
-
     fn of_rule(clause: Formula, policy: &Policy, readers: &[Reader]) -> Self {
         let mut reads = Vec::new();
         clause.visit(&mut |literal, _| {
@@ -250,8 +274,8 @@ pub(crate) fn obligations(policy: &CedarPolicy) -> Option<Obligations> {
     })
 }
 
-fn validated(validator: &Validator, id: &str, policy: &Json) -> Result<CedarPolicy, String> {
-    let policy = CedarPolicy::from_json(Some(PolicyId::new(id)), policy.clone()).map_err(shown)?;
+fn validated(validator: &Validator, id: &str, policy: Json) -> Result<CedarPolicy, String> {
+    let policy = CedarPolicy::from_json(Some(PolicyId::new(id)), policy).map_err(shown)?;
     let set = PolicySet::from_policies([policy.clone()]).map_err(shown)?;
     let outcome = validator.validate(&set, ValidationMode::Strict);
     let errors: Vec<_> = outcome

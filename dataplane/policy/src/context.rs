@@ -77,9 +77,9 @@ impl Reader {
 
 fn of_evidence(slot: &Slot, fact: &Fact, about: &Situation<'_>) -> Option<RestrictedExpression> {
     match slot {
-        Slot::Open(_) => {
-            let unknown = matches!(fact, Fact::Indeterminate { .. });
-            return Some(RestrictedExpression::new_bool(unknown && about.optimistic));
+        Slot::Unknown(_) => {
+            let unknown = about.optimistic && matches!(fact, Fact::Indeterminate { .. });
+            return unknown.then(|| RestrictedExpression::new_bool(true));
         }
         Slot::Verified(_) => {
             let verified = matches!(fact, Fact::Verified { .. });

@@ -55,8 +55,8 @@ pub enum Verdict {
 /// How one clause came out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Clause {
-    /// Where it stands: `rule.all[1]`, `evidence.pid`, or `purposes` and `relyingParty` for a
-    /// question that may not be asked.
+    /// Where it stands: `rule.all[1]`, `evidence.pid`, or `relyingParty` for a question that may not
+    /// be asked.
     pub path: String,
     /// How it came out.
     pub verdict: Verdict,

@@ -20,6 +20,7 @@ pub(crate) struct Slice {
     pub(crate) set: PolicySet,
     pub(crate) plan: Arc<Plan>,
     pub(crate) obligations: Obligations,
+    guard: PolicyId,
     principal: EntityUid,
     resource: EntityUid,
 }
@@ -50,12 +51,22 @@ impl Judge {
 
 impl Slice {
     pub(crate) fn new(party: &str, rules: &RpRules, compiled: &Compiled) -> Result<Self, String> {
-        let guard = cedar::forbid_unless(RELYING_PARTY, &cedar::asker(party, &rules.purposes));
+        let purposes = rules.purposes.iter();
+        let purposes: Vec<_> = purposes
+            .filter(|purpose| compiled.plan.purposes.contains(purpose))
+            .collect();
+        if purposes.is_empty() {
+            let name = &compiled.name;
+            return Err(format!(
+                "is registered for none of the purposes of policy '{name}'"
+            ));
+        }
+        let guard = cedar::forbid_unless(RELYING_PARTY, cedar::asker(party, &purposes));
         let annotations = compile::annotations(&rules.obligations);
-        let permit = cedar::permit(Some(party), &compiled.name, &annotations);
+        let permit = cedar::permit(Some(party), &compiled.name, annotations);
         let own = [
-            compiled.validated(RELYING_PARTY, &guard)?,
-            compiled.validated("relyingParty.permit", &permit)?,
+            compiled.validated(RELYING_PARTY, guard)?,
+            compiled.validated("relyingParty.permit", permit)?,
         ];
         let policies = compiled.policies.iter().cloned().chain(own);
         let set = PolicySet::from_policies(policies).map_err(|error| error.to_string())?;
@@ -63,6 +74,7 @@ impl Slice {
             obligations: merged(&set).ok_or("an obligation cannot be read back")?,
             set,
             plan: Arc::clone(&compiled.plan),
+            guard: PolicyId::new(RELYING_PARTY),
             principal: uid(cedar::PARTY, party)?,
             resource: uid(cedar::POLICY, &compiled.name)?,
         })
@@ -71,10 +83,9 @@ impl Slice {
     pub(crate) fn decide(&self, judge: &Judge, question: &Question<'_>, facts: &Facts) -> Decision {
         let mut filled = Vec::with_capacity(self.plan.readers.len());
         let first = self.evaluate(judge, question, facts, false, &mut filled);
-        let unknown = |id: &String| matches!(facts.of(id), Fact::Indeterminate { .. });
-        let second =
-            (!first.allowed && first.errors.is_empty() && self.plan.evidence.iter().any(unknown))
-                .then(|| self.evaluate(judge, question, facts, true, &mut Vec::new()));
+        let second = self
+            .may_be_undecided(&first, facts)
+            .then(|| self.evaluate(judge, question, facts, true, &mut Vec::new()));
         let errors = second
             .as_ref()
             .map_or(&first.errors, |second| &second.errors);
@@ -100,6 +111,16 @@ impl Slice {
         }
     }
 
+    /// Whether to ask again with unknown conditions counted as true. What the registration forbids
+    /// stays forbidden whatever the evidence is.
+    fn may_be_undecided(&self, first: &Evaluation, facts: &Facts) -> bool {
+        let unknown = |id: &String| matches!(facts.of(id), Fact::Indeterminate { .. });
+        !first.allowed
+            && first.errors.is_empty()
+            && !first.broken.contains(&self.guard)
+            && self.plan.evidence.iter().any(unknown)
+    }
+
     fn evaluate(
         &self,
         judge: &Judge,
@@ -121,6 +142,7 @@ impl Slice {
             pairs.extend(pair);
         }
         match self.request(judge, pairs) {
+            Ok(request) if optimistic => Evaluation::of(judge, &request, &self.plan.optimistic),
             Ok(request) => Evaluation::of(judge, &request, &self.set),
             Err(id) => Evaluation {
                 allowed: false,

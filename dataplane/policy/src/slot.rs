@@ -15,8 +15,8 @@ use crate::rule::{Leaf, Test};
 /// One attribute of the context.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Slot {
-    /// Whether the evidence's unknown conditions count as true in this evaluation.
-    Open(String),
+    /// There if the evidence's conditions are unknown and count as true in this evaluation.
+    Unknown(String),
     /// Whether the evidence was verified.
     Verified(String),
     /// Its issuer.
@@ -66,7 +66,7 @@ impl Slot {
     /// The evidence it belongs to, if any.
     pub(crate) fn evidence(&self) -> Option<&str> {
         match self {
-            Self::Open(id)
+            Self::Unknown(id)
             | Self::Verified(id)
             | Self::Issuer(id)
             | Self::CredentialType(id)
@@ -98,7 +98,7 @@ impl Slot {
     pub(crate) fn is_required(&self) -> bool {
         matches!(
             self,
-            Self::Open(_) | Self::Verified(_) | Self::Now | Self::Clock(_) | Self::Purpose
+            Self::Verified(_) | Self::Now | Self::Clock(_) | Self::Purpose
         )
     }
 
@@ -109,7 +109,7 @@ impl Slot {
 
     fn cedar_type(&self) -> &'static str {
         match self {
-            Self::Open(_) | Self::Verified(_) => "Bool",
+            Self::Unknown(_) | Self::Verified(_) => "Bool",
             Self::IssuedAge(_) | Self::Assurance(_) | Self::Now | Self::Clock(_) => "Long",
             Self::Issuer(_) | Self::CredentialType(_) | Self::Purpose => "String",
             Self::Asker => "RelyingParty",
@@ -196,7 +196,7 @@ fn kind(test: &Test, many: bool) -> Kind {
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open(id) => write!(f, "{id}:open"),
+            Self::Unknown(id) => write!(f, "{id}:unknown"),
             Self::Verified(id) => write!(f, "{id}:verified"),
             Self::Issuer(id) => write!(f, "{id}:issuer"),
             Self::CredentialType(id) => write!(f, "{id}:type"),
@@ -218,14 +218,23 @@ pub(crate) fn slots<'a>(
 ) -> BTreeSet<Slot> {
     let mut slots = BTreeSet::from([Slot::Purpose]);
     for evidence in &policy.evidence {
-        slots.insert(Slot::Open(evidence.id.clone()));
-        slots.insert(Slot::Verified(evidence.id.clone()));
+        slots.insert(Slot::Unknown(evidence.id.clone()));
+        if !evidence.optional {
+            slots.insert(Slot::Verified(evidence.id.clone()));
+        }
     }
     for clause in clauses {
-        clause.visit(&mut |literal: &Literal, _: &str| {
-            slots.insert(Slot::of(&literal.leaf, policy));
-            if let Leaf::TimeWindow(window) = &literal.leaf {
-                slots.insert(Slot::Clock(window.zone().to_owned()));
+        clause.visit(&mut |literal: &Literal, _: &str| match &literal.leaf {
+            Leaf::TimeWindow(window) => {
+                if window.not_before.is_some() || window.not_after.is_some() {
+                    slots.insert(Slot::Now);
+                }
+                if window.daily_from.is_some() {
+                    slots.insert(Slot::Clock(window.zone().to_owned()));
+                }
+            }
+            leaf => {
+                slots.insert(Slot::of(leaf, policy));
             }
         });
     }

@@ -1,6 +1,8 @@
 //! What policy authors and relying parties rely on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Tests are tables, and read best with `json!` values passed as they are written.
+#![allow(clippy::needless_pass_by_value, clippy::too_many_lines)]
 
 #[path = "policy/agreement.rs"]
 mod agreement;

@@ -16,12 +16,12 @@ use crate::model::Policy;
 
 /// Strict validation passes it; with `spent` at the end of its range the addition overflows.
 const TRAP: &str = r#"forbid (principal, action, resource) unless {
-    context["budget:open"] || (context has "budget.spent:integer" && context["budget.spent:integer"] + 1 <= 100)
+    context has "budget.spent:integer" && context["budget.spent:integer"] + 1 <= 100
 };"#;
 
 /// Overflows only where unknown evidence counts as true.
 const OPTIMISTIC_TRAP: &str = r#"forbid (principal, action, resource) unless {
-    context["budget:open"] && 9223372036854775807 + context.now > 0
+    context has "budget:unknown" && 9223372036854775807 + context.now > 0
 };"#;
 
 fn compiled() -> Compiled {
@@ -45,7 +45,7 @@ fn slice_with(clause: &str) -> Slice {
     let id = PolicyId::new("rule.all[0]");
     let by_hand = CedarPolicy::parse(Some(id.clone()), clause).unwrap();
     compiled
-        .validated("rule.all[0]", &by_hand.to_json().unwrap())
+        .validated("rule.all[0]", by_hand.to_json().unwrap())
         .expect("strict validation passes the trap");
     let rules = RpRules {
         purposes: vec!["spend".to_owned()],
@@ -135,7 +135,15 @@ fn the_trap_is_real_cedar_itself_says_allow() {
 
 #[test]
 fn an_error_in_the_optimistic_evaluation_denies_too() {
-    let slice = slice_with(OPTIMISTIC_TRAP);
+    let mut slice = slice_with("forbid (principal, action, resource);");
+    let trap = CedarPolicy::parse(Some(PolicyId::new("rule.all[0]")), OPTIMISTIC_TRAP).unwrap();
+    let plan = std::sync::Arc::get_mut(&mut slice.plan).unwrap();
+    let rest = plan
+        .optimistic
+        .policies()
+        .filter(|policy| *policy.id() != PolicyId::new("rule.all[0]"))
+        .cloned();
+    plan.optimistic = PolicySet::from_policies(rest.chain([trap])).unwrap();
     let unknown = Fact::Indeterminate {
         code: "status_unreachable",
     };
@@ -202,11 +210,7 @@ fn an_obligation_that_cannot_be_read_back_is_no_slice() {
 #[test]
 fn a_policy_that_cedar_cannot_type_is_refused() {
     let compiled = compiled();
-    let wrong = crate::cedar::forbid_unless("x", &json!({"Value": 1}));
-    assert!(compiled.validated("x", &wrong).is_err());
-    assert!(
-        compiled
-            .validated("x", &json!({"effect": "maybe"}))
-            .is_err()
-    );
+    let wrong = crate::cedar::forbid_unless("x", json!({"Value": 1}));
+    assert!(compiled.validated("x", wrong).is_err());
+    assert!(compiled.validated("x", json!({"effect": "maybe"})).is_err());
 }

@@ -594,17 +594,25 @@ fn an_engine_is_not_built_from_what_does_not_fit_together() {
         error.to_string(),
         "relying party 'shop' names policy 'gone', which is not there"
     );
+}
 
+#[test]
+fn a_relying_party_that_shares_no_purpose_with_a_policy_is_refused() {
     let good = policy(json!({"presented": "pid"}));
-    let rules = RpRules {
-        policies: vec!["p".to_owned()],
-        ..RpRules::default()
-    };
-    let error = Engine::build([("p", &good)], [("shop", &rules)])
-        .err()
-        .unwrap();
-    assert!(matches!(error, BuildError::RelyingParty { .. }), "{error}");
-    assert!(error.to_string().starts_with("relying party 'shop': "));
+    for purposes in [vec![], vec!["another".to_owned()]] {
+        let rules = RpRules {
+            policies: vec!["p".to_owned()],
+            purposes,
+            ..RpRules::default()
+        };
+        let error = Engine::build([("p", &good)], [("shop", &rules)])
+            .err()
+            .unwrap();
+        assert_eq!(
+            error.to_string(),
+            "relying party 'shop': is registered for none of the purposes of policy 'p'"
+        );
+    }
 }
 
 #[test]
