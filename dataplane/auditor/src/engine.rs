@@ -316,6 +316,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn while_the_disk_is_away_appends_are_refused_at_once_and_the_log_comes_back_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new(folder.path(), "log.example/acme");
+        let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
+        log.append("kept".into()).await.unwrap();
+        let (there, away) = (folder.path().join("wal"), folder.path().join("away"));
+        std::fs::rename(&there, &away).unwrap();
+        log.faults.syncs.store(1, Ordering::SeqCst);
+        // Many at once: one group meets the failure, the others are queued behind it.
+        let appends = (0..2_000).map(|_| log.append("lost".into())).map(Box::pin);
+        let mut appends: Vec<_> = appends.collect();
+        for append in &mut appends {
+            assert!(append.await.is_err());
+        }
+        drop(appends);
+        assert!(log.status().conditions.writer.is_err());
+        std::fs::rename(&away, &there).unwrap();
+        let mut conditions = log.conditions();
+        conditions.wait_for(|now| now.writer.is_ok()).await.unwrap();
+        assert_eq!(log.append("next".into()).await.unwrap().index, 1);
+        std::fs::rename(&there, &away).unwrap();
+        log.faults.syncs.store(1, Ordering::SeqCst);
+        assert!(log.append("lost".into()).await.is_err());
+        // A log that cannot be mended can still be closed.
+        tokio::task::spawn_blocking(move || log.close())
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
     async fn a_log_that_is_dropped_frees_its_directory() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::new(folder.path(), "log.example/acme");

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use pavilion_auditor::LogMetrics;
-use pavilion_auditor::engine::{Log, Settings, Signed};
+use pavilion_auditor::engine::{Log, OpenError, Settings, Signed};
 use pavilion_tlog::VerifierKey;
 
 pub const ORIGIN: &str = "log.example/acme";
@@ -33,8 +34,18 @@ pub fn settings(directory: &Path) -> Settings {
     }
 }
 
+/// Opens a log. Another test of this process may be between fork and exec of a program: its copy of
+/// the lock's descriptor keeps a log locked that was just closed.
 pub fn open(directory: &Path) -> Log {
-    Log::open(settings(directory), LogMetrics::unregistered()).unwrap()
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Log::open(settings(directory), LogMetrics::unregistered()) {
+            Err(OpenError::Locked(_)) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 /// Opens a log and has its checkpoints signed.
