@@ -38,8 +38,10 @@ pub async fn serve(
             let listener = Listener::bind(state.short(path), Peers::Any)?;
             let state = Arc::clone(state);
             tokio::spawn(async move {
-                // The short path of the socket, by which its file is removed, is good that long.
+                // Dropped in the opposite order: the socket's file is removed by a short path, which is
+                // good as long as the state directory is open.
                 let _state = state;
+                let listener = listener;
                 loop {
                     let stream = listener.accept().await;
                     tokio::spawn(connection(stream, health.clone(), metrics.clone()));

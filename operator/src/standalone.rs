@@ -79,7 +79,8 @@ struct Operator {
     rounds: Rounds,
     changed: Arc<Notify>,
     ready: Check,
-    begin: Instant,
+    /// Until everything was ready for the first time.
+    begin: Option<Instant>,
     /// The newest set that was looked at.
     seen: Option<pavilion_json::Digest>,
     announced: bool,
@@ -130,7 +131,7 @@ impl Operator {
             rounds,
             changed,
             ready: own_health.register_check("objects"),
-            begin,
+            begin: Some(begin),
             seen: None,
             announced: false,
         })
@@ -183,8 +184,11 @@ impl Operator {
         }
         let ready = self.rounds.is_ready();
         if ready && !self.announced {
-            let seconds = format!("{:.2}", self.begin.elapsed().as_secs_f64());
-            tracing::info!(issuers = self.rounds.issuers(), "ready after {seconds} s");
+            let after = match self.begin.take() {
+                Some(begin) => format!("after {:.2} s", begin.elapsed().as_secs_f64()),
+                None => "again".to_owned(),
+            };
+            tracing::info!(issuers = self.rounds.issuers(), "ready {after}");
         }
         self.announced = ready;
     }

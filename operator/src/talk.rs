@@ -73,11 +73,15 @@ pub fn relay(format: LogFormat, child: &ChildId, line: &str) {
     }
 }
 
-/// The message of a log line of one of our programs; the line itself when it is none.
-pub fn message_of(line: &str) -> String {
-    let parsed: Option<Value> = serde_json::from_str(line).ok();
-    let message = parsed.as_ref().and_then(|value| value["message"].as_str());
-    message.unwrap_or(line).chars().take(500).collect()
+/// What a line says about the end of the program that wrote it; nothing if it only says that all is
+/// well.
+pub fn last_words(line: &str) -> Option<String> {
+    let fields: Option<Value> = serde_json::from_str(line).ok();
+    let text = |name: &str| fields.as_ref().and_then(|fields| fields[name].as_str());
+    match text("level") {
+        Some("INFO" | "DEBUG" | "TRACE") => None,
+        _ => Some(text("message").unwrap_or(line).chars().take(500).collect()),
+    }
 }
 
 fn relayed_json(child: &ChildId, line: &str) -> String {
@@ -116,7 +120,13 @@ fn relayed_text(child: &ChildId, line: &str) -> Option<String> {
     if !target.starts_with("pavilion") || target.starts_with("pavilion_process::health") {
         return None;
     }
-    let mut text = format!("  {child}: {word}: {}", message_of(line));
+    let mut text = format!(
+        "  {child}: {word}: {}",
+        fields
+            .get("message")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    );
     let hidden = [
         "timestamp",
         "level",
@@ -276,7 +286,8 @@ mod tests {
         );
         let library = line("ERROR").replace("pavilion_signer", "cryptoki");
         assert_eq!(relayed_text(&child(), &library), None);
-        assert_eq!(message_of(&line("ERROR")), "token away");
-        assert_eq!(message_of("plain"), "plain");
+        assert_eq!(last_words(&line("ERROR")).unwrap(), "token away");
+        assert_eq!(last_words(&line("INFO")), None);
+        assert_eq!(last_words("plain").unwrap(), "plain");
     }
 }

@@ -188,7 +188,8 @@ impl<'a> Check<'a> {
                 valid.tenants.insert(name, tenant);
             }
         }
-        let anchors = trust_anchors::types(&shaped);
+        let anchors = lists(&shaped, Kind::TrustAnchor, "credentialTypes");
+        let purposes = lists(&shaped, Kind::Policy, "purposes");
         for (object, value) in &shaped {
             let tenant = object
                 .key
@@ -201,7 +202,9 @@ impl<'a> Check<'a> {
                 Kind::Tenant => {}
                 Kind::TrustAnchor => trust_anchors::read(self, object, value, tenant),
                 Kind::Policy => policies::read(self, object, value, &anchors, tenant),
-                Kind::RelyingParty => relying_parties::read(self, object, value, tenant),
+                Kind::RelyingParty => {
+                    relying_parties::read(self, object, value, &purposes, tenant);
+                }
             }
         }
         valid.objects = shaped
@@ -272,6 +275,17 @@ fn of_kind<'a, 'b>(
         .iter()
         .filter(move |(object, _)| object.key.kind == kind)
         .map(|(object, value)| (*object, value))
+}
+
+/// What stands in a list of the spec, by object.
+fn lists(shaped: &[Shaped<'_>], kind: Kind, field: &str) -> BTreeMap<ObjectKey, BTreeSet<String>> {
+    of_kind(shaped, kind)
+        .map(|(object, value)| {
+            let listed = texts(&value["spec"][field]);
+            let listed = listed.into_iter().map(str::to_owned).collect();
+            (object.key.clone(), listed)
+        })
+        .collect()
 }
 
 fn refusal(object: &Object, violation: Violation) -> Refusal {

@@ -533,3 +533,36 @@ fn a_fault_of_a_tenant_does_not_become_a_fault_of_its_objects() {
     let found = refusal("tenant.yaml", "rotateEvery: 2160h", "rotateEvery: often");
     assert!(found.contains("spec.signing.rotateEvery"), "{found}");
 }
+
+#[test]
+fn a_registration_without_a_purpose_of_its_policy_is_refused() {
+    let mut folder = Folder::quickstart();
+    folder.replace(
+        "relying-party.yaml",
+        "account-opening]\n  policies",
+        "other]\n  policies",
+    );
+    assert_eq!(
+        folder.refused(),
+        [
+            "relying-party.yaml:12: RelyingParty pavilion-acme/shop: spec.policies[1]: none of spec.purposes is a purpose of policy account-opening [PurposesDisjoint]"
+        ]
+    );
+}
+
+#[test]
+fn a_rule_about_a_relying_party_that_is_not_there_is_refused() {
+    let mut folder = Folder::quickstart();
+    folder.replace(
+        "policies.yaml",
+        "    - {claim: pid.birthdate, age: {atLeast: 18}}\n",
+        "    - {claim: pid.birthdate, age: {atLeast: 18}}\n    - not: {relyingParty: {in: [shopp]}}\n",
+    );
+    let refused = folder.refused();
+    assert!(
+        refused[0].ends_with(
+            "spec.rule.all[1].not.relyingParty.in[0]: there is no RelyingParty shopp in pavilion-acme [ReferenceDangling]"
+        ),
+        "{refused:?}"
+    );
+}

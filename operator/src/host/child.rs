@@ -1,33 +1,19 @@
 //! One supervised program: started when what it needs is ready, watched, started again, stopped.
 
-use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+mod keeper;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use pavilion_json::Digest;
-use rustix::process::Signal;
 use tokio::{
-    process::{Child as Process, Command},
     sync::{Notify, watch},
     task::JoinHandle,
-    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    ChildId, Ledger, Report,
-    backoff::Backoff,
-    health_client, process,
-    relay::{self, LastWords},
-};
+use super::{ChildId, Ledger, Report};
 use crate::talk::LogFormat;
-
-/// How often a program is asked how it is, while something is expected of it.
-const EAGER: Duration = Duration::from_millis(15);
-/// How often otherwise.
-const CALM: Duration = Duration::from_secs(1);
-/// How long something is expected of a program after it started or was given something new.
-const EXPECTANT: Duration = Duration::from_secs(5);
-/// How long the last lines of a program that ended are waited for.
-const LAST_LINES: Duration = Duration::from_millis(200);
+use keeper::Keeper;
 
 /// What is to run.
 #[derive(Clone, Debug)]
@@ -157,7 +143,7 @@ impl Child {
         let fingerprint = spec.fingerprint;
         let stop = CancellationToken::new();
         let hurry = Arc::new(Notify::new());
-        let supervisor = Supervisor {
+        let supervisor = Keeper {
             spec,
             surroundings,
             tell,
@@ -226,232 +212,5 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-struct Supervisor {
-    spec: ChildSpec,
-    surroundings: Surroundings,
-    tell: watch::Sender<ChildState>,
-    stop: CancellationToken,
-    hurry: Arc<Notify>,
-}
-
-impl Supervisor {
-    async fn run(self, mut gates: Vec<Gate>) {
-        let open = async {
-            for gate in &mut gates {
-                gate.wait().await;
-            }
-        };
-        tokio::select! {
-            () = open => {}
-            () = self.stop.cancelled() => return self.stopped(),
-        }
-        drop(gates);
-        let mut backoff = Backoff::new();
-        loop {
-            let begin = Instant::now();
-            let Some(why) = self.once().await else {
-                return self.stopped();
-            };
-            let wait = backoff.after(begin.elapsed());
-            tracing::error!(
-                program = %self.spec.id, reason = why, again_in_ms = u64::try_from(wait.as_millis()).unwrap_or(0),
-                "{} ended", self.spec.id
-            );
-            self.change(|state| {
-                *state = ChildState {
-                    phase: Phase::Fallen,
-                    restarts: state.restarts + 1,
-                    fell: Some(why.clone()),
-                    was_ready: state.was_ready,
-                    ..ChildState::default()
-                };
-            });
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = self.stop.cancelled() => return self.stopped(),
-            }
-        }
-    }
-
-    fn stopped(&self) {
-        self.change(|state| {
-            state.phase = Phase::Stopped;
-            state.pid = None;
-            state.report = None;
-        });
-    }
-
-    /// One run of the program: `None` when it was stopped, else why it ended.
-    async fn once(&self) -> Option<String> {
-        let mut process = match self.spawn() {
-            Ok(process) => process,
-            Err(error) => return Some(format!("cannot be started: {error}")),
-        };
-        let pid = process.id().unwrap_or_default();
-        self.surroundings.ledger.add(&self.spec.id, pid);
-        self.change(|state| {
-            state.phase = Phase::Starting;
-            state.pid = Some(pid);
-        });
-        tracing::info!(pid, "{} started", self.spec.id);
-        let words = LastWords::default();
-        let pumps = self.pumps(&mut process, &words);
-        let ended = tokio::select! {
-            status = process.wait() => Some(status),
-            () = self.watch_health() => None,
-            () = self.stop.cancelled() => {
-                self.end(&mut process, pid).await;
-                None
-            }
-        };
-        self.surroundings.ledger.remove(pid);
-        let _ = timeout(LAST_LINES, pumps).await;
-        Some(match ended? {
-            Ok(status) => why(status, words.get()),
-            Err(error) => format!("cannot be watched: {error}"),
-        })
-    }
-
-    fn spawn(&self) -> std::io::Result<Process> {
-        let spec = &self.spec;
-        let mut command = Command::new(&spec.executable);
-        command
-            .args(&spec.arguments)
-            .current_dir(&spec.directory)
-            .env_clear()
-            .envs(inherited())
-            .envs(spec.environment.iter().cloned())
-            // The pipe closes with this process, however it ends.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A signal from the terminal reaches the operator alone, which stops all in order.
-            .process_group(0)
-            .kill_on_drop(true);
-        command.spawn()
-    }
-
-    fn pumps(&self, process: &mut Process, words: &LastWords) -> impl Future<Output = ()> + use<> {
-        let (id, format) = (&self.spec.id, self.surroundings.format);
-        let out = process
-            .stdout
-            .take()
-            .map(|pipe| tokio::spawn(relay::pump(pipe, id.clone(), format, words.clone())));
-        let err = process
-            .stderr
-            .take()
-            .map(|pipe| tokio::spawn(relay::pump(pipe, id.clone(), format, words.clone())));
-        async move {
-            for pump in [out, err].into_iter().flatten() {
-                // It ends with its pipe; it cannot fail.
-                let _ = pump.await;
-            }
-        }
-    }
-
-    /// Never completes.
-    async fn watch_health(&self) {
-        let mut expectant_until = Instant::now() + EXPECTANT;
-        loop {
-            let report = health_client::ask(&self.spec.health).await;
-            let settled = self.note(report);
-            let expectant = Instant::now() < expectant_until;
-            let pause = if expectant || !settled { EAGER } else { CALM };
-            let pause = if settled || expectant {
-                pause
-            } else {
-                EAGER * 10
-            };
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = self.hurry.notified() => expectant_until = Instant::now() + EXPECTANT,
-            }
-        }
-    }
-
-    /// Takes note of what the program says; whether it is ready.
-    fn note(&self, report: Option<Report>) -> bool {
-        let ready = report.as_ref().is_some_and(|report| report.ready);
-        let was = self.tell.borrow().phase;
-        let phase = match (ready, was) {
-            (true, _) => Phase::Ready,
-            (false, Phase::Ready | Phase::Troubled) => Phase::Troubled,
-            (false, _) => Phase::Starting,
-        };
-        self.change(|state| {
-            state.phase = phase;
-            state.was_ready |= ready;
-            state.report = report;
-        });
-        match (was, phase) {
-            (Phase::Ready, Phase::Troubled) => {
-                let reason = self.tell.borrow().trouble();
-                tracing::warn!(reason, "{} is not ready", self.spec.id);
-            }
-            (Phase::Ready, Phase::Ready) => {}
-            (_, Phase::Ready) => tracing::info!("{} is ready", self.spec.id),
-            _ => {}
-        }
-        ready
-    }
-
-    fn change(&self, change: impl FnOnce(&mut ChildState)) {
-        let changed = self.tell.send_if_modified(|state| {
-            let before = state.clone();
-            change(state);
-            *state != before
-        });
-        if changed {
-            self.surroundings.changed.notify_one();
-        }
-    }
-
-    /// SIGTERM, then SIGKILL when the time to finish is over.
-    async fn end(&self, process: &mut Process, pid: u32) {
-        process::signal(pid, Signal::TERM);
-        if timeout(self.spec.patience, process.wait()).await.is_err() {
-            tracing::warn!(pid, "{} does not stop; killed", self.spec.id);
-            // What is gone already need not be killed.
-            let _ = process.kill().await;
-        }
-        tracing::info!("{} stopped", self.spec.id);
-    }
-}
-
-/// What every program gets from the operator's environment; nothing else passes.
-fn inherited() -> impl Iterator<Item = (String, String)> {
-    const NAMES: [&str; 7] = [
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "TZ",
-        "LANG",
-        "PATH",
-        "RUST_BACKTRACE",
-        "LLVM_PROFILE_FILE",
-    ];
-    NAMES
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
-}
-
-/// The end of a program in words.
-fn why(status: std::process::ExitStatus, words: Option<String>) -> String {
-    let meaning = match status.code() {
-        Some(0) => ", though nobody asked it to",
-        Some(2) => " (usage)",
-        Some(65) => " (data refused)",
-        Some(66) => " (input missing)",
-        Some(69) => " (something it needs is away)",
-        Some(70) => " (a fault of the program)",
-        Some(73) => " (cannot write)",
-        Some(78) => " (configuration refused)",
-        _ => "",
-    };
-    match words {
-        Some(words) => format!("{status}{meaning}: {words}"),
-        None => format!("{status}{meaning}"),
     }
 }

@@ -25,7 +25,9 @@ impl LastWords {
     }
 
     fn set(&self, line: &str) {
-        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(talk::message_of(line));
+        if let Some(words) = talk::last_words(line) {
+            *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn read(
         let field = format!("spec.evidence[{index}].trust");
         check.references(object, &field, Kind::TrustAnchor, &evidence["trust"]);
     }
+    parties(check, object, "spec.rule", &value["spec"]["rule"]);
     let policy = match Policy::from_spec(value["spec"].clone()) {
         Ok(policy) => policy,
         Err(error) => return check.refusals.push(refusal(object, error)),
@@ -38,6 +39,26 @@ pub(super) fn read(
     let digest = pavilion_policy::revision_digest(&policy);
     if let Ok(name) = object.key.name.parse() {
         tenant.policies.insert(name, (policy, digest));
+    }
+}
+
+/// Every relying party that the rule names is there. A misspelt one under `not` would let everybody
+/// through.
+fn parties(check: &mut Check<'_>, object: &Object, path: &str, rule: &Value) {
+    let named = &rule["relyingParty"]["in"];
+    let field = format!("{path}.relyingParty.in");
+    check.references(object, &field, Kind::RelyingParty, named);
+    if rule["not"].is_object() {
+        parties(check, object, &format!("{path}.not"), &rule["not"]);
+    }
+    for (name, group) in [
+        ("all", &rule["all"]),
+        ("any", &rule["any"]),
+        ("atLeast.of", &rule["atLeast"]["of"]),
+    ] {
+        for (index, part) in group.as_array().into_iter().flatten().enumerate() {
+            parties(check, object, &format!("{path}.{name}[{index}]"), part);
+        }
     }
 }
 

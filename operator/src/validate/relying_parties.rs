@@ -1,4 +1,6 @@
-//! Relying parties: credentials of their own, and policies that exist.
+//! Relying parties: credentials of their own, and policies that exist and that they may ask.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use pavilion_bundle::{Authentication, MutualTls};
 use pavilion_catalogue::manifest;
@@ -6,12 +8,13 @@ use pavilion_crds::{Kind, RelyingPartySpec};
 use serde_json::Value;
 
 use super::{Check, ValidRelyingParty, ValidTenant, keys};
-use crate::manifests::Object;
+use crate::{manifests::Object, object_key::ObjectKey};
 
 pub(super) fn read(
     check: &mut Check<'_>,
     object: &Object,
     value: &Value,
+    asked_for: &BTreeMap<ObjectKey, BTreeSet<String>>,
     tenant: &mut ValidTenant,
 ) {
     let before = check.refusals.len();
@@ -27,6 +30,7 @@ pub(super) fn read(
             return check.refuse(object, "spec", &manifest::FIELD_INVALID, error.to_string());
         }
     };
+    purposes(check, object, &spec, asked_for);
     let authentication = authentication(check, object, &spec);
     let obligations = match serde_path_to_error::deserialize(&value["spec"]["obligations"]) {
         Ok(obligations) => obligations,
@@ -52,6 +56,34 @@ pub(super) fn read(
         obligations,
     };
     tenant.relying_parties.insert(name, party);
+}
+
+/// Every policy it may ask has a purpose that it is registered for.
+fn purposes(
+    check: &mut Check<'_>,
+    object: &Object,
+    spec: &RelyingPartySpec,
+    asked_for: &BTreeMap<ObjectKey, BTreeSet<String>>,
+) {
+    for (index, name) in spec.policies.iter().enumerate() {
+        let key = ObjectKey {
+            kind: Kind::Policy,
+            namespace: object.key.namespace.clone(),
+            name: name.clone(),
+        };
+        let shared = |of_policy: &BTreeSet<String>| {
+            let mut own = spec.purposes.iter();
+            own.any(|purpose| of_policy.contains(purpose))
+        };
+        if asked_for
+            .get(&key)
+            .is_some_and(|purposes| !shared(purposes))
+        {
+            let field = format!("spec.policies[{index}]");
+            let message = format!("none of spec.purposes is a purpose of policy {name}");
+            check.refuse(object, &field, &manifest::PURPOSES_DISJOINT, message);
+        }
+    }
 }
 
 fn authentication(

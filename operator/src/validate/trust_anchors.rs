@@ -1,29 +1,16 @@
 //! Trust anchors: keys that can be used, authorities that parse.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pavilion_catalogue::manifest;
 use pavilion_crds::{
-    Algorithm, Assurance, Kind, OnUnreachable, StatusRules, TrustAnchorSpec, TrustedIssuer,
+    Algorithm, Assurance, OnUnreachable, StatusRules, TrustAnchorSpec, TrustedIssuer,
 };
 use pavilion_proofs as proofs;
 use serde_json::Value;
 
-use super::{Check, Shaped, ValidTenant, keys, of_kind, texts};
-use crate::{manifests::Object, object_key::ObjectKey};
-
-/// The credential types of each anchor.
-pub(super) fn types(shaped: &[Shaped<'_>]) -> BTreeMap<ObjectKey, BTreeSet<String>> {
-    of_kind(shaped, Kind::TrustAnchor)
-        .map(|(object, value)| {
-            let types = texts(&value["spec"]["credentialTypes"]);
-            (
-                object.key.clone(),
-                types.into_iter().map(str::to_owned).collect(),
-            )
-        })
-        .collect()
-}
+use super::{Check, ValidTenant, keys};
+use crate::manifests::Object;
 
 pub(super) fn read(
     check: &mut Check<'_>,

@@ -49,6 +49,10 @@ entries! { Manifest;
         "A reference leads nowhere",
         "The object named does not exist in the namespace.",
         "Create it or correct the name.";
+    PURPOSES_DISJOINT = "PurposesDisjoint", 0, FINAL,
+        "A registration that permits nothing",
+        "The relying party and the policy it may ask have no purpose in common.",
+        "Add a purpose of the policy to the relying party's spec.purposes, or take the policy off its list.";
     HOST_DUPLICATE = "HostDuplicate", 0, FINAL,
         "A host stands twice",
         "The same host is listed more than once.",
