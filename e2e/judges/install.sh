@@ -1,15 +1,12 @@
 #!/usr/bin/env bash
 # Installs the foreign implementations into target/judges, each once per change of its version file.
-# Needs python3 with venv, node with npm, and go; says which is missing.
+# Needs python3 with venv; Node and Go come as Python packages, so that every machine has the same.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=${CARGO_TARGET_DIR:-$root/target}/judges
 mkdir -p "$out"
-
-for tool in python3 node npm go; do
-  command -v "$tool" >/dev/null || { echo "the tests compare with foreign implementations and need $tool; install it and run make test again" >&2; exit 1; }
-done
+export PATH=$out/py/bin:$PATH
 
 # Runs the function $2 when the files behind it changed since the last time.
 once() {
@@ -23,6 +20,7 @@ once() {
 }
 
 python() {
+  rm -rf "$out/py"
   python3 -m venv "$out/py"
   "$out/py/bin/pip" install --quiet --disable-pip-version-check -r "$here/py/requirements.txt"
 }
@@ -39,5 +37,5 @@ golang() {
 }
 
 once python python "$here/py/requirements.txt"
-once javascript javascript "$here"/js/*.json "$here"/js/*.mjs
-once golang golang "$here"/go/go.mod "$here"/go/main.go
+once javascript javascript "$here"/py/requirements.txt "$here"/js/*.json "$here"/js/*.mjs
+once golang golang "$here"/py/requirements.txt "$here"/go/go.* "$here"/go/*.go

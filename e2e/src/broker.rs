@@ -1,7 +1,9 @@
 //! A broker as its operator runs it.
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::judges::LogSource;
 use crate::{Manifests, program};
 
 /// How long anything may take to come up on a busy machine.
@@ -20,6 +23,7 @@ pub struct Broker {
     child: Child,
     address: SocketAddr,
     state: PathBuf,
+    arguments: Vec<&'static str>,
     /// Deleted last.
     folder: TempDir,
 }
@@ -27,27 +31,33 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker on these manifests and waits until its tenants are ready.
     pub fn start(manifests: &Manifests) -> Self {
+        Self::start_with(manifests, Vec::new())
+    }
+
+    /// The same with more arguments for the operator.
+    pub fn start_with(manifests: &Manifests, arguments: Vec<&'static str>) -> Self {
         let folder = TempDir::with_prefix("pavilion-").expect("a temporary folder");
         manifests.write_to(&folder.path().join("manifests"));
-        let broker = Self::launch(folder, free_port());
+        let broker = Self::launch(folder, free_port(), arguments);
         for tenant in manifests.tenants() {
             broker.wait_ready(&tenant);
         }
         broker
     }
 
-    fn launch(folder: TempDir, address: SocketAddr) -> Self {
+    fn launch(folder: TempDir, address: SocketAddr, arguments: Vec<&'static str>) -> Self {
         let state = folder.path().join("state");
-        let child = Self::spawn(folder.path(), &state, address);
+        let child = Self::spawn(folder.path(), &state, address, &arguments);
         Self {
             child,
             address,
             state,
+            arguments,
             folder,
         }
     }
 
-    fn spawn(folder: &Path, state: &Path, address: SocketAddr) -> Child {
+    fn spawn(folder: &Path, state: &Path, address: SocketAddr, arguments: &[&str]) -> Child {
         let log = File::options()
             .create(true)
             .append(true)
@@ -61,6 +71,7 @@ impl Broker {
             .arg(state)
             .arg("--listen")
             .arg(address.to_string())
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
@@ -91,6 +102,21 @@ impl Broker {
     /// The operator's process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// A tenant's log as outsiders read it.
+    pub fn served_log(&self, tenant: &str) -> LogSource<'static> {
+        let port = self.address.port();
+        LogSource::Served {
+            url: format!("https://verify.{tenant}.localhost:{port}/log"),
+            connect: self.address,
+            ca: self.authority(tenant),
+        }
+    }
+
+    /// The authority that made the certificate of a tenant's host.
+    pub fn authority(&self, tenant: &str) -> PathBuf {
+        self.state.join(format!("tenants/{tenant}/tls/ca.pem"))
     }
 
     /// The status document of an object, if there is one.
@@ -129,6 +155,22 @@ impl Broker {
         }
     }
 
+    /// What one of the operator's children counts, as Prometheus would read it.
+    pub fn metrics(&self, program: &str, tenant: Option<&str>) -> String {
+        let socket = match tenant {
+            Some(tenant) => format!("tenants/{tenant}/run/{program}-health.sock"),
+            None => format!("{program}/health.sock"),
+        };
+        let mut stream = UnixStream::connect(self.state.join(socket)).expect("a health socket");
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .expect("a request");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("metrics");
+        assert!(text.contains("# EOF"), "{text}");
+        text
+    }
+
     /// The pid of one of the operator's children, by program and tenant.
     pub fn child(&self, program: &str, tenant: Option<&str>) -> Option<u32> {
         let children: Value =
@@ -164,7 +206,12 @@ impl Broker {
 
     /// Starts the operator again on the same state and address.
     pub fn restart(&mut self) {
-        self.child = Self::spawn(self.folder.path(), &self.state, self.address);
+        self.child = Self::spawn(
+            self.folder.path(),
+            &self.state,
+            self.address,
+            &self.arguments,
+        );
     }
 
     /// Stops the broker as its operator would and waits until it is gone.

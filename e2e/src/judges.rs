@@ -1,6 +1,7 @@
 //! Implementations that are not ours, installed by `make judges`.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -36,7 +37,7 @@ fn installed(path: &str) -> PathBuf {
 impl Judge {
     fn command(self) -> Command {
         let node = |script: &str| {
-            let mut command = Command::new("node");
+            let mut command = Command::new(installed("py/bin/node"));
             command.arg(installed("js").join(script));
             command
         };
@@ -75,12 +76,58 @@ impl Judge {
     }
 }
 
-/// Go's `sumdb/note` and `sumdb/tlog` on a receipt (`receipt`) or a whole log (`log`).
-pub fn logjudge(what: &str, verifier_key: &Path, path: &Path) -> Result<String, String> {
-    let output = Command::new(installed("logjudge"))
-        .arg(what)
-        .arg(verifier_key)
-        .arg(path)
+/// Go's `sumdb/note` and `sumdb/tlog` on a receipt.
+pub fn judge_receipt(verifier_key: &Path, receipt: &Path) -> Result<String, String> {
+    logjudge(&["receipt".as_ref(), verifier_key, receipt], |command| {
+        command
+    })
+}
+
+/// The same libraries on a whole log: a directory, or `https://…/log` of a tenant's host, which is
+/// read at `connect` by the authorities in `ca`. The log must only have grown since the checkpoint
+/// `old`. Returns the hash of every leaf, in hexadecimal.
+pub fn judge_log(
+    verifier_key: &Path,
+    log: &LogSource<'_>,
+    old: Option<&Path>,
+) -> Result<Vec<String>, String> {
+    let place = match log {
+        LogSource::Directory(directory) => directory,
+        LogSource::Served { url, .. } => Path::new(url),
+    };
+    let mut arguments = vec!["log".as_ref(), verifier_key, place];
+    arguments.extend(old);
+    let said = logjudge(&arguments, |command| match log {
+        LogSource::Directory(_) => command,
+        LogSource::Served { connect, ca, .. } => command
+            .env("LOGJUDGE_CONNECT", connect.to_string())
+            .env("LOGJUDGE_CA", ca),
+    })?;
+    Ok(said.lines().skip(1).map(str::to_owned).collect())
+}
+
+/// Where a log is read.
+#[derive(Debug)]
+pub enum LogSource<'a> {
+    /// On disk.
+    Directory(&'a Path),
+    /// As outsiders read it.
+    Served {
+        /// The log's address.
+        url: String,
+        /// Where that host is.
+        connect: SocketAddr,
+        /// The authorities of its certificate.
+        ca: PathBuf,
+    },
+}
+
+fn logjudge(
+    arguments: &[&Path],
+    more: impl FnOnce(&mut Command) -> &mut Command,
+) -> Result<String, String> {
+    let mut command = Command::new(installed("logjudge"));
+    let output = more(command.args(arguments))
         .output()
         .expect("the judge starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,8 +1,8 @@
 //! A whole broker on this machine for tests and benchmarks, with every part real.
 //!
 //! [`Broker`] runs `pavilion-operator standalone` on a folder of manifests; [`RelyingParty`] asks over
-//! HTTPS; [`Wallet`] holds credentials of a test issuer; [`judges`] are implementations that are not
-//! ours. Everything a test starts ends with it.
+//! HTTPS; [`Wallet`] holds credentials of a test issuer; [`World`] is one of each; [`judges`] are
+//! implementations that are not ours. Everything a test starts ends with it.
 
 // A harness says what went wrong by panicking.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr)]
@@ -10,14 +10,18 @@
 
 pub mod broker;
 pub mod judges;
+pub mod load;
 pub mod manifests;
 pub mod relying_party;
+pub mod status_lists;
 pub mod wallet;
+pub mod world;
 
 pub use broker::Broker;
 pub use manifests::Manifests;
 pub use relying_party::RelyingParty;
 pub use wallet::Wallet;
+pub use world::World;
 
 use std::path::PathBuf;
 

@@ -21,6 +21,8 @@ pub struct Reply {
     pub status: u16,
     /// The content type, without parameters.
     pub content_type: String,
+    /// `x-request-id`.
+    pub request_id: String,
     /// `Retry-After`, if any.
     pub retry_after: Option<String>,
     /// The body, as it came.
@@ -156,6 +158,13 @@ impl Session {
         }
     }
 
+    /// The key that the tenant's log signs with, as outsiders get it (a signed note's verifier key).
+    pub async fn log_key(&self) -> String {
+        let configuration = self.get("/.well-known/pavilion-configuration").await.json();
+        let key = configuration["log"]["verifier_key"].as_str();
+        key.expect("a log key").to_owned()
+    }
+
     /// Reads a path.
     pub async fn get(&self, path: &str) -> Reply {
         reply(self.request(Method::GET, path)).await
@@ -201,6 +210,7 @@ pub async fn try_reply(request: RequestBuilder) -> Result<Reply, reqwest::Error>
             .unwrap_or_default()
             .trim()
             .to_owned(),
+        request_id: header("x-request-id").unwrap_or_default(),
         retry_after: header("retry-after"),
         bytes: response.bytes().await?.to_vec(),
     })
@@ -218,8 +228,7 @@ pub fn server(broker: &Broker, tenant: &str) -> String {
 pub fn client(broker: &Broker, tenant: &str) -> reqwest::ClientBuilder {
     // A second installation finds the first in place.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let authority = std::fs::read(broker.state().join(format!("tenants/{tenant}/tls/ca.pem")))
-        .expect("the authority");
+    let authority = std::fs::read(broker.authority(tenant)).expect("the authority");
     Client::builder()
         .tls_certs_only([Certificate::from_pem(&authority).expect("a certificate")])
         .resolve(&format!("verify.{tenant}.localhost"), broker.address())

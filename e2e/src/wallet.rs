@@ -2,7 +2,10 @@
 //!
 //! It shares no code with `pavilion-proofs`, so that a mistake there is not made twice.
 
+use std::io::Write;
+
 use aws_lc_rs::digest::{SHA256, digest};
+use flate2::{Compression, write::ZlibEncoder};
 use pavilion_jose::{Algorithm, SigningKey, attach, base64url, signing_input};
 use serde_json::{Map, Value, json};
 
@@ -119,6 +122,30 @@ impl Wallet {
             .entry("sd_hash")
             .or_insert_with(|| json!(sha256(&text)));
         text + &sign(holder, &presentation.binding_header, &binding)
+    }
+
+    /// A status list token of the issuer (draft-ietf-oauth-status-list) with two bits an entry;
+    /// `change` may spoil its claims.
+    pub fn status_list(
+        &self,
+        uri: &str,
+        entries: &[u8],
+        change: impl FnOnce(&mut Value),
+    ) -> String {
+        let mut list = vec![0; entries.len().div_ceil(4)];
+        for (index, entry) in entries.iter().enumerate() {
+            list[index / 4] |= (entry & 3) << (2 * (index % 4));
+        }
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&list).expect("a list in memory");
+        let compressed = encoder.finish().expect("a list in memory");
+        let mut claims = json!({
+            "iss": self.issuer(), "sub": uri, "iat": now() - 5, "exp": now() + 3600,
+            "status_list": {"bits": 2, "lst": base64url(&compressed)},
+        });
+        change(&mut claims);
+        let header = map(&json!({"alg": "ES256", "typ": "statuslist+jwt", "kid": "issuer-1"}));
+        sign(&self.issuer_key, &header, &map(&claims))
     }
 
     fn issue(&self, presentation: &Presentation) -> (String, Vec<(String, String)>) {

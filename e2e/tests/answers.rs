@@ -6,34 +6,12 @@
 
 use std::path::PathBuf;
 
-use pavilion_e2e::judges::{Judge, logjudge};
+use pavilion_e2e::judges::{Judge, judge_log, judge_receipt};
 use pavilion_e2e::manifests::PID;
 use pavilion_e2e::relying_party::{Reply, Session, nonce, now};
-use pavilion_e2e::{Broker, Manifests, RelyingParty, Wallet};
+use pavilion_e2e::{Broker, World};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-struct World {
-    broker: Broker,
-    wallet: Wallet,
-    shop: RelyingParty,
-}
-
-impl World {
-    fn start() -> Self {
-        let (wallet, shop) = (Wallet::default(), RelyingParty::new("shop"));
-        let broker = Broker::start(&Manifests::tenant("acme", &wallet, &shop));
-        Self {
-            broker,
-            wallet,
-            shop,
-        }
-    }
-
-    async fn session(&self) -> Session {
-        Session::open(&self.broker, "acme", &self.shop).await
-    }
-}
 
 fn over18(nonce: &str, presentation: &str) -> Value {
     json!({
@@ -108,21 +86,17 @@ async fn judged_by_others(session: &Session, verification: &Value) {
     let key = verifier_key(session, &folder).await;
     let path = folder.path().join("receipt");
     std::fs::write(&path, &receipt.bytes).unwrap();
-    logjudge("receipt", &key, &path).unwrap();
+    judge_receipt(&key, &path).unwrap();
     let mut flipped = receipt.bytes.clone();
     let position = receipt.text().find("extra ").unwrap() + 20;
     flipped[position] ^= 1;
     std::fs::write(&path, flipped).unwrap();
-    assert!(logjudge("receipt", &key, &path).is_err());
+    assert!(judge_receipt(&key, &path).is_err());
 }
 
 async fn verifier_key(session: &Session, folder: &TempDir) -> PathBuf {
-    let configuration = session
-        .get("/.well-known/pavilion-configuration")
-        .await
-        .json();
     let key = folder.path().join("log.vkey");
-    std::fs::write(&key, configuration["log"]["verifier_key"].as_str().unwrap()).unwrap();
+    std::fs::write(&key, session.log_key().await).unwrap();
     key
 }
 
@@ -144,10 +118,9 @@ async fn every_answer_is_in_a_log_that_gos_own_library_reads_whole() {
     }
     let folder = TempDir::new().unwrap();
     let key = verifier_key(&session, &folder).await;
-    let log = world.broker.state().join("tenants/acme/auditor/log");
+    let log = world.broker.served_log("acme");
     // The published checkpoint follows an append within a tenth of a second.
-    let whole =
-        || logjudge("log", &key, &log).is_ok_and(|said| said.trim() == "5 entries are in the log");
+    let whole = || judge_log(&key, &log, None).is_ok_and(|leaves| leaves.len() == 5);
     world
         .broker
         .wait_for("all five entries in the published log", whole);

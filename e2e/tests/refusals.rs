@@ -2,52 +2,33 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use pavilion_e2e::manifests::PID;
 use pavilion_e2e::relying_party::{Session, nonce, now, reply};
 use pavilion_e2e::wallet::Presentation;
-use pavilion_e2e::{Broker, Manifests, RelyingParty, Wallet};
+use pavilion_e2e::{RelyingParty, World};
 use pavilion_jose::{Algorithm, SigningKey};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-struct World {
-    broker: Broker,
-    wallet: Wallet,
-    shop: RelyingParty,
-}
-
-impl World {
-    fn start() -> Self {
-        let (wallet, shop) = (Wallet::default(), RelyingParty::new("shop"));
-        let broker = Broker::start(&Manifests::tenant("acme", &wallet, &shop));
-        Self {
-            broker,
-            wallet,
-            shop,
-        }
+/// Presents and returns the code that came back: the problem's, or that of the check that failed.
+async fn outcome(session: &Session, nonce: &str, presentation: &str) -> String {
+    let question = json!({
+        "policy": "over18", "purpose": "age-restricted-sale", "nonce": nonce,
+        "presentations": [{"evidence": "pid", "presentation": presentation}],
+    });
+    let reply = session.post("/v1/verifications", &question).await;
+    if reply.status >= 400 {
+        assert_eq!(
+            reply.content_type,
+            "application/problem+json",
+            "{}",
+            reply.text()
+        );
+        return reply.code();
     }
-
-    /// Presents and returns the code that came back: the problem's, or that of the check that failed.
-    async fn outcome(&self, session: &Session, nonce: &str, presentation: &str) -> String {
-        let question = json!({
-            "policy": "over18", "purpose": "age-restricted-sale", "nonce": nonce,
-            "presentations": [{"evidence": "pid", "presentation": presentation}],
-        });
-        let reply = session.post("/v1/verifications", &question).await;
-        if reply.status >= 400 {
-            assert_eq!(
-                reply.content_type,
-                "application/problem+json",
-                "{}",
-                reply.text()
-            );
-            return reply.code();
-        }
-        let verification = reply.json();
-        let checks = verification["answer"]["checks"].as_array().unwrap();
-        let credential = checks.iter().find(|check| check["id"] == "pid").unwrap();
-        credential["code"].as_str().unwrap_or("pass").to_owned()
-    }
+    let verification = reply.json();
+    let checks = verification["answer"]["checks"].as_array().unwrap();
+    let credential = checks.iter().find(|check| check["id"] == "pid").unwrap();
+    credential["code"].as_str().unwrap_or("pass").to_owned()
 }
 
 /// A change that spoils a presentation, and the code it must earn.
@@ -106,20 +87,20 @@ const SPOILED: &[Spoiled] = &[
 #[tokio::test]
 async fn a_spoiled_presentation_is_refused_with_the_code_of_its_fault() {
     let world = World::start();
-    let session = Session::open(&world.broker, "acme", &world.shop).await;
+    let session = world.session().await;
     for (expected, spoil) in SPOILED {
         let nonce = nonce();
         let mut presentation = world.wallet.born("1990-05-17", session.server(), &nonce);
         spoil(&mut presentation);
         let text = world.wallet.write(&presentation);
-        assert_eq!(world.outcome(&session, &nonce, &text).await, *expected);
+        assert_eq!(outcome(&session, &nonce, &text).await, *expected);
     }
 }
 
 #[tokio::test]
 async fn a_presentation_that_was_changed_after_signing_is_refused() {
     let world = World::start();
-    let session = Session::open(&world.broker, "acme", &world.shop).await;
+    let session = world.session().await;
     let sound = || {
         let nonce = nonce();
         let presentation = world.wallet.born("1990-05-17", session.server(), &nonce);
@@ -129,7 +110,7 @@ async fn a_presentation_that_was_changed_after_signing_is_refused() {
     let (fresh, presentation) = sound();
     let stranger = SigningKey::generate(Algorithm::Es256).unwrap();
     let stolen = world.wallet.write_with(&presentation, &stranger);
-    let code = world.outcome(&session, &fresh, &stolen).await;
+    let code = outcome(&session, &fresh, &stolen).await;
     assert_eq!(code, "key_binding_signature_invalid");
 
     let (fresh, presentation) = sound();
@@ -138,7 +119,7 @@ async fn a_presentation_that_was_changed_after_signing_is_refused() {
     let forged =
         pavilion_jose::base64url(br#"["c2FsdHNhbHRzYWx0c2FsdA","birthdate","1970-01-01"]"#);
     let tampered = text.replacen(disclosure, &forged, 1);
-    let code = world.outcome(&session, &fresh, &tampered).await;
+    let code = outcome(&session, &fresh, &tampered).await;
     assert_eq!(code, "disclosure_digest_unmatched");
 
     let (fresh, presentation) = sound();
@@ -151,7 +132,7 @@ async fn a_presentation_that_was_changed_after_signing_is_refused() {
         .to_owned()
         + "~";
     assert_eq!(
-        world.outcome(&session, &fresh, &unbound).await,
+        outcome(&session, &fresh, &unbound).await,
         "key_binding_missing"
     );
 }
@@ -159,18 +140,18 @@ async fn a_presentation_that_was_changed_after_signing_is_refused() {
 #[tokio::test]
 async fn a_presentation_that_does_not_belong_here_leaves_the_nonce_usable_once() {
     let world = World::start();
-    let session = Session::open(&world.broker, "acme", &world.shop).await;
+    let session = world.session().await;
     let fresh = nonce();
     let text = world
         .wallet
         .write(&world.wallet.born("1990-05-17", session.server(), &fresh));
     assert_eq!(
-        world.outcome(&session, &fresh, "not-a-presentation").await,
+        outcome(&session, &fresh, "not-a-presentation").await,
         "presentation_malformed"
     );
-    assert_eq!(world.outcome(&session, &fresh, &text).await, "pass");
+    assert_eq!(outcome(&session, &fresh, &text).await, "pass");
     assert_eq!(
-        world.outcome(&session, &fresh, &text).await,
+        outcome(&session, &fresh, &text).await,
         "presentation_replayed"
     );
 }
@@ -180,16 +161,16 @@ async fn a_presentation_that_does_not_belong_here_leaves_the_nonce_usable_once()
 async fn a_replay_is_refused_after_a_restart_too() {
     let mut world = World::start();
     let fresh = nonce();
-    let session = Session::open(&world.broker, "acme", &world.shop).await;
+    let session = world.session().await;
     let text = world
         .wallet
         .write(&world.wallet.born("1990-05-17", session.server(), &fresh));
-    assert_eq!(world.outcome(&session, &fresh, &text).await, "pass");
+    assert_eq!(outcome(&session, &fresh, &text).await, "pass");
     assert!(world.broker.stop().success());
     world.broker.restart();
     world.broker.wait_ready("acme");
     assert_eq!(
-        world.outcome(&session, &fresh, &text).await,
+        outcome(&session, &fresh, &text).await,
         "presentation_replayed",
         "the token outlives a restart, the presentation does not"
     );
@@ -257,7 +238,7 @@ async fn without_a_valid_token_nothing_is_said() {
 #[tokio::test]
 async fn a_request_that_cannot_be_read_or_may_not_be_asked_says_why() {
     let world = World::start();
-    let session = Session::open(&world.broker, "acme", &world.shop).await;
+    let session = world.session().await;
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     let bytes: &[(&[u8], u16, &str)] = &[
         (b"{", 400, "body_malformed"),
@@ -309,7 +290,7 @@ async fn a_request_that_cannot_be_read_or_may_not_be_asked_says_why() {
 #[tokio::test]
 async fn an_idempotency_key_makes_a_request_happen_once() {
     let world = World::start();
-    let session = Session::open(&world.broker, "acme", &world.shop).await;
+    let session = world.session().await;
     let send = async |body: &Value| {
         let request = session.request(Method::POST, "/v1/verifications");
         let request = request
@@ -329,59 +310,5 @@ async fn an_idempotency_key_makes_a_request_happen_once() {
     assert_eq!(
         (other.status, other.code().as_str()),
         (422, "idempotency_key_reused")
-    );
-}
-
-#[tokio::test]
-async fn one_relying_party_never_sees_anothers_verification() {
-    let world = World::start();
-    let (wallet, other) = (Wallet::default(), RelyingParty::new("bank"));
-    let manifests = Manifests::tenant("acme", &world.wallet, &world.shop)
-        .with(pavilion_e2e::manifests::relying_party("acme", &other))
-        .and(Manifests::tenant("beta", &wallet, &world.shop));
-    manifests.write_to(&world.broker.manifests());
-    world.broker.wait_ready("beta");
-    let session = Session::open(&world.broker, "acme", &world.shop).await;
-    let question = json!({"policy": "over18", "purpose": "age-restricted-sale"});
-    let created = session.post("/v1/verifications", &question).await.json();
-    let path = format!("/v1/verifications/{}", created["id"].as_str().unwrap());
-
-    let bank = Session::open(&world.broker, "acme", &other).await;
-    let unknown = bank
-        .get("/v1/verifications/01ARZ3NDEKTSV4RRFFQ69G5FAV")
-        .await;
-    let hidden = bank.get(&path).await;
-    assert_eq!(
-        (hidden.status, hidden.code()),
-        (unknown.status, unknown.code())
-    );
-
-    // The same name and key at another tenant are somebody else.
-    let beta = Session::open(&world.broker, "beta", &world.shop).await;
-    assert_eq!(beta.get(&path).await.code(), "not_found");
-    let token = session.bearer().unwrap().to_owned();
-    let foreign = Session::anonymous(&world.broker, "beta").with_bearer(&token);
-    assert_eq!(
-        foreign.post("/v1/verifications", &question).await.code(),
-        "token_invalid"
-    );
-
-    // A nonce of one tenant is not a nonce of the other.
-    let nonce = created["nonce"].as_str().unwrap();
-    let presentation = wallet.write(&wallet.sound(
-        PID,
-        &json!({"birthdate": "1990-05-17"}),
-        beta.server(),
-        nonce,
-    ));
-    let evidence = json!({"presentations": [{"evidence": "pid", "presentation": presentation}]});
-    let elsewhere = beta.post("/v1/verifications", &question).await.json();
-    let elsewhere = format!(
-        "/v1/verifications/{}/evidence",
-        elsewhere["id"].as_str().unwrap()
-    );
-    assert_eq!(
-        beta.post(&elsewhere, &evidence).await.code(),
-        "presentation_nonce_mismatch"
     );
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use pavilion_crds::GoDuration;
-use pavilion_process::{COMMIT, Listen};
+use pavilion_process::{COMMIT, Listen, LogLevel};
 use url::Url;
 
 use crate::talk::LogFormat;
@@ -67,6 +67,9 @@ pub struct Standalone {
     /// How to talk on standard error; text on a terminal and json elsewhere, if not given
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+    /// How much the operator and all programs say: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
 }
 
 impl Standalone {

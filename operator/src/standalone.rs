@@ -47,7 +47,10 @@ const RENEWAL_LOOK: Duration = Duration::from_mins(10);
 /// What keeps it from starting: an unusable state directory, a taken port, a missing program or
 /// module, or manifests that are refused when there is no earlier state to serve.
 pub fn run(options: &Standalone) -> Result<(), Exit> {
-    talk::start(options.log_format.unwrap_or_else(LogFormat::fitting));
+    talk::start(
+        options.log_format.unwrap_or_else(LogFormat::fitting),
+        options.log_level,
+    );
     crypto::install();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -110,6 +113,7 @@ impl Operator {
             module,
             drain_seconds: options.drain.as_seconds(),
             otlp: options.otlp.as_ref().map(ToString::to_string),
+            log_level: options.log_level,
         };
         let facts = OperatorFacts {
             version: IDENTITY.version.to_owned(),

@@ -12,6 +12,7 @@ use std::{
 
 use clap::ValueEnum;
 use jiff::Timestamp;
+use pavilion_process::LogLevel;
 use serde_json::{Map, Value, json};
 use tracing::{
     Event, Level, Subscriber,
@@ -47,9 +48,9 @@ impl LogFormat {
 }
 
 /// Makes `tracing` talk in this form. To be called once; a second call changes nothing.
-pub fn start(format: LogFormat) {
+pub fn start(format: LogFormat, level: LogLevel) {
     let own = Targets::new()
-        .with_target("pavilion", Level::INFO)
+        .with_target("pavilion", Level::from(level))
         .with_default(LevelFilter::WARN);
     let layer = Talk {
         format,

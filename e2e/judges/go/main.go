@@ -1,19 +1,22 @@
 // Command logjudge reads a Pavilion log with the Go team's own log libraries.
 //
 //	logjudge receipt VKEY-FILE RECEIPT-FILE   the receipt's entry is in the tree that the log signed
-//	logjudge log VKEY-FILE DIRECTORY          every entry on disk is in the tree that the log signed
+//	logjudge log VKEY-FILE SOURCE [OLD]       every tile is of the tree that the log signed, and the log
+//	                                          only grew since the checkpoint in the file OLD; prints
+//	                                          how many entries there are and the hash of each
+//
+// SOURCE is a directory, whose entries are checked as well, or a URL, where entries are private: it is
+// read by the authorities in $LOGJUDGE_CA at the address $LOGJUDGE_CONNECT.
 //
 // It shares no code with Pavilion: notes come from sumdb/note, tree hashes and proofs from sumdb/tlog.
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -29,8 +32,8 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 3 {
-		return errors.New("usage: logjudge receipt|log VKEY-FILE PATH")
+	if len(args) != 3 && (len(args) != 4 || args[0] != "log") {
+		return errors.New("usage: logjudge receipt|log VKEY-FILE PATH [OLD]")
 	}
 	vkey, err := os.ReadFile(args[1])
 	if err != nil {
@@ -44,7 +47,17 @@ func run(args []string) error {
 	case "receipt":
 		return judgeReceipt(verifier, args[2])
 	case "log":
-		return judgeLog(verifier, args[2])
+		from, entries, err := open(args[2])
+		if err != nil {
+			return err
+		}
+		var old []byte
+		if len(args) == 4 {
+			if old, err = os.ReadFile(args[3]); err != nil {
+				return err
+			}
+		}
+		return judgeLog(verifier, from, entries, old)
 	}
 	return fmt.Errorf("unknown command %q", args[0])
 }
@@ -107,59 +120,8 @@ func judgeReceipt(verifier note.Verifier, path string) error {
 	return nil
 }
 
-// tiles reads C2SP tiles from a directory. Go's paths carry the tile height, C2SP's do not.
-type tiles string
-
-func (tiles) Height() int { return 8 }
-
-func (tiles) SaveTiles([]tlog.Tile, [][]byte) {}
-
-func (directory tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
-	var read [][]byte
-	for _, tile := range wanted {
-		path := "tile/" + strings.TrimPrefix(tile.Path(), "tile/8/")
-		data, err := os.ReadFile(filepath.Join(string(directory), path))
-		if errors.Is(err, os.ErrNotExist) && tile.W < 256 {
-			full := tile
-			full.W = 256
-			path = "tile/" + strings.TrimPrefix(full.Path(), "tile/8/")
-			if data, err = os.ReadFile(filepath.Join(string(directory), path)); err == nil {
-				data = data[:tile.W*sha256.Size]
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		read = append(read, data)
-	}
-	return read, nil
-}
-
-// bundle reads the entry bundle n with width w: entries behind big-endian 16-bit lengths.
-func bundle(directory string, n int64, w int) ([][]byte, error) {
-	tile := tlog.Tile{H: 8, L: 0, N: n, W: w}
-	path := "tile/entries/" + strings.TrimPrefix(tile.Path(), "tile/8/0/")
-	data, err := os.ReadFile(filepath.Join(directory, path))
-	if err != nil {
-		return nil, err
-	}
-	var entries [][]byte
-	for len(data) > 0 {
-		if len(data) < 2 || len(data) < 2+int(binary.BigEndian.Uint16(data)) {
-			return nil, fmt.Errorf("%s: torn entry", path)
-		}
-		end := 2 + int(binary.BigEndian.Uint16(data))
-		entries = append(entries, data[2:end])
-		data = data[end:]
-	}
-	if len(entries) != w {
-		return nil, fmt.Errorf("%s: %d entries instead of %d", path, len(entries), w)
-	}
-	return entries, nil
-}
-
-func judgeLog(verifier note.Verifier, directory string) error {
-	checkpoint, err := os.ReadFile(filepath.Join(directory, "checkpoint"))
+func judgeLog(verifier note.Verifier, from source, entries bool, old []byte) error {
+	checkpoint, err := from("checkpoint")
 	if err != nil {
 		return err
 	}
@@ -167,24 +129,66 @@ func judgeLog(verifier note.Verifier, directory string) error {
 	if err != nil {
 		return err
 	}
-	reader := tlog.TileHashReader(tree, tiles(directory))
-	for first := int64(0); first < tree.N; first += 256 {
-		width := int(min(tree.N-first, 256))
-		entries, err := bundle(directory, first/256, width)
-		if err != nil {
+	reader := tlog.TileHashReader(tree, tiles(from))
+	if old != nil {
+		if err := judgeGrowth(verifier, reader, old, tree); err != nil {
 			return err
 		}
-		for offset, entry := range entries {
-			index := first + int64(offset)
-			hashes, err := reader.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
-			if err != nil {
-				return fmt.Errorf("entry %d: %w", index, err)
-			}
-			if hashes[0] != tlog.RecordHash(entry) {
-				return fmt.Errorf("entry %d is not the one the tree holds", index)
-			}
+	}
+	var leaves []string
+	for first := int64(0); first < tree.N; first += 256 {
+		width := int(min(tree.N-first, 256))
+		var indexes []int64
+		for index := first; index < first+int64(width); index++ {
+			indexes = append(indexes, tlog.StoredHashIndex(0, index))
+		}
+		hashes, err := reader.ReadHashes(indexes)
+		if err != nil {
+			return fmt.Errorf("entries from %d: %w", first, err)
+		}
+		for _, hash := range hashes {
+			leaves = append(leaves, hex.EncodeToString(hash[:]))
+		}
+		if !entries {
+			continue
+		}
+		if err := judgeEntries(from, first/256, hashes); err != nil {
+			return err
 		}
 	}
 	fmt.Printf("%d entries are in the log\n", tree.N)
+	for _, leaf := range leaves {
+		fmt.Println(leaf)
+	}
 	return nil
+}
+
+// judgeEntries checks that a bundle holds the entries that the tree holds.
+func judgeEntries(from source, n int64, hashes []tlog.Hash) error {
+	entries, err := bundle(from, n, len(hashes))
+	if err != nil {
+		return err
+	}
+	for offset, entry := range entries {
+		if hashes[offset] != tlog.RecordHash(entry) {
+			return fmt.Errorf("entry %d is not the one the tree holds", n*256+int64(offset))
+		}
+	}
+	return nil
+}
+
+// judgeGrowth checks that the log only grew since an older checkpoint.
+func judgeGrowth(verifier note.Verifier, reader tlog.HashReader, signed []byte, now tlog.Tree) error {
+	then, err := openCheckpoint(verifier, signed)
+	if err != nil {
+		return err
+	}
+	if then.N == 0 {
+		return nil
+	}
+	proof, err := tlog.ProveTree(now.N, then.N, reader)
+	if err != nil {
+		return err
+	}
+	return tlog.CheckTree(proof, now.N, now.Hash, then.N, then.Hash)
 }

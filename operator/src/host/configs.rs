@@ -7,6 +7,7 @@ use std::{
 
 use pavilion_bundle::TenantName;
 use pavilion_json::JsonError;
+use pavilion_process::LogLevel;
 use serde_json::{Value, json};
 
 use super::Program;
@@ -25,6 +26,8 @@ pub struct Platform {
     pub drain_seconds: u64,
     /// An OTLP/gRPC collector.
     pub otlp: Option<String>,
+    /// How much they log.
+    pub log_level: LogLevel,
 }
 
 /// The largest request body, in bytes.
@@ -91,6 +94,7 @@ impl Platform {
             "health": format!("unix:{health}"),
             "drainSeconds": self.drain_seconds,
             "workerThreads": WORKER_THREADS,
+            "logLevel": self.log_level,
         });
         if let Some(tenant) = tenant {
             process["tenant"] = json!(tenant);

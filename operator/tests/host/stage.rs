@@ -19,6 +19,7 @@ use pavilion_operator::{
     talk::LogFormat,
     validate::validate,
 };
+use pavilion_process::LogLevel;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -116,6 +117,7 @@ pub fn platform() -> Platform {
         module: "/usr/lib/softhsm/libsofthsm2.so".into(),
         drain_seconds: 1,
         otlp: None,
+        log_level: LogLevel::Info,
     }
 }
 
