@@ -59,6 +59,9 @@ lint: ## formatting, clippy, dependencies
 bench: packages ## the speed and memory tables, each as a ratio in one run
 	$(CARGO) build --locked --release $(PROGRAMS) -p pavilion-bench
 	target/release/pavilion-bench all
+	$(CARGO) bench --locked -p pavilion-signer --bench pool
+	$(CARGO) bench --locked -p pavilion-auditor --bench append
+	$(CARGO) bench --locked -p pavilion-policy --bench decision
 
 .PHONY: clean
 clean: ## remove what was built

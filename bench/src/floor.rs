@@ -7,13 +7,15 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey, UnparsedPublicKey};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::Attribute;
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 use pavilion_jose::{Algorithm, SigningKey};
+
+use crate::usage::processor;
 
 /// Where Debian and Ubuntu put the module of `SoftHSM`.
 const MODULES: [&str; 2] = [
@@ -23,22 +25,36 @@ const MODULES: [&str; 2] = [
 
 /// Processor time of one verification's unavoidable parts.
 pub struct Floor {
-    /// One ES256 verification.
-    pub verify: Duration,
+    /// One ES256 verification with a key that is known: the issuer's.
+    pub verify_known: Duration,
+    /// One with a key that is read for it: the holder's.
+    pub verify_fresh: Duration,
     /// One `C_Sign` through the token.
     pub sign: Duration,
-    /// One `fdatasync` of a kilobyte: wall time, most of it not processor time.
+    /// One write and `fdatasync` of a kilobyte.
     pub sync: Duration,
+    /// The processor time in it.
+    pub sync_processor: Duration,
 }
 
 impl Floor {
     /// Measures each part for about a second.
     pub fn measure() -> anyhow::Result<Self> {
+        let (verify_known, verify_fresh) = verify()?;
+        let (sync, sync_processor) = sync()?;
         Ok(Self {
-            verify: verify()?,
+            verify_known,
+            verify_fresh,
             sign: sign()?,
-            sync: sync()?,
+            sync,
+            sync_processor,
         })
+    }
+
+    /// Processor time of the parts of one verification, where so many share an fsync.
+    pub fn processor(&self, group: f64) -> Duration {
+        let share = self.sync_processor.div_f64(group.max(1.0));
+        self.verify_known + self.verify_fresh + self.sign + share
     }
 }
 
@@ -46,18 +62,24 @@ fn each(total: Duration, count: u32) -> Duration {
     total / count.max(1)
 }
 
-fn verify() -> anyhow::Result<Duration> {
+fn verify() -> anyhow::Result<(Duration, Duration)> {
     let key = SigningKey::generate(Algorithm::Es256)?;
     let message = [7_u8; 900];
     let signature = key.sign(&message)?;
     let point = point(&key)?;
-    let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point);
+    let known = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point)?;
+    let fresh = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point);
+    let known = time(|| known.verify_sig(black_box(&message), black_box(&signature)))?;
+    let fresh = time(|| fresh.verify(black_box(&message), black_box(&signature)))?;
+    Ok((known, fresh))
+}
+
+/// How long one call takes, of as many as fit into a second.
+fn time<E>(mut call: impl FnMut() -> Result<(), E>) -> anyhow::Result<Duration> {
     let (since, mut count) = (Instant::now(), 0_u32);
     while since.elapsed() < Duration::from_secs(1) {
         for _ in 0..100 {
-            public
-                .verify(black_box(&message), black_box(&signature))
-                .context("the signature is ours")?;
+            call().ok().context("the signature is ours")?;
         }
         count += 100;
     }
@@ -76,19 +98,22 @@ fn point(key: &SigningKey) -> anyhow::Result<Vec<u8>> {
     Ok(point)
 }
 
-fn sync() -> anyhow::Result<Duration> {
+/// Wall time and processor time.
+fn sync() -> anyhow::Result<(Duration, Duration)> {
     let folder = tempfile::TempDir::new_in("target")?;
     let mut file = File::options()
         .create(true)
         .append(true)
         .open(folder.path().join("log"))?;
     let (since, mut count) = (Instant::now(), 0_u32);
-    while since.elapsed() < Duration::from_secs(1) {
+    let before = processor(std::process::id())?;
+    while since.elapsed() < Duration::from_secs(3) {
         file.write_all(&[0; 1024])?;
         file.sync_data()?;
         count += 1;
     }
-    Ok(each(since.elapsed(), count))
+    let spent = processor(std::process::id())?.saturating_sub(before);
+    Ok((each(since.elapsed(), count), each(spent, count)))
 }
 
 /// Runs raw `C_Sign` in a process of its own, because a process has one PKCS#11 configuration.

@@ -1,6 +1,7 @@
 //! Measured figures of a whole broker, each beside its limit in the same run.
 //!
-//! `make bench` runs all of it; the tables of docs/src/performance.md come from here.
+//! `make bench` runs this and the drivers of the parts; the tables of docs/src/performance.md come from
+//! there.
 
 #![allow(clippy::print_stdout)]
 
@@ -43,10 +44,11 @@ enum What {
 }
 
 fn main() -> anyhow::Result<()> {
+    machine::keep_to_two_cores()?;
     match Arguments::parse().what {
         What::All => {
             machine::print();
-            footprint::run();
+            footprint::run()?;
             verification::run(10)
         }
         What::Verification { seconds } => {
@@ -55,8 +57,7 @@ fn main() -> anyhow::Result<()> {
         }
         What::Footprint => {
             machine::print();
-            footprint::run();
-            Ok(())
+            footprint::run()
         }
         What::RawSign { module, threads } => floor::raw_sign(&module, threads),
     }

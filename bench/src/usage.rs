@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use pavilion_e2e::Broker;
 
 /// The data plane of one tenant and the edge, by pid.
@@ -14,43 +15,36 @@ pub const OF_TENANT: [&str; 3] = ["pavilion-verifier", "pavilion-signer", "pavil
 
 impl Programs {
     /// Finds the edge and one tenant's programs.
-    pub fn of(broker: &Broker, tenant: &str) -> Self {
-        let mut pids = Vec::new();
-        pids.extend(
-            broker
-                .child("pavilion-router", None)
-                .map(|pid| ("pavilion-router", pid)),
-        );
-        for program in OF_TENANT {
-            pids.extend(
-                broker
-                    .child(program, Some(tenant))
-                    .map(|pid| (program, pid)),
-            );
-        }
-        Self { pids }
+    pub fn of(broker: &Broker, tenant: &str) -> anyhow::Result<Self> {
+        let router = ("pavilion-router", broker.child("pavilion-router", None));
+        let own = OF_TENANT.map(|program| (program, broker.child(program, Some(tenant))));
+        let pids = [router]
+            .into_iter()
+            .chain(own)
+            .map(|(name, pid)| Ok((name, pid.with_context(|| format!("{name} does not run"))?)))
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self { pids })
     }
 
     /// Processor time spent so far, by program.
-    pub fn processor(&self) -> Vec<(&'static str, Duration)> {
-        self.pids
-            .iter()
-            .map(|(name, pid)| (*name, processor(*pid)))
+    pub fn processor(&self) -> anyhow::Result<Vec<(&'static str, Duration)>> {
+        let each = self.pids.iter();
+        each.map(|(name, pid)| Ok((*name, processor(*pid)?)))
             .collect()
     }
 
-    /// Resident memory of the tenant's own programs, in KiB.
-    pub fn resident_kib(&self) -> Vec<(&'static str, u64)> {
-        self.pids
-            .iter()
-            .map(|(name, pid)| (*name, resident_kib(*pid)))
+    /// Resident memory by program, in KiB.
+    pub fn resident_kib(&self) -> anyhow::Result<Vec<(&'static str, u64)>> {
+        let each = self.pids.iter();
+        each.map(|(name, pid)| Ok((*name, resident_kib(*pid)?)))
             .collect()
     }
 }
 
 /// User and system time of a process (`/proc/<pid>/stat`, fields 14 and 15).
-fn processor(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+pub fn processor(pid: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .with_context(|| format!("process {pid} ended meanwhile"))?;
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks: u64 = after_name
         .split_whitespace()
@@ -58,19 +52,16 @@ fn processor(pid: u32) -> Duration {
         .take(2)
         .filter_map(|field| field.parse::<u64>().ok())
         .sum();
-    Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+    Ok(Duration::from_millis(
+        ticks * 1000 / rustix::param::clock_ticks_per_second(),
+    ))
 }
 
 /// Resident memory of a process, in KiB.
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap_or("0");
-    line.trim()
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0)
+pub fn resident_kib(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .with_context(|| format!("process {pid} ended meanwhile"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.trim().split(' ').next());
+    Ok(number.context("a process without memory")?.parse()?)
 }

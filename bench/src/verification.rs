@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use bytes::Bytes;
 use pavilion_e2e::relying_party::{Session, nonce};
 use pavilion_e2e::{Broker, Manifests, RelyingParty, Wallet};
@@ -17,8 +18,6 @@ use crate::usage::Programs;
 
 /// Connections that are enough to keep two cores busy.
 const CONNECTIONS: usize = 64;
-/// Signatures checked in one verification: the issuer's and the holder's.
-const SIGNATURES: u32 = 2;
 
 /// Prints the table.
 pub fn run(seconds: u64) -> anyhow::Result<()> {
@@ -38,16 +37,18 @@ pub fn run(seconds: u64) -> anyhow::Result<()> {
         let guess = rate(&warm) * 1.5;
         let count = whole(guess) * usize::try_from(seconds)?;
 
-        let programs = Programs::of(&broker, "acme");
+        let programs = Programs::of(&broker, "acme")?;
         let questions = bodies(&wallet, session.server(), count);
-        let before = programs.processor();
-        let saturated = target.run(questions, f64::INFINITY, CONNECTIONS).await?;
+        let (before, groups_before) = (programs.processor()?, Groups::of(&broker)?);
+        // Twice what it can take: what is answered is what it can.
+        let saturated = target.run(questions, guess * 2.0, CONNECTIONS).await?;
         let spent: Vec<_> = programs
-            .processor()
+            .processor()?
             .iter()
             .zip(before)
             .map(|((name, after), (_, before))| (*name, after.saturating_sub(before)))
             .collect();
+        let group = Groups::of(&broker)?.mean_since(&groups_before);
 
         let half = rate(&saturated) / 2.0;
         let questions = bodies(
@@ -56,7 +57,7 @@ pub fn run(seconds: u64) -> anyhow::Result<()> {
             whole(half) * usize::try_from(seconds)?,
         );
         let halved = target.run(questions, half, CONNECTIONS).await?;
-        print(&floor, &saturated, &spent, half, &halved);
+        print(&floor, group, &saturated, &spent, half, &halved);
         Ok(())
     })
 }
@@ -84,9 +85,35 @@ fn bodies(wallet: &Wallet, audience: &str, count: usize) -> Vec<Bytes> {
     (0..count).map(one).collect()
 }
 
+/// How the auditor has grouped entries so far.
+struct Groups {
+    entries: f64,
+    groups: f64,
+}
+
+impl Groups {
+    fn of(broker: &Broker) -> anyhow::Result<Self> {
+        let metrics = broker.metrics("auditor", Some("acme"));
+        let value = |name: &str| -> anyhow::Result<f64> {
+            let line = metrics.lines().find(|line| line.starts_with(name));
+            let number = line.and_then(|line| line.rsplit(' ').next());
+            Ok(number.with_context(|| format!("no {name}"))?.parse()?)
+        };
+        Ok(Self {
+            entries: value("pavilion_auditor_group_entries_sum")?,
+            groups: value("pavilion_auditor_group_entries_count")?,
+        })
+    }
+
+    fn mean_since(&self, before: &Self) -> f64 {
+        (self.entries - before.entries) / (self.groups - before.groups).max(1.0)
+    }
+}
+
 #[allow(clippy::cast_precision_loss)]
 fn print(
     floor: &Floor,
+    group: f64,
     saturated: &Outcome,
     spent: &[(&str, Duration)],
     half: f64,
@@ -94,20 +121,29 @@ fn print(
 ) {
     let micro = |duration: Duration| duration.as_secs_f64() * 1e6;
     let per = |duration: Duration| micro(duration) / saturated.answered.max(1) as f64;
-    let unavoidable = SIGNATURES * floor.verify + floor.sign;
+    let unavoidable = floor.processor(group);
     let total: Duration = spent.iter().map(|(_, duration)| *duration).sum();
     println!("\nunavoidable parts of one verification, alone");
     println!(
-        "  ES256 verification, {SIGNATURES} of          {:>8.1} us",
-        micro(floor.verify)
+        "  ES256 verification, issuer's key {:>7.1} us",
+        micro(floor.verify_known)
+    );
+    println!(
+        "  ES256 verification, holder's key {:>7.1} us",
+        micro(floor.verify_fresh)
     );
     println!(
         "  C_Sign                          {:>8.1} us",
         micro(floor.sign)
     );
     println!(
-        "  fdatasync (wall, shared)        {:>8.1} us",
-        micro(floor.sync)
+        "  write and fdatasync             {:>8.1} us, of it {:.1} us processor; shared by {group:.1}",
+        micro(floor.sync),
+        micro(floor.sync_processor)
+    );
+    println!(
+        "  together                        {:>8.1} us",
+        micro(unavoidable)
     );
     println!("\nprocessor time of one verification at saturation");
     for (name, duration) in spent {

@@ -1,9 +1,11 @@
 //! How fast entries become durable: the engine against a bare append + fdatasync loop.
 //!
-//! `cargo bench -p pavilion-auditor --bench append` runs both in turn, several rounds, on the
+//! `cargo bench -p pavilion-auditor --bench append` runs them in turn, several rounds, on the
 //! same disk with the same producers, and prints the ratio of the medians for several numbers of
-//! entries in flight. The engine writes everything twice, because the tree's files come after the
-//! write-ahead log, so where the bare loop is bound by the disk's bandwidth the ratio is lower.
+//! entries in flight. The bare loop runs in two forms: it appends to a file that grows, and it writes
+//! over a file that has its blocks, which spares the file system's journal as the engine's segments do.
+//! The engine's time ends when every tile and bundle is on disk too: it writes everything twice, so
+//! where the bare loop is bound by the disk's bandwidth the ratio is lower.
 //! Then 10,000 entries a second are offered, whether the engine keeps up or not (open loop), and
 //! it prints how long acknowledgements and receipts took from the moment each was due.
 //! `PAVILION_BENCH_DIR` chooses the disk (default: the target folder), `PAVILION_BENCH_SECONDS`
@@ -17,7 +19,7 @@
 )]
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +42,17 @@ const ENTRY: usize = 1024;
 const PRODUCERS: [usize; 4] = [16, 64, 256, 1024];
 const ROUNDS: usize = 3;
 const RATE: u64 = 10_000;
+/// The most that the bare loop writes at once, in bytes.
+const BATCH: usize = 1 << 20;
+/// Length of the file that the bare loop writes over, in bytes.
+const ALLOCATED: u64 = 256 << 20;
+
+/// How the bare loop's file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bare {
+    Growing,
+    Allocated,
+}
 
 fn main() {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
@@ -55,19 +68,25 @@ fn main() {
         .build()
         .unwrap();
     println!("entries/s of 1 KiB, median of {ROUNDS} rounds of {round:?} each");
-    println!("in flight   bare append + fdatasync   engine   ratio (target >= 0.70, >= 10,000/s)");
+    println!(
+        "| in flight | bare append + fdatasync | bare overwrite + fdatasync | engine | of append (target >= 0.70, >= 10,000/s) | of overwrite |"
+    );
+    println!("| ---: | ---: | ---: | ---: | ---: | ---: |");
     for producers in PRODUCERS {
-        let (mut plain, mut engine) = (Vec::new(), Vec::new());
+        let mut rates = [const { Vec::new() }; 3];
         for number in 0..ROUNDS {
-            plain.push(bare_loop(&runtime, folder.path(), producers, round));
+            let plain = |file: Bare| bare_loop(&runtime, folder.path(), file, producers, round);
+            rates[0].push(plain(Bare::Growing));
+            rates[1].push(plain(Bare::Allocated));
             let directory = folder.path().join(format!("{producers}-{number}"));
-            engine.push(engine_loop(&runtime, &directory, producers, round));
+            rates[2].push(engine_loop(&runtime, &directory, producers, round));
             fs::remove_dir_all(directory).unwrap();
         }
-        let (plain, engine) = (median(plain), median(engine));
+        let [append, overwrite, engine] = rates.map(median);
         println!(
-            "{producers:>9}   {plain:>23.0}   {engine:>6.0}   {:.2}",
-            engine / plain
+            "| {producers} | {append:.0} | {overwrite:.0} | {engine:.0} | {:.2} | {:.2} |",
+            engine / append,
+            engine / overwrite
         );
     }
     open_loop(&runtime, &folder.path().join("open"), round);
@@ -91,21 +110,39 @@ fn entry(number: u64) -> Bytes {
 }
 
 /// What every group commit must do, and nothing else: queue, one write, one fdatasync, answer.
-fn bare_loop(runtime: &Runtime, folder: &Path, producers: usize, round: Duration) -> f64 {
+fn bare_loop(
+    runtime: &Runtime,
+    folder: &Path,
+    form: Bare,
+    producers: usize,
+    round: Duration,
+) -> f64 {
     type Item = (Bytes, oneshot::Sender<()>);
     let (send, mut receive) = mpsc::channel::<Item>(4096);
     let mut file = File::create(folder.join("bare")).unwrap();
+    if form == Bare::Allocated {
+        for _ in 0..ALLOCATED / BATCH as u64 {
+            file.write_all(&vec![0; BATCH]).unwrap();
+        }
+        file.sync_all().unwrap();
+        file.rewind().unwrap();
+    }
     let writer = thread::spawn(move || {
         let (mut buffer, mut waiting) = (Vec::new(), Vec::new());
         while let Some((entry, answer)) = receive.blocking_recv() {
             buffer.clear();
             buffer.extend_from_slice(&entry);
             waiting.push(answer);
-            while buffer.len() < 1024 * 1024
+            while buffer.len() < BATCH
                 && let Ok((entry, answer)) = receive.try_recv()
             {
                 buffer.extend_from_slice(&entry);
                 waiting.push(answer);
+            }
+            if form == Bare::Allocated
+                && file.stream_position().unwrap() + buffer.len() as u64 > ALLOCATED
+            {
+                file.rewind().unwrap();
             }
             file.write_all(&buffer).unwrap();
             file.sync_data().unwrap();
@@ -114,7 +151,8 @@ fn bare_loop(runtime: &Runtime, folder: &Path, producers: usize, round: Duration
             });
         }
     });
-    let rate = saturate(runtime, producers, round, move |number| {
+    let began = Instant::now();
+    let count = saturate(runtime, producers, round, move |number| {
         let send = send.clone();
         async move {
             let (answer, answered) = oneshot::channel();
@@ -123,23 +161,24 @@ fn bare_loop(runtime: &Runtime, folder: &Path, producers: usize, round: Duration
         }
     });
     writer.join().unwrap();
-    rate
+    count / began.elapsed().as_secs_f64()
 }
 
 fn engine_loop(runtime: &Runtime, folder: &Path, producers: usize, round: Duration) -> f64 {
     let log = open(runtime, folder);
     let of = log.clone();
-    let rate = saturate(runtime, producers, round, move |number| {
+    let began = Instant::now();
+    let count = saturate(runtime, producers, round, move |number| {
         let log = of.clone();
         async move {
             log.append(entry(number)).await.unwrap();
         }
     });
     log.close();
-    rate
+    count / began.elapsed().as_secs_f64()
 }
 
-/// Runs every producer for the time and returns appends a second.
+/// Runs every producer for the time and returns how many appends there were.
 fn saturate<F, W>(runtime: &Runtime, producers: usize, round: Duration, append: F) -> f64
 where
     F: Fn(u64) -> W + Clone + Send + 'static,
@@ -162,7 +201,7 @@ where
         }
     });
     let count = u32::try_from(number.load(Ordering::Relaxed)).unwrap();
-    f64::from(count) / began.elapsed().as_secs_f64()
+    f64::from(count)
 }
 
 /// Offers a fixed rate and measures from when each append was due.
