@@ -63,6 +63,10 @@ bench: packages ## the speed and memory tables, each as a ratio in one run
 	$(CARGO) bench --locked -p pavilion-auditor --bench append
 	$(CARGO) bench --locked -p pavilion-policy --bench decision
 
+.PHONY: flamegraph
+flamegraph: packages ## where the time of a verification goes: docs/src/verification.svg
+	@scripts/flamegraph.sh
+
 .PHONY: clean
 clean: ## remove what was built
 	$(CARGO) clean

@@ -12,6 +12,8 @@ mod machine;
 mod usage;
 mod verification;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 /// Measures a broker started from the programs beside this one.
@@ -30,6 +32,9 @@ enum What {
         /// Seconds of load at saturation, and again at half of it.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
+        /// Samples the programs' stacks into this file while they are saturated; needs perf.
+        #[arg(long, value_name = "FILE")]
+        perf: Option<PathBuf>,
     },
     /// Memory of idle tenants, and the time from start to ready.
     Footprint,
@@ -49,11 +54,11 @@ fn main() -> anyhow::Result<()> {
         What::All => {
             machine::print();
             footprint::run()?;
-            verification::run(10)
+            verification::run(10, None)
         }
-        What::Verification { seconds } => {
+        What::Verification { seconds, perf } => {
             machine::print();
-            verification::run(seconds)
+            verification::run(seconds, perf.as_deref())
         }
         What::Footprint => {
             machine::print();

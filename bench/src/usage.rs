@@ -1,5 +1,7 @@
 //! Processor time and memory of processes, as the kernel counts them.
 
+use std::path::Path;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -24,6 +26,22 @@ impl Programs {
             .map(|(name, pid)| Ok((name, pid.with_context(|| format!("{name} does not run"))?)))
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { pids })
+    }
+
+    /// Samples their stacks into a file for as long as the returned process runs, which is `seconds`.
+    /// A line for each program says which number it has there.
+    pub fn sample(&self, file: &Path, seconds: u64) -> anyhow::Result<Child> {
+        let pids: Vec<_> = self.pids.iter().map(|(_, pid)| pid.to_string()).collect();
+        for (name, pid) in &self.pids {
+            println!("sampled: {pid} {name}");
+        }
+        Command::new("perf")
+            .args(["record", "--quiet", "-e", "cpu-clock", "-F", "499", "-g"])
+            .args(["-p", &pids.join(","), "-o"])
+            .arg(file)
+            .args(["--", "sleep", &seconds.to_string()])
+            .spawn()
+            .context("perf is not installed")
     }
 
     /// Processor time spent so far, by program.

@@ -4,6 +4,7 @@
 //! unavoidable parts of one verification cost alone, over what the edge and the tenant's programs
 //! spent on one. Throughput and latency are printed beside it, the client's share included.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -20,7 +21,7 @@ use crate::usage::Programs;
 const CONNECTIONS: usize = 64;
 
 /// Prints the table.
-pub fn run(seconds: u64) -> anyhow::Result<()> {
+pub fn run(seconds: u64, perf: Option<&Path>) -> anyhow::Result<()> {
     let (wallet, shop) = (Wallet::default(), RelyingParty::new("shop"));
     let broker = Broker::start(&Manifests::tenant("acme", &wallet, &shop));
     let floor = Floor::measure()?;
@@ -40,6 +41,7 @@ pub fn run(seconds: u64) -> anyhow::Result<()> {
         let programs = Programs::of(&broker, "acme")?;
         let questions = bodies(&wallet, session.server(), count);
         let (before, groups_before) = (programs.processor()?, Groups::of(&broker)?);
+        let sampler = perf.map(|file| programs.sample(file, seconds / 2));
         // Twice what it can take: what is answered is what it can.
         let saturated = target.run(questions, guess * 2.0, CONNECTIONS).await?;
         let spent: Vec<_> = programs
@@ -48,6 +50,9 @@ pub fn run(seconds: u64) -> anyhow::Result<()> {
             .zip(before)
             .map(|((name, after), (_, before))| (*name, after.saturating_sub(before)))
             .collect();
+        if let Some(sampler) = sampler {
+            sampler?.wait()?;
+        }
         let group = Groups::of(&broker)?.mean_since(&groups_before);
 
         let half = rate(&saturated) / 2.0;
