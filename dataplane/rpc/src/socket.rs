@@ -19,11 +19,23 @@ use tower::Service;
 
 pub use pavilion_process::socket::{ListenError, Peers};
 
+use crate::held::connections;
+
 /// How long a connect to a socket on this host may take.
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 
 /// Calls one client may have in flight on one connection.
 const MAX_STREAMS: u32 = 1_024;
+
+/// Connections served at once on one socket; a client needs one, further ones wait.
+pub const MAX_CONNECTIONS: usize = 64;
+
+/// How often a connection is asked whether its other end still does anything.
+const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// How long it may take to answer before it loses its place. Both together are less than the time a
+/// program has to finish: a frozen neighbour does not keep it from ending well.
+const PING_TIME_OUT: Duration = Duration::from_secs(5);
 
 /// The largest set of headers accepted, in bytes.
 const MAX_HEADER_LIST: u32 = 16 * 1_024;
@@ -56,7 +68,9 @@ where
     Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
         .http2_max_header_list_size(MAX_HEADER_LIST)
-        .serve_with_incoming_shutdown(service, listener.into_stream(), shutdown)
+        .http2_keepalive_interval(Some(PING_EVERY))
+        .http2_keepalive_timeout(Some(PING_TIME_OUT))
+        .serve_with_incoming_shutdown(service, connections(listener, MAX_CONNECTIONS), shutdown)
         .await
 }
 

@@ -131,3 +131,29 @@ async fn a_process_of_a_foreign_user_gets_no_answer() {
     assert_eq!(code_of(&failure), None, "{failure}");
     assert!(refused.load(std::sync::atomic::Ordering::Relaxed) >= 1);
 }
+
+#[tokio::test]
+async fn beyond_the_limit_a_connection_waits_until_another_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auditor.sock");
+    let _running = start(&path);
+    // Connections that say nothing hold their places.
+    let mut idle = Vec::new();
+    for _ in 0..socket::MAX_CONNECTIONS {
+        idle.push(tokio::net::UnixStream::connect(&path).await.unwrap());
+    }
+    let mut client = client(&path);
+    let call = |client: &mut AuditorClient<_>| {
+        let mut client = client.clone();
+        async move {
+            client
+                .receipt(request(ReceiptRequest { index: 0 }, "01JX"))
+                .await
+        }
+    };
+    let waiting = tokio::spawn(call(&mut client));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!waiting.is_finished(), "there is no place");
+    idle.pop();
+    assert!(waiting.await.unwrap().is_ok());
+}
