@@ -157,3 +157,18 @@ async fn beyond_the_limit_a_connection_waits_until_another_ends() {
     idle.pop();
     assert!(waiting.await.unwrap().is_ok());
 }
+
+#[tokio::test]
+async fn a_client_that_keeps_its_connection_does_not_keep_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auditor.sock");
+    let running = start(&path);
+    // It connects, says nothing and never goes.
+    let _silent = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let mut client = client(&path);
+    let call = request(ReceiptRequest { index: 0 }, "01JX");
+    client.receipt(call).await.unwrap();
+    running.stop.send(()).unwrap();
+    let ended = tokio::time::timeout(SOON, running.ended).await;
+    assert!(ended.expect("it ends").unwrap().is_ok());
+}
