@@ -10,9 +10,10 @@ use pavilion_operator::{
     arguments::{Arguments, Command},
     standalone,
 };
-use pavilion_process::Exit;
+use pavilion_process::{Exit, standard_error};
 
 fn main() -> ExitCode {
+    let _finish = standard_error::FinishOnDrop;
     let outcome = match Arguments::parse().command {
         Command::Standalone(options) => standalone::run(&options),
         Command::Crds => print_definitions(),
@@ -20,8 +21,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
-            // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(io::stderr(), "pavilion-operator: {exit}");
+            standard_error::write(format!("pavilion-operator: {exit}\n").as_bytes());
             ExitCode::from(&exit)
         }
     }

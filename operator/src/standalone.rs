@@ -12,10 +12,11 @@ use std::{
 
 use jiff::Timestamp;
 use pavilion_catalogue::host as codes;
-use pavilion_process::{Check, Exit, Health, Identity, Metrics, crypto};
+use pavilion_process::{
+    Check, Exit, Health, Identity, Metrics, Signals, crypto, files, standard_error,
+};
 use tokio::{
     runtime::Runtime,
-    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     time::{MissedTickBehavior, interval},
 };
@@ -65,13 +66,15 @@ pub fn run(options: &Standalone) -> Result<(), Exit> {
 fn drive(runtime: &Runtime, options: &Standalone) -> Result<(), Exit> {
     runtime.block_on(async {
         let begin = Instant::now();
+        files::raise_limit();
+        tokio::spawn(standard_error::tell_of_drops());
         let mut signals = Signals::catch()?;
         let mut operator = Operator::prepare(options, begin).await?;
         let outcome = operator.serve(&mut signals).await;
         tracing::info!("stopping: the edge first, then each tenant");
         tokio::select! {
             () = operator.rounds.stop() => tracing::info!("everything is stopped"),
-            () = signals.next() => tracing::warn!("second signal: ending at once"),
+            _ = signals.next() => tracing::warn!("second signal: ending at once"),
         }
         outcome
     })
@@ -155,7 +158,7 @@ impl Operator {
         loop {
             self.tell();
             tokio::select! {
-                () = signals.next() => return Ok(()),
+                _ = signals.next() => return Ok(()),
                 () = self.changed.notified() => {}
                 () = watch.changed() => {
                     if let Some(set) = self.look().await {
@@ -216,29 +219,4 @@ fn port_is_free(options: &Standalone) -> Result<(), Exit> {
             entry.code, entry.hint
         ))
     })
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn catch() -> Result<Self, Exit> {
-        let catch = |kind| {
-            signal(kind)
-                .map_err(|error| Exit::Unavailable(format!("cannot catch signals: {error}")))
-        };
-        Ok(Self {
-            terminate: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

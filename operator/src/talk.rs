@@ -6,13 +6,13 @@
 
 use std::{
     fmt::{self, Write as _},
-    io::{self, IsTerminal, Write as _},
+    io::{self, IsTerminal},
     time::Instant,
 };
 
 use clap::ValueEnum;
 use jiff::Timestamp;
-use pavilion_process::LogLevel;
+use pavilion_process::{LogLevel, standard_error};
 use serde_json::{Map, Value, json};
 use tracing::{
     Event, Level, Subscriber,
@@ -240,10 +240,10 @@ fn now() -> String {
     format!("{:.6}", Timestamp::now())
 }
 
+/// Queues a line: a standard error that nobody reads must stop neither the operator nor the programs
+/// it listens to.
 fn write_line(line: &str) {
-    let mut out = io::stderr().lock();
-    // Nobody is left to tell when standard error is closed.
-    let _ = out.write_all(format!("{line}\n").as_bytes());
+    standard_error::write(format!("{line}\n").as_bytes());
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{Read, Write},
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -313,4 +313,26 @@ fn people_get_readable_lines() {
     );
     assert!(text.contains("everything is stopped"), "{text}");
     assert!(Path::new(&home.join("state/tenants/acme/tls/ca.pem")).exists());
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_stops_nothing() {
+    let home = Home::new();
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    // As much as a pipe holds (pipe(7)): the first line does not fit any more.
+    writer.write_all(&vec![b'\n'; 64 * 1024]).unwrap();
+    let mut running = Running {
+        process: home.command().stderr(writer).spawn().unwrap(),
+    };
+    home.status("tenant/acme.json", accepted);
+    kill_process(Pid::from_child(&running.process), Signal::TERM).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        if let Some(status) = running.process.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "it hangs at its end");
+        sleep(Duration::from_millis(10));
+    };
+    assert_eq!(status.code(), Some(0));
 }

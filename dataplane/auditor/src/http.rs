@@ -42,16 +42,13 @@ const NO_CACHING: HeaderValue = HeaderValue::from_static("no-store");
 /// Serves until `shutdown` completes, then finishes the requests in flight.
 pub async fn serve(listener: Listener, log: Log, shutdown: impl Future<Output = ()>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut server = Builder::new(TokioExecutor::new());
+    // HTTP/1 only, as the edge speaks it: an idle HTTP/2 connection would keep its slot for ever.
+    let mut server = Builder::new(TokioExecutor::new()).http1_only();
     server
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME_OUT)
         .max_buf_size(MAX_BUFFER);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(64);
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {

@@ -20,6 +20,9 @@ pub enum Exit {
     /// 73: a file cannot be written.
     #[error("{0}")]
     CannotWrite(String),
+    /// 75: told to stop, and the time to finish was over before the work was: what was left is dropped.
+    #[error("{0}")]
+    Unfinished(String),
     /// 78: the configuration is refused.
     #[error("{0}")]
     ConfigRefused(String),
@@ -34,6 +37,7 @@ impl Exit {
             Self::Unavailable(_) => 69,
             Self::Bug(_) => 70,
             Self::CannotWrite(_) => 73,
+            Self::Unfinished(_) => 75,
             Self::ConfigRefused(_) => 78,
         }
     }
@@ -46,6 +50,7 @@ impl Exit {
             Self::Unavailable(_) => "unavailable",
             Self::Bug(_) => "bug",
             Self::CannotWrite(_) => "cannot_write",
+            Self::Unfinished(_) => "unfinished",
             Self::ConfigRefused(_) => "config_refused",
         }
     }
@@ -75,6 +80,7 @@ mod tests {
             (Exit::Unavailable("x".into()), 69, "unavailable"),
             (Exit::Bug("x".into()), 70, "bug"),
             (Exit::CannotWrite("x".into()), 73, "cannot_write"),
+            (Exit::Unfinished("x".into()), 75, "unfinished"),
             (Exit::ConfigRefused("x".into()), 78, "config_refused"),
         ];
         for (exit, code, reason) in exits {

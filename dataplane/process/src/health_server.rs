@@ -34,26 +34,32 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A bound health endpoint.
 #[derive(Debug)]
-pub(crate) enum HealthServer {
+pub struct HealthServer(Bound);
+
+#[derive(Debug)]
+enum Bound {
     Unix(Listener),
     Tcp(TcpListener),
 }
 
 impl HealthServer {
-    /// Binds the endpoint; [`Exit::Unavailable`] names it when that fails.
-    pub(crate) async fn bind(listen: &Listen) -> Result<Self, Exit> {
+    /// Binds the endpoint. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`] naming the endpoint.
+    pub async fn bind(listen: &Listen) -> Result<Self, Exit> {
         match listen {
             // The file's mode guards it: what is served tells nothing about a subject.
-            Listen::Unix(path) => Ok(Self::Unix(Listener::bind(path, Peers::Any)?)),
+            Listen::Unix(path) => Ok(Self(Bound::Unix(Listener::bind(path, Peers::Any)?))),
             Listen::Tcp(address) => TcpListener::bind(address)
                 .await
-                .map(Self::Tcp)
+                .map(|listener| Self(Bound::Tcp(listener)))
                 .map_err(|error| Exit::Unavailable(format!("{listen}: {error}"))),
         }
     }
 
     /// Serves until dropped.
-    pub(crate) async fn serve(self, health: Health, metrics: Metrics) {
+    pub async fn serve(self, health: Health, metrics: Metrics) {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
@@ -69,9 +75,9 @@ impl HealthServer {
     }
 
     async fn accept(&self) -> Connection {
-        match self {
-            Self::Unix(listener) => Connection(Box::new(listener.accept().await)),
-            Self::Tcp(listener) => loop {
+        match &self.0 {
+            Bound::Unix(listener) => Connection(Box::new(listener.accept().await)),
+            Bound::Tcp(listener) => loop {
                 match listener.accept().await {
                     Ok((stream, _)) => return Connection(Box::new(stream)),
                     Err(error) => {
@@ -275,7 +281,7 @@ mod tests {
     async fn a_tcp_address_works_and_a_taken_one_is_named() {
         let address = "127.0.0.1:0".parse().unwrap();
         let server = HealthServer::bind(&Listen::Tcp(address)).await.unwrap();
-        let HealthServer::Tcp(listener) = &server else {
+        let Bound::Tcp(listener) = &server.0 else {
             panic!("not TCP");
         };
         let address = listener.local_addr().unwrap();

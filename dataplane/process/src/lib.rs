@@ -11,6 +11,7 @@ mod arguments;
 mod config;
 pub mod crypto;
 mod exit;
+pub mod files;
 pub mod health;
 mod health_server;
 mod log;
@@ -18,15 +19,17 @@ mod metrics;
 mod run;
 mod shutdown;
 pub mod socket;
+pub mod standard_error;
 pub mod traces;
 pub mod watch;
 
 pub use config::{Listen, LogLevel, ProcessConfig, ProgramConfig, read_config};
 pub use exit::Exit;
 pub use health::{Check, Health};
+pub use health_server::HealthServer;
 pub use metrics::Metrics;
 pub use run::{Context, Identity, run};
-pub use shutdown::Shutdown;
+pub use shutdown::{Shutdown, Signals};
 pub use watch::watch_document;
 
 /// The commit this was built from; "unknown" when built outside git.

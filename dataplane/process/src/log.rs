@@ -5,7 +5,6 @@
 //! `request_id` gets onto every line of a request), then the event's own fields with `message`.
 
 use std::fmt;
-use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -17,6 +16,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use crate::config::LogLevel;
+use crate::standard_error;
 
 /// Writes each event as one line with `W`.
 pub(crate) struct JsonLines<W> {
@@ -55,14 +55,9 @@ impl JsonLines<fn(&[u8])> {
         Self {
             program,
             tenant,
-            write: write_to_standard_error,
+            write: standard_error::write,
         }
     }
-}
-
-/// A log that cannot be written must not stop the work; there is nobody left to tell.
-fn write_to_standard_error(line: &[u8]) {
-    let _ = io::stderr().lock().write_all(line);
 }
 
 impl<S, W> Layer<S> for JsonLines<W>
@@ -174,6 +169,7 @@ impl Visit for Collect {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+    use std::io;
     use std::sync::{Arc, Mutex};
 
     use tracing_subscriber::layer::SubscriberExt;

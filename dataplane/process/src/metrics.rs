@@ -8,6 +8,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::run::Identity;
+use crate::standard_error;
 
 /// The media type of [`Metrics::render`].
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -19,7 +20,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A registry that holds `pavilion_build_info`.
+    /// A registry that holds `pavilion_build_info` and `pavilion_log_lines_dropped_total`.
     pub fn new(identity: &Identity) -> Self {
         let mut registry = Registry::with_prefix("pavilion");
         let build = Info::new(vec![
@@ -28,6 +29,7 @@ impl Metrics {
             ("commit", crate::COMMIT),
         ]);
         registry.register("build", "What is running", build);
+        standard_error::register(&mut registry);
         Self {
             registry: Arc::new(Mutex::new(registry)),
         }

@@ -13,11 +13,13 @@ use crate::arguments::{self, Arguments};
 use crate::config::{ProcessConfig, ProgramConfig, read_config};
 use crate::crypto;
 use crate::exit::Exit;
+use crate::files;
 use crate::health::Health;
 use crate::health_server::HealthServer;
 use crate::log::{self, JsonLines};
 use crate::metrics::Metrics;
 use crate::shutdown::{Shutdown, Signals};
+use crate::standard_error;
 use crate::traces::Exporter;
 
 /// How long the runtime waits at the end for work that cannot be cancelled.
@@ -56,7 +58,7 @@ pub struct Context {
 ///
 /// `main` starts with the health endpoint already answering (`/readyz` is 503 until its checks are
 /// well) and returns when its work is done; after [`Shutdown::requested`] it has `drainSeconds` to
-/// return, then it is dropped.
+/// return, then it is dropped and the program ends with [`Exit::Unfinished`].
 pub fn run<C, F, W>(identity: Identity, main: F) -> ExitCode
 where
     C: ProgramConfig,
@@ -72,6 +74,7 @@ where
         }
     };
     crypto::install();
+    let _finish = standard_error::FinishOnDrop;
     match start(&identity, &arguments, main) {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => ExitCode::from(&exit),
@@ -166,16 +169,17 @@ where
         metrics: Metrics::new(&identity),
         shutdown: Shutdown::default(),
     };
-    let signals = Signals::catch()
-        .map_err(|error| Exit::Unavailable(format!("cannot catch signals: {error}")))?;
+    let signals = Signals::catch()?;
     let server = HealthServer::bind(&process.health).await?;
     tracing::info!(version = identity.version, commit = crate::COMMIT, health = %process.health, "started");
+    files::raise_limit();
+    tokio::spawn(standard_error::tell_of_drops());
     tokio::spawn(signals.obey(context.shutdown.clone()));
     let health = tokio::spawn(server.serve(context.health.clone(), context.metrics.clone()));
     let (shutdown, status) = (context.shutdown.clone(), context.health.clone());
     let outcome = tokio::select! {
         outcome = main(config, context) => outcome,
-        () = drained(&shutdown, process.drain(), &status) => Ok(()),
+        exit = drained(&shutdown, process.drain(), &status) => Err(exit),
     };
     health.abort();
     // Waits for the abort, so that the socket's file is gone before the process is.
@@ -184,16 +188,16 @@ where
 }
 
 /// Completes when the time to finish work in flight is over.
-async fn drained(shutdown: &Shutdown, limit: Duration, health: &Health) {
+async fn drained(shutdown: &Shutdown, limit: Duration, health: &Health) -> Exit {
     shutdown.requested().await;
     health
         .register_check("accepting_work")
         .set_failed("draining");
     tokio::time::sleep(limit).await;
-    tracing::warn!(
-        seconds = limit.as_secs(),
-        "the time to finish is over; what is left is dropped"
-    );
+    Exit::Unfinished(format!(
+        "work was left {} s after the order to stop; it is dropped",
+        limit.as_secs()
+    ))
 }
 
 /// Says why before there is a log to say it in.
@@ -319,7 +323,7 @@ mod tests {
                 Ok(())
             },
         );
-        assert_eq!(outcome, Ok(()));
+        assert_eq!(outcome.unwrap_err().code(), 75, "it did not finish");
         assert!(!socket.exists(), "the socket goes with the program");
         let (path, body) = told
             .recv_timeout(Duration::from_secs(10))

@@ -5,6 +5,9 @@ use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::exit::Exit;
+use crate::standard_error;
+
 /// Tells a program that it is to stop taking work. Clones share the order.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
@@ -34,16 +37,25 @@ impl Shutdown {
 }
 
 /// SIGTERM and SIGINT, caught from the moment of creation.
-pub(crate) struct Signals {
+#[derive(Debug)]
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    pub(crate) fn catch() -> std::io::Result<Self> {
+    /// Catches them from now on. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`] when the system refuses.
+    pub fn catch() -> Result<Self, Exit> {
+        let catch = |kind| {
+            signal(kind)
+                .map_err(|error| Exit::Unavailable(format!("cannot catch signals: {error}")))
+        };
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
         })
     }
 
@@ -57,10 +69,12 @@ impl Signals {
         shutdown.request();
         let (number, name) = self.next().await;
         tracing::warn!(signal = name, "second signal: ending at once");
+        standard_error::finish();
         process::exit(128 + number);
     }
 
-    async fn next(&mut self) -> (i32, &'static str) {
+    /// The number and name of the next one.
+    pub async fn next(&mut self) -> (i32, &'static str) {
         tokio::select! {
             _ = self.terminate.recv() => (SignalKind::terminate().as_raw_value(), "SIGTERM"),
             _ = self.interrupt.recv() => (SignalKind::interrupt().as_raw_value(), "SIGINT"),

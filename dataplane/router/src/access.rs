@@ -23,7 +23,7 @@ pub(crate) struct Record {
     status: Option<u16>,
     bytes_out: u64,
     started: Instant,
-    _exchange: Exchange,
+    exchange: Exchange,
 }
 
 impl Record {
@@ -43,7 +43,7 @@ impl Record {
             status: None,
             bytes_out: 0,
             started: Instant::now(),
-            _exchange: activity.begin(),
+            exchange: activity.begin(),
         }
     }
 
@@ -55,6 +55,11 @@ impl Record {
     /// The status it is answered with.
     pub(crate) fn answered(&mut self, status: u16) {
         self.status = Some(status);
+    }
+
+    /// The whole answer has been handed over.
+    pub(crate) fn ended(&self) {
+        self.exchange.answered();
     }
 
     /// So much more of the answer's body went out.

@@ -1,5 +1,7 @@
 //! How many requests a connection has in flight, and when it has been idle for too long.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -8,18 +10,20 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub(crate) struct Activity {
     open: watch::Sender<usize>,
+    answered: Arc<AtomicUsize>,
 }
 
 /// One exchange; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    open: watch::Sender<usize>,
+    activity: Activity,
 }
 
 impl Activity {
     pub(crate) fn new() -> Self {
         Self {
             open: watch::Sender::new(0),
+            answered: Arc::default(),
         }
     }
 
@@ -27,13 +31,13 @@ impl Activity {
     pub(crate) fn begin(&self) -> Exchange {
         self.open.send_modify(|open| *open += 1);
         Exchange {
-            open: self.open.clone(),
+            activity: self.clone(),
         }
     }
 
-    /// True while a request is in flight.
-    pub(crate) fn is_busy(&self) -> bool {
-        *self.open.borrow() > 0
+    /// How many requests were answered to the end.
+    pub(crate) fn answered(&self) -> usize {
+        self.answered.load(Ordering::Acquire)
     }
 
     /// Completes once nothing has been in flight for `limit`.
@@ -53,9 +57,16 @@ impl Activity {
     }
 }
 
+impl Exchange {
+    /// The answer has been handed over to its end.
+    pub(crate) fn answered(&self) {
+        self.activity.answered.fetch_add(1, Ordering::Release);
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.open.send_modify(|open| *open -= 1);
+        self.activity.open.send_modify(|open| *open -= 1);
     }
 }
 
@@ -72,11 +83,12 @@ mod tests {
         let activity = Activity::new();
         let limit = Duration::from_millis(10);
         let exchange = activity.begin();
-        assert!(activity.is_busy());
         let while_busy = timeout(limit * 5, activity.idle_for(limit)).await;
         assert!(while_busy.is_err());
+        assert_eq!(activity.answered(), 0);
+        exchange.answered();
         drop(exchange);
-        assert!(!activity.is_busy());
+        assert_eq!(activity.answered(), 1);
         activity.idle_for(limit).await;
     }
 }

@@ -15,6 +15,10 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::access::Record;
+use crate::taking::Taking;
+
+/// Bytes per second in which the client must take the parts of an answer.
+const MIN_TAKING_RATE: u32 = 1_024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -28,7 +32,7 @@ pub(crate) enum Outcome {
     Whole = 1,
     /// Over the route's limit.
     TooLarge = 2,
-    /// No part of it came in time.
+    /// It came too slowly, or no part of it in time.
     TooSlow = 3,
     /// The client broke it off.
     Broken = 4,
@@ -90,19 +94,14 @@ impl fmt::Display for BrokenOff {
 impl std::error::Error for BrokenOff {}
 
 impl RequestBody {
-    pub(crate) fn new(
-        inner: Incoming,
-        limit: u64,
-        progress: Duration,
-        passage: Arc<Passage>,
-    ) -> Self {
+    pub(crate) fn new(inner: Incoming, limit: u64, pace: Pace, passage: Arc<Passage>) -> Self {
         if inner.is_end_stream() {
             passage.end(Outcome::Whole);
         }
         Self {
             inner,
             left: limit,
-            progress: Progress::new(progress),
+            progress: Progress::paced(pace),
             passage,
         }
     }
@@ -143,7 +142,11 @@ impl Body for RequestBody {
                     Poll::Pending => Poll::Pending,
                 };
             };
-            body.progress.made();
+            let bytes = match &next {
+                Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+                _ => 0,
+            };
+            body.progress.made(bytes);
             match next {
                 None => {
                     body.passage.end(Outcome::Whole);
@@ -182,19 +185,38 @@ impl Drop for RequestBody {
 pub(crate) struct ResponseBody {
     inner: Either<Incoming, Full<Bytes>>,
     progress: Progress,
+    takes: Option<Takes>,
     record: Record,
+    /// The end has been seen.
+    ended: bool,
+}
+
+/// That the client must take the parts of an answer, and in what time.
+pub(crate) struct Takes {
+    pub(crate) taking: Arc<Taking>,
+    pub(crate) limit: Duration,
+}
+
+impl Takes {
+    fn hand_over(&self, bytes: usize) {
+        let limit = self.limit + at_rate(bytes, MIN_TAKING_RATE);
+        self.taking.hand_over(Instant::now() + limit);
+    }
 }
 
 impl ResponseBody {
     pub(crate) fn new(
         inner: Either<Incoming, Full<Bytes>>,
         progress: Duration,
+        takes: Option<Takes>,
         record: Record,
     ) -> Self {
         Self {
             inner,
             progress: Progress::new(progress),
+            takes,
             record,
+            ended: false,
         }
     }
 }
@@ -208,17 +230,24 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let body = self.get_mut();
+        if let Some(takes) = &body.takes {
+            takes.taking.taken();
+        }
         let Poll::Ready(next) = Pin::new(&mut body.inner).poll_frame(context) else {
             return match body.progress.poll_stalled(context) {
                 Poll::Ready(()) => Poll::Ready(Some(Err("the upstream stopped sending".into()))),
                 Poll::Pending => Poll::Pending,
             };
         };
-        body.progress.made();
+        body.progress.made(0);
+        body.ended = next.is_none();
         if let Some(Ok(frame)) = &next
             && let Some(data) = frame.data_ref()
         {
             body.record.sent(data.len() as u64);
+            if let Some(takes) = &body.takes {
+                takes.hand_over(data.len());
+            }
         }
         Poll::Ready(next)
     }
@@ -232,25 +261,84 @@ impl Body for ResponseBody {
     }
 }
 
-/// Notices when nothing has come for a while.
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if self.ended || self.inner.is_end_stream() {
+            self.record.ended();
+        }
+    }
+}
+
+/// How fast a request body must come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// The longest pause between two parts.
+    pub(crate) pause: Duration,
+    /// All waiting together, on top of what the bytes are worth.
+    pub(crate) grace: Duration,
+    /// Bytes per second that buy more time.
+    pub(crate) rate: u32,
+}
+
+/// The time that so many bytes take at `rate` bytes per second.
+fn at_rate(bytes: usize, rate: u32) -> Duration {
+    let micros = (bytes as u64).saturating_mul(1_000_000) / u64::from(rate.max(1));
+    Duration::from_micros(micros)
+}
+
+/// Notices when nothing has come for a while, or too little for too long. Only waiting counts: a
+/// body is not slow because its taker is.
 struct Progress {
-    limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    pause: Duration,
+    /// How much longer it may be waited for altogether.
+    spare: Duration,
+    rate: u32,
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Progress {
-    fn new(limit: Duration) -> Self {
-        Self { limit, timer: None }
+    fn new(pause: Duration) -> Self {
+        Self::paced(Pace {
+            pause,
+            grace: Duration::MAX,
+            rate: 1,
+        })
     }
 
-    fn made(&mut self) {
-        self.timer = None;
+    fn paced(pace: Pace) -> Self {
+        Self {
+            pause: pace.pause,
+            spare: pace.grace,
+            rate: pace.rate,
+            waiting: None,
+        }
+    }
+
+    fn made(&mut self, bytes: usize) {
+        let waited = self
+            .waiting
+            .take()
+            .map_or(Duration::ZERO, |waiting| waiting.since.elapsed());
+        self.spare = self
+            .spare
+            .saturating_sub(waited)
+            .saturating_add(at_rate(bytes, self.rate));
     }
 
     fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let limit = self.limit;
-        self.timer
-            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)))
+        let limit = self.pause.min(self.spare);
+        self.waiting
+            .get_or_insert_with(|| {
+                let since = Instant::now();
+                let timer = Box::pin(sleep_until(since + limit));
+                Waiting { since, timer }
+            })
+            .timer
             .as_mut()
             .poll(context)
     }

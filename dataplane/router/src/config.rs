@@ -64,7 +64,8 @@ pub enum TlsMinVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections at once, on all addresses together; 10,000.
+    /// Connections at once, on all addresses together; 10,000, or as many as the limit of open files
+    /// leaves room for.
     pub max_connections: usize,
     /// Header fields in one request; 64.
     pub max_header_count: usize,
@@ -78,6 +79,8 @@ pub struct Limits {
     pub max_error_resets: usize,
     /// Idle connections kept to one upstream; 32.
     pub max_idle_upstream: usize,
+    /// Bytes per second in which a request body must come on average; 1,024. See `bodyGraceMs`.
+    pub min_body_rate: u32,
 }
 
 impl Default for Limits {
@@ -90,6 +93,7 @@ impl Default for Limits {
             max_pending_resets: 20,
             max_error_resets: 100,
             max_idle_upstream: 32,
+            min_body_rate: 1_024,
         }
     }
 }
@@ -104,9 +108,14 @@ pub struct TimeOuts {
     pub header_ms: u64,
     /// Between two parts of a request body; 10,000.
     pub body_progress_ms: u64,
+    /// Waiting for a request body altogether, on top of what its size is worth at `minBodyRate`; 30,000.
+    pub body_grace_ms: u64,
     /// A connection without a request; 60,000.
     pub idle_ms: u64,
-    /// The client taking some of what is written to it; 20,000.
+    /// On HTTP/2: silence after which the client is asked whether it is still there. It has `headerMs`
+    /// to answer, and cannot answer in the middle of a head; 10,000.
+    pub ping_ms: u64,
+    /// The client taking some of what is written to it, on HTTP/2 also on each stream; 20,000.
     pub write_ms: u64,
     /// Connecting to an upstream socket; 1,000.
     pub connect_ms: u64,
@@ -120,7 +129,9 @@ impl Default for TimeOuts {
             handshake_ms: 10_000,
             header_ms: 10_000,
             body_progress_ms: 10_000,
+            body_grace_ms: 30_000,
             idle_ms: 60_000,
+            ping_ms: 10_000,
             write_ms: 20_000,
             connect_ms: 1_000,
             response_ms: 30_000,
@@ -139,6 +150,14 @@ impl TimeOuts {
 
     pub(crate) fn body_progress(&self) -> Duration {
         Duration::from_millis(self.body_progress_ms)
+    }
+
+    pub(crate) fn body_grace(&self) -> Duration {
+        Duration::from_millis(self.body_grace_ms)
+    }
+
+    pub(crate) fn ping(&self) -> Duration {
+        Duration::from_millis(self.ping_ms)
     }
 
     pub(crate) fn idle(&self) -> Duration {

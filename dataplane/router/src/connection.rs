@@ -11,7 +11,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use pavilion_process::Shutdown;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::access::Record;
 use crate::activity::Activity;
@@ -28,26 +29,31 @@ use crate::metrics::Handshake;
 use crate::problem::Refused;
 use crate::proxy::{Edge, Peer};
 use crate::table::Host;
+use crate::taking::Streams;
 use crate::tls;
 use crate::write_time_out::WriteTimeOut;
 
 /// How long a connection that is being closed may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The most that is still read, and thrown away, from a connection that is being closed.
-const MAX_DISCARDED: u64 = 256 * 1024;
+/// The most that is still read, and thrown away, from a connection that is being closed: a client
+/// that sends a body nobody wants must be let finish, or it never reads why.
+const MAX_DISCARDED: u64 = 16 * 1024 * 1024;
+
+/// How long that may take.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// The longest pause in it.
+const LINGER_PAUSE: Duration = Duration::from_secs(1);
+
+/// How much is thrown away at a time.
+const DISCARD_BYTES: usize = 16 * 1024;
 
 /// What a stream window of HTTP/2 lets a client send ahead, in bytes.
 const STREAM_WINDOW: u32 = 128 * 1024;
 
 /// The same for a whole connection.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// How often an HTTP/2 connection is asked whether the other end is still there.
-const PING_EVERY: Duration = Duration::from_secs(20);
-
-/// How long it may take to answer that.
-const PING_TIME_OUT: Duration = Duration::from_secs(10);
 
 /// Serves a connection until it ends or, after the order to stop, until its requests have.
 pub(crate) async fn serve(
@@ -77,6 +83,7 @@ pub(crate) async fn serve(
         address,
         certificate,
         activity: Activity::new(),
+        outdated: CancellationToken::new(),
     });
     if speaks_h2 {
         serve_http2(peer, stream, shutdown).await;
@@ -142,7 +149,7 @@ async fn serve_http1(peer: Arc<Peer>, stream: TlsStream<TcpStream>, shutdown: Sh
         .max_headers(config.limits.max_header_count)
         .serve_connection(TokioIo::new(guard), service(&peer));
     {
-        let mut stop = pin!(shutdown.requested());
+        let mut stop = pin!(time_to_stop(&peer, &shutdown));
         let mut idle = pin!(peer.activity.idle_for(config.time_outs.idle()));
         let mut stopping = false;
         loop {
@@ -157,12 +164,27 @@ async fn serve_http1(peer: Arc<Peer>, stream: TlsStream<TcpStream>, shutdown: Sh
         }
     }
     let guard = connection.into_parts().io.into_inner();
+    // While an answer is due, a refusal of what came behind its request would be read as that answer.
+    let answer_due = guard.is_backed_up() || guard.passed() > peer.activity.answered();
     let last_words = refusal
         .get()
-        .filter(|_| !peer.activity.is_busy())
+        .filter(|_| !answer_due)
         .map(|refusal| last_words(&peer, *refusal));
-    // Who does not listen to the end does not hear it.
-    let _ = timeout(FAREWELL, say_goodbye(guard.into_inner(), last_words)).await;
+    let mut stream = guard.into_inner();
+    let said = timeout(FAREWELL, say_goodbye(&mut stream, last_words)).await;
+    if let Ok(Ok(())) = said {
+        let (stream, _) = stream.into_inner().into_inner();
+        // Who does not listen to the end does not hear it.
+        let _ = timeout(LINGER, discard(stream)).await;
+    }
+}
+
+/// Completes when the connection is to take no further requests.
+async fn time_to_stop(peer: &Peer, shutdown: &Shutdown) {
+    tokio::select! {
+        () = shutdown.requested() => {}
+        () = peer.outdated.cancelled() => {}
+    }
 }
 
 /// The answer to a head that never became a request.
@@ -173,25 +195,29 @@ fn last_words(peer: &Peer, refusal: Refusal) -> Vec<u8> {
     Refused::from(refusal).message(id)
 }
 
-/// Closes in order: what was said last, the end of TLS, the end of TCP. What the client is still
-/// sending is read and thrown away, or the system would tell it of a reset before it has read the answer.
+/// Closes in order: what was said last, the end of TLS, the end of TCP.
 async fn say_goodbye(
-    mut stream: WriteTimeOut<TlsStream<TcpStream>>,
+    stream: &mut WriteTimeOut<TlsStream<TcpStream>>,
     last_words: Option<Vec<u8>>,
 ) -> std::io::Result<()> {
     if let Some(words) = last_words {
         stream.write_all(&words).await?;
     }
-    stream.shutdown().await?;
-    let (stream, _) = stream.into_inner().into_inner();
-    tokio::io::copy(&mut stream.take(MAX_DISCARDED), &mut tokio::io::sink()).await?;
-    Ok(())
+    stream.shutdown().await
+}
+
+/// Reads what the client is still sending and throws it away, or the system would tell it of a reset
+/// before it has read the answer.
+async fn discard(stream: TcpStream) {
+    let mut rest = stream.take(MAX_DISCARDED);
+    let mut waste = vec![0; DISCARD_BYTES];
+    while let Ok(Ok(1..)) = timeout(LINGER_PAUSE, rest.read(&mut waste)).await {}
 }
 
 async fn serve_http2(peer: Arc<Peer>, stream: TlsStream<TcpStream>, shutdown: Shutdown) {
     let config = &peer.edge.config;
     let stream = WriteTimeOut::new(stream, config.time_outs.write());
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let connection = http2::Builder::new(Streams)
         .timer(TokioTimer::new())
         .max_concurrent_streams(config.limits.max_concurrent_streams)
         .max_header_list_size(config.limits.max_header_bytes)
@@ -199,11 +225,12 @@ async fn serve_http2(peer: Arc<Peer>, stream: TlsStream<TcpStream>, shutdown: Sh
         .max_local_error_reset_streams(config.limits.max_error_resets)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_TIME_OUT)
+        // Between the frames of a head no PING can be answered, so this bounds a head too.
+        .keep_alive_interval(config.time_outs.ping())
+        .keep_alive_timeout(config.time_outs.header())
         .serve_connection(TokioIo::new(stream), service(&peer));
     let mut connection = pin!(connection);
-    let mut stop = pin!(shutdown.requested());
+    let mut stop = pin!(time_to_stop(&peer, &shutdown));
     let mut idle = pin!(peer.activity.idle_for(config.time_outs.idle()));
     let mut stopping = false;
     loop {

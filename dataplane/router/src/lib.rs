@@ -21,6 +21,7 @@ mod proxy;
 mod reload;
 mod server;
 mod table;
+mod taking;
 mod tls;
 mod upstream;
 mod write_time_out;

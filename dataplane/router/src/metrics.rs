@@ -1,6 +1,8 @@
 //! The router's metrics. Labels are bounded: tenants of the route table, and fixed words.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -21,6 +23,8 @@ const BUCKETS: [f64; 16] = [
 pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<TenantLabels, Histogram>,
+    /// The tenants that have series.
+    tenants: Arc<Mutex<BTreeSet<String>>>,
     handshakes: Family<HandshakeLabels, Counter>,
     bodies_refused: Family<BodyLabels, Counter>,
     pub(crate) connections: Gauge,
@@ -115,6 +119,7 @@ impl Metrics {
         let metrics = Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            tenants: Arc::default(),
             handshakes: Family::default(),
             bodies_refused: Family::default(),
             connections: Gauge::default(),
@@ -183,6 +188,7 @@ impl Metrics {
     /// The counters of one tenant; its series exist from now on.
     pub(crate) fn tenant(&self, tenant: &str) -> TenantMetrics {
         let tenant = tenant.to_owned();
+        self.tenants().insert(tenant.clone());
         let requests = CODE_CLASSES.map(|code_class| {
             self.requests.get_or_create_owned(&RequestLabels {
                 tenant: tenant.clone(),
@@ -194,6 +200,27 @@ impl Metrics {
             requests,
             durations,
         }
+    }
+}
+
+impl Metrics {
+    /// Takes away the series of all tenants but these. Requests still in flight count unseen.
+    pub(crate) fn keep_tenants<'a>(&self, kept: impl Iterator<Item = &'a str>) {
+        let kept: BTreeSet<String> = kept.map(str::to_owned).collect();
+        let mut tenants = self.tenants();
+        for tenant in tenants.difference(&kept) {
+            for code_class in CODE_CLASSES {
+                let tenant = tenant.clone();
+                self.requests.remove(&RequestLabels { tenant, code_class });
+            }
+            let tenant = tenant.clone();
+            self.durations.remove(&TenantLabels { tenant });
+        }
+        tenants.retain(|tenant| kept.contains(tenant));
+    }
+
+    fn tenants(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use pavilion_catalogue::{Entry, MEDIA_TYPE, Problem, edge};
+use pavilion_catalogue::{Entry, MEDIA_TYPE, Problem, edge, request};
 
 use crate::http1::Refusal;
 
@@ -42,9 +42,15 @@ impl Refused {
         }
     }
 
-    /// True when nothing else on the same HTTP/1 connection can be trusted either.
+    /// True when the same HTTP/1 connection is of no more use: nothing else on it can be trusted
+    /// either, or the rest of a body that nobody wants would have to be read first.
     pub(crate) fn ends_connection(&self) -> bool {
-        *self.entry == edge::REQUEST_MALFORMED
+        [
+            edge::REQUEST_MALFORMED,
+            request::BODY_TOO_LARGE,
+            request::BODY_TOO_SLOW,
+        ]
+        .contains(self.entry)
     }
 
     fn problem(&self) -> Problem {

@@ -11,17 +11,19 @@ use http_body_util::Either;
 use hyper::body::Incoming;
 use pavilion_catalogue::{edge, request as entries};
 use pavilion_process::traces;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::access::Record;
 use crate::activity::Activity;
 use crate::authority::{authority, host_name};
-use crate::body::{Outcome, RequestBody, ResponseBody};
+use crate::body::{Outcome, Pace, RequestBody, ResponseBody, Takes};
 use crate::config::Config;
 use crate::headers::{ClientCertificate, prepare_request, prepare_response};
 use crate::metrics::{BodyRefusal, Metrics};
 use crate::problem::Refused;
 use crate::table::{Host, Live};
+use crate::taking::Taking;
 use crate::upstream::Upstream;
 
 /// What all connections share.
@@ -30,6 +32,8 @@ pub(crate) struct Edge {
     pub(crate) config: Config,
     pub(crate) live: Live,
     pub(crate) metrics: Metrics,
+    /// Given shortly before the time to finish work in flight is over.
+    pub(crate) give_up: CancellationToken,
 }
 
 /// One connection, after its handshake.
@@ -43,6 +47,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) certificate: ClientCertificate,
     pub(crate) activity: Activity,
+    /// Given when the connection no longer fits its host: it ends after the answers in flight.
+    pub(crate) outdated: CancellationToken,
 }
 
 /// A request that may go on, and where to.
@@ -64,7 +70,8 @@ impl Peer {
         let span = record.span.clone();
         let is_http1 = request.version() < Version::HTTP_2;
         let outcome = self.exchange(request, &mut record).instrument(span).await;
-        let closes = is_http1 && outcome.as_ref().is_err_and(Refused::ends_connection);
+        let ends = outcome.as_ref().is_err_and(Refused::ends_connection);
+        let closes = is_http1 && (ends || self.outdated.is_cancelled());
         let mut response = match outcome {
             Ok(response) => response.map(Either::Left),
             Err(refused) => refused.response().map(Either::Right),
@@ -75,8 +82,12 @@ impl Peer {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
-        let progress = self.edge.config.time_outs.response();
-        Ok(response.map(|body| ResponseBody::new(body, progress, record)))
+        let time_outs = self.edge.config.time_outs;
+        let takes = Taking::of_this_stream().map(|taking| Takes {
+            taking,
+            limit: time_outs.write(),
+        });
+        Ok(response.map(|body| ResponseBody::new(body, time_outs.response(), takes, record)))
     }
 
     async fn exchange(
@@ -99,6 +110,7 @@ impl Peer {
                 tracing::warn!("the upstream did not answer in time");
                 return Err(Refused::from(&edge::TENANT_TIMEOUT));
             }
+            () = self.edge.give_up.cancelled() => return Err(Refused::from(&edge::DRAINING)),
         };
         match answer {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
@@ -138,19 +150,25 @@ impl Peer {
     }
 
     /// The host by the table in force now. The connection must have been made for it: same name,
-    /// same tenant, and asked for a certificate if the host asks for one.
+    /// same tenant. One that was not asked for a certificate, and now would be, serves as one whose
+    /// client has none; it ends after this answer, so that the client can show one on the next.
     fn host(&self, authority: &Authority) -> Result<Arc<Host>, Refused> {
         let name = host_name(authority);
         if name != self.name {
             return Err(Refused::from(&edge::HOST_MISMATCH));
         }
         let table = self.edge.live.load();
-        let host = table
-            .host(&name)
-            .ok_or(Refused::from(&edge::HOST_UNKNOWN))?;
+        let Some(host) = table.host(&name) else {
+            self.outdated.cancel();
+            return Err(Refused::from(&edge::HOST_UNKNOWN));
+        };
+        let other_tenant = host.tenant() != self.host.tenant();
         let asks_more =
             host.route.request_client_certificate && !self.host.route.request_client_certificate;
-        if host.tenant() != self.host.tenant() || asks_more {
+        if other_tenant || asks_more {
+            self.outdated.cancel();
+        }
+        if other_tenant {
             return Err(Refused::because(
                 &edge::HOST_MISMATCH,
                 "The host has changed since this connection was opened.",
@@ -184,8 +202,13 @@ impl Peer {
                 parts.headers.insert(name, value);
             }
         });
-        let progress = self.edge.config.time_outs.body_progress();
-        let body = RequestBody::new(body, limit, progress, Arc::clone(&record.passage));
+        let config = &self.edge.config;
+        let pace = Pace {
+            pause: config.time_outs.body_progress(),
+            grace: config.time_outs.body_grace(),
+            rate: config.limits.min_body_rate,
+        };
+        let body = RequestBody::new(body, limit, pace, Arc::clone(&record.passage));
         Request::from_parts(parts, body)
     }
 

@@ -28,7 +28,7 @@ pub(crate) async fn follow(edge: Arc<Edge>, health: Health, check: Check) {
                 Some(Err(error)) => reload.refuse(None, &error.to_string()),
                 None => return,
             },
-            () = tokio::time::sleep(LOOK) => reload.renew_certificates(),
+            () = tokio::time::sleep(LOOK) => reload.look_again(),
         }
     }
 }
@@ -39,8 +39,16 @@ struct Reload {
     check: Check,
     /// The table in force.
     served: Option<Named<RouteTable>>,
-    /// The table that should be in force, and its certificate files when they were last read.
-    wanted: Option<(Named<RouteTable>, Vec<Stamp>)>,
+    /// The table that should be in force.
+    wanted: Option<Wanted>,
+}
+
+struct Wanted {
+    routes: Named<RouteTable>,
+    /// Its certificate files when they were last read.
+    files: Vec<Stamp>,
+    /// Why it could not be loaded the last time; `None` when it is in force.
+    obstacle: Option<String>,
 }
 
 impl Reload {
@@ -71,21 +79,21 @@ impl Reload {
         self.load(routes);
     }
 
-    /// Loads the table again if a certificate file of it has changed: it was renewed, or it was
-    /// missing or did not fit when the table came.
-    fn renew_certificates(&mut self) {
-        let Some((routes, before)) = &self.wanted else {
+    /// Loads the table again if a certificate file of it was renewed, or if it is not in force: what
+    /// stood in its way may be gone.
+    fn look_again(&mut self) {
+        let Some(wanted) = &self.wanted else {
             return;
         };
-        if stamps(routes.document()) != *before {
-            let routes = routes.clone();
+        if wanted.obstacle.is_some() || stamps(wanted.routes.document()) != wanted.files {
+            let routes = wanted.routes.clone();
             self.load(routes);
         }
     }
 
     fn load(&mut self, routes: Named<RouteTable>) {
         // Taken first: a file that changes while it is being read is looked at again.
-        self.wanted = Some((routes.clone(), stamps(routes.document())));
+        let files = stamps(routes.document());
         let before = self.edge.live.load_full();
         let table = Table::load(
             routes.document(),
@@ -93,10 +101,25 @@ impl Reload {
             &self.edge.config,
             &self.edge.metrics,
         );
+        let digest = routes.digest();
+        let known = self.wanted.take().and_then(|wanted| {
+            let same = wanted.routes.digest() == digest;
+            wanted.obstacle.filter(|_| same)
+        });
+        let obstacle = table.as_ref().err().cloned();
+        self.wanted = Some(Wanted {
+            routes: routes.clone(),
+            files,
+            obstacle,
+        });
         match table {
             Ok(table) => self.serve(table, routes),
-            Err(why) => self.refuse(Some(routes.digest()), &why),
+            // Said once, however often it is tried again.
+            Err(why) if known.as_ref() == Some(&why) => {}
+            Err(why) => self.refuse(Some(digest), &why),
         }
+        let live = self.edge.live.load();
+        self.edge.metrics.keep_tenants(live.tenants());
     }
 
     fn serve(&mut self, table: Table, routes: Named<RouteTable>) {
@@ -150,6 +173,7 @@ mod tests {
             config,
             live: crate::table::Live::default(),
             metrics: Metrics::register(&mut Registry::default()),
+            give_up: tokio_util::sync::CancellationToken::new(),
         });
         Reload::new(edge, health, check)
     }
@@ -192,10 +216,10 @@ mod tests {
         let tls =
             |reload: &Reload| Arc::clone(&reload.edge.live.load().host("a.example").unwrap().tls);
         let first = tls(&reload);
-        reload.renew_certificates();
+        reload.look_again();
         assert!(Arc::ptr_eq(&first, &tls(&reload)), "nothing has changed");
         certify(folder.path());
-        reload.renew_certificates();
+        reload.look_again();
         assert!(!Arc::ptr_eq(&first, &tls(&reload)));
     }
 
@@ -208,9 +232,32 @@ mod tests {
         assert!(!status.ready);
         assert!(status.refused.unwrap().reason.contains("chain.pem"));
         certify(folder.path());
-        reload.renew_certificates();
+        reload.look_again();
         let status = reload.health.status();
         assert!(status.ready);
         assert_eq!((status.served.unwrap().version, status.refused), (1, None));
+    }
+
+    #[test]
+    fn an_obstacle_that_leaves_no_trace_on_the_files_is_tried_again_and_said_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reload = reload();
+        certify(folder.path());
+        reload.replace(&table(folder.path()));
+        // As if the system had refused to open a file the last time.
+        let served = reload.served.clone().unwrap();
+        reload.wanted.as_mut().unwrap().obstacle = Some("too many open files".to_owned());
+        reload.refuse(Some(served.digest()), "too many open files");
+        reload.look_again();
+        assert_eq!(reload.health.status().refused, None);
+        std::fs::remove_file(folder.path().join("key.pem")).unwrap();
+        let refusals = reload.edge.metrics.routes_refused.get();
+        for _ in 0..3 {
+            reload.look_again();
+        }
+        assert_eq!(reload.edge.metrics.routes_refused.get(), refusals + 1);
+        certify(folder.path());
+        reload.look_again();
+        assert_eq!(reload.health.status().refused, None);
     }
 }

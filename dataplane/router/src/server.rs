@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use pavilion_process::{Check, Context, Exit};
+use pavilion_process::{Check, Context, Exit, files};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
@@ -18,6 +19,15 @@ use crate::reload;
 
 /// How long to wait after the system refused an accept (no file handles left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long before the end of the drain the answers still due are given up.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Files that stay free for everything but connections: listeners, certificates, the log.
+const RESERVED_FILES: u64 = 128;
+
+/// Files that a connection needs: its own socket and one to the tenant.
+const FILES_PER_CONNECTION: u64 = 2;
 
 /// A router whose addresses are bound.
 #[derive(Debug)]
@@ -52,12 +62,13 @@ impl Router {
         for address in &config.listen {
             listeners.push(bind(*address).await?);
         }
-        let slots = Arc::new(Semaphore::new(config.limits.max_connections));
+        let slots = Arc::new(Semaphore::new(affordable(config.limits.max_connections)));
         let metrics = context.metrics.register(Metrics::register);
         let edge = Arc::new(Edge {
             config,
             live: crate::table::Live::default(),
             metrics,
+            give_up: CancellationToken::new(),
         });
         let check = context.health.register_check("routes");
         Ok(Self {
@@ -90,8 +101,19 @@ impl Router {
         }
         drop(listeners);
         self.connections.close();
-        self.connections.wait().await;
+        tokio::select! {
+            () = self.connections.wait() => {}
+            () = self.give_up_in_time() => self.connections.wait().await,
+        }
         reload.abort();
+    }
+
+    /// What is still waiting for its tenant when the time to finish is nearly over gets an answer
+    /// rather than a broken connection.
+    async fn give_up_in_time(&self) {
+        let drain = self.edge.config.process.drain();
+        tokio::time::sleep(drain.saturating_sub(LAST_ANSWERS.min(drain / 4))).await;
+        self.edge.give_up.cancel();
     }
 
     /// Takes connections from one address. Never ends.
@@ -138,6 +160,30 @@ impl Drop for Open<'_> {
     }
 }
 
+/// As many connections as are wanted, or as the limit of open files leaves room for.
+fn affordable(wanted: usize) -> usize {
+    let Some(files) = files::limit() else {
+        return wanted;
+    };
+    let affordable = affordable_with(files, wanted);
+    if affordable < wanted {
+        tracing::warn!(
+            wanted,
+            affordable,
+            open_files = files,
+            "the limit of open files allows fewer connections than limits.maxConnections; raise it (ulimit -n, LimitNOFILE=)"
+        );
+    }
+    affordable
+}
+
+fn affordable_with(files: u64, wanted: usize) -> usize {
+    let room = files.saturating_sub(RESERVED_FILES) / FILES_PER_CONNECTION;
+    usize::try_from(room)
+        .unwrap_or(usize::MAX)
+        .clamp(1, wanted.max(1))
+}
+
 async fn bind(address: SocketAddr) -> Result<TcpListener, Exit> {
     TcpListener::bind(address).await.map_err(|error| {
         let why = if error.kind() == std::io::ErrorKind::AddrInUse {
@@ -147,4 +193,16 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Exit> {
         };
         Exit::Unavailable(format!("cannot listen on {address}: {why}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_cut_to_what_the_limit_of_open_files_allows() {
+        assert_eq!(affordable_with(1_048_576, 10_000), 10_000);
+        assert_eq!(affordable_with(1_024, 10_000), 448);
+        assert_eq!(affordable_with(64, 10_000), 1);
+    }
 }

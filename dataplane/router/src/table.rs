@@ -55,6 +55,11 @@ impl Table {
         self.hosts.get(name)
     }
 
+    /// The tenants it has hosts of, some more than once.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.hosts.values().map(|host| host.tenant().as_str())
+    }
+
     /// Loads everything `routes` names. What has not changed since `before` is taken over from it:
     /// TLS sessions stay resumable and connections to upstreams open.
     pub(crate) fn load(

@@ -4,6 +4,8 @@
 //! code generated from them, the socket server and client, and the two pieces of metadata that
 //! every call carries: the request id on the way in, the stable error code on the way back.
 
+mod calls;
+mod held;
 mod metadata;
 pub mod socket;
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use pavilion_process::socket::Listener;
 use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::transport::{Channel, Endpoint, Error, Server, Uri};
@@ -19,11 +20,26 @@ use tower::Service;
 
 pub use pavilion_process::socket::{ListenError, Peers};
 
+use crate::calls::{Calls, Counted};
+use crate::held::connections;
+
 /// How long a connect to a socket on this host may take.
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 
 /// Calls one client may have in flight on one connection.
 const MAX_STREAMS: u32 = 1_024;
+
+/// Connections served at once on one socket; a client needs one, further ones wait.
+pub const MAX_CONNECTIONS: usize = 64;
+
+/// How often a connection is asked whether its other end still does anything.
+const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// How long it may take to answer before it loses its place.
+const PING_TIME_OUT: Duration = Duration::from_secs(10);
+
+/// How long after the last answer a server that is to stop waits for clients to go by themselves.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// The largest set of headers accepted, in bytes.
 const MAX_HEADER_LIST: u32 = 16 * 1_024;
@@ -33,7 +49,8 @@ pub fn bind(path: impl AsRef<Path>, peers: Peers) -> Result<Listener, ListenErro
     Listener::bind(path, peers)
 }
 
-/// Serves one gRPC service until `shutdown` completes, then finishes the calls in flight.
+/// Serves one gRPC service until `shutdown` completes, then finishes the calls in flight. A client that
+/// keeps its connection without a call is not waited for.
 ///
 /// The socket's file is removed as soon as no new connections are taken. Set the service's own
 /// message size limit (`max_decoding_message_size`) before handing it in.
@@ -53,11 +70,26 @@ where
         + 'static,
     S::Future: Send,
 {
-    Server::builder()
+    let (calls, stop) = (Calls::default(), CancellationToken::new());
+    let server = Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
         .http2_max_header_list_size(MAX_HEADER_LIST)
-        .serve_with_incoming_shutdown(service, listener.into_stream(), shutdown)
-        .await
+        .http2_keepalive_interval(Some(PING_EVERY))
+        .http2_keepalive_timeout(Some(PING_TIME_OUT))
+        .serve_with_incoming_shutdown(
+            Counted::new(service, calls.clone()),
+            connections(listener, MAX_CONNECTIONS),
+            stop.clone().cancelled_owned(),
+        );
+    let all_answered = async {
+        shutdown.await;
+        stop.cancel();
+        calls.none_for(FAREWELL).await;
+    };
+    tokio::select! {
+        ended = server => ended,
+        () = all_answered => Ok(()),
+    }
 }
 
 /// A channel to the socket at `path` that connects when first used, and again after a loss.

@@ -131,3 +131,44 @@ async fn a_process_of_a_foreign_user_gets_no_answer() {
     assert_eq!(code_of(&failure), None, "{failure}");
     assert!(refused.load(std::sync::atomic::Ordering::Relaxed) >= 1);
 }
+
+#[tokio::test]
+async fn beyond_the_limit_a_connection_waits_until_another_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auditor.sock");
+    let _running = start(&path);
+    // Connections that say nothing hold their places.
+    let mut idle = Vec::new();
+    for _ in 0..socket::MAX_CONNECTIONS {
+        idle.push(tokio::net::UnixStream::connect(&path).await.unwrap());
+    }
+    let mut client = client(&path);
+    let call = |client: &mut AuditorClient<_>| {
+        let mut client = client.clone();
+        async move {
+            client
+                .receipt(request(ReceiptRequest { index: 0 }, "01JX"))
+                .await
+        }
+    };
+    let waiting = tokio::spawn(call(&mut client));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!waiting.is_finished(), "there is no place");
+    idle.pop();
+    assert!(waiting.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_its_connection_does_not_keep_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auditor.sock");
+    let running = start(&path);
+    // It connects, says nothing and never goes.
+    let _silent = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let mut client = client(&path);
+    let call = request(ReceiptRequest { index: 0 }, "01JX");
+    client.receipt(call).await.unwrap();
+    running.stop.send(()).unwrap();
+    let ended = tokio::time::timeout(SOON, running.ended).await;
+    assert!(ended.expect("it ends").unwrap().is_ok());
+}

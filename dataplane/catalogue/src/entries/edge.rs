@@ -31,6 +31,6 @@ entries! { Edge;
         "Try again later.";
     DRAINING = "edge_draining", 503, RETRY,
         "The edge is stopping",
-        "It takes no new requests.",
+        "It cannot wait for the answer any longer.",
         "Try again; another edge or the restarted one will answer.";
 }

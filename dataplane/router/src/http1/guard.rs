@@ -33,6 +33,10 @@ pub struct Guard<IO> {
     /// Runs while a head is incomplete; set from the start for a connection's first head.
     timer: Option<Pin<Box<Sleep>>>,
     refusal: Arc<OnceLock<Refusal>>,
+    /// How many heads were let through.
+    passed: usize,
+    /// Something that was to be written is still waiting for the client.
+    backed_up: bool,
 }
 
 enum State {
@@ -61,7 +65,19 @@ impl<IO> Guard<IO> {
             header_time_out,
             timer: Some(Box::pin(sleep_until(deadline))),
             refusal,
+            passed: 0,
+            backed_up: false,
         }
+    }
+
+    /// How many heads of requests were let through.
+    pub fn passed(&self) -> usize {
+        self.passed
+    }
+
+    /// True while something that was to be written is still waiting for the client.
+    pub fn is_backed_up(&self) -> bool {
+        self.backed_up
     }
 
     /// The connection itself, to say something in place of the server behind the guard.
@@ -122,6 +138,7 @@ impl<IO> Guard<IO> {
         self.released = end;
         self.searched = 0;
         self.timer = None;
+        self.passed += 1;
         Ok(())
     }
 
@@ -190,11 +207,15 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.backed_up |= written.is_pending();
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        let flushed = Pin::new(&mut self.io).poll_flush(context);
+        self.backed_up = flushed.is_pending();
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -206,7 +227,9 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, bytes)
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, bytes);
+        self.backed_up |= written.is_pending();
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -7,6 +7,7 @@ use hyper::Request;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::stage::{MAX_BODY, Stage, code_of, hear};
 
@@ -82,6 +83,48 @@ async fn a_body_that_keeps_coming_may_take_longer_than_its_pauses() {
         .await
         .unwrap();
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_told_so() {
+    let stage = Stage::with(|config| {
+        config.time_outs.body_grace_ms = 200;
+        config.limits.min_body_rate = 1_000;
+    })
+    .await;
+    let parts = futures::stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some((Ok::<_, std::io::Error>("x"), ()))
+    });
+    let url = stage.url("a.example", "/");
+    let body = reqwest::Body::wrap_stream(parts);
+    let answer = stage.client("h2").post(url).body(body).send().await;
+    let too_slow = (408, "body_too_slow".to_owned());
+    assert_eq!(code(answer.unwrap()).await, too_slow);
+    assert!(stage.counts(r#"pavilion_router_bodies_refused_total{reason="too_slow"} 1"#));
+}
+
+#[tokio::test]
+async fn a_client_that_sends_a_large_body_before_it_reads_is_told_that_it_is_too_large() {
+    let stage = Stage::start().await;
+    let body = "x".repeat(8 * 1024 * 1024);
+    let announced = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let chunked = format!(
+        "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    );
+    for rest in [announced, chunked] {
+        let mut stream = stage
+            .connect("a.example", stage.tls(&["http/1.1"]))
+            .await
+            .unwrap();
+        let request = format!("POST / HTTP/1.1\r\nHost: a.example\r\n{rest}");
+        let sent = stream.write_all(request.as_bytes()).await;
+        sent.expect("all is taken");
+        let answer = hear(&mut stream).await;
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert_eq!(code_of(&answer), "body_too_large");
+    }
 }
 
 #[tokio::test]
@@ -272,6 +315,84 @@ async fn a_client_that_resets_its_streams_rapidly_is_sent_away() {
         .await
         .unwrap();
     assert!(has_goaway(&heard, 11), "GOAWAY with ENHANCE_YOUR_CALM");
+}
+
+/// The first frame of a GET of `path`, whole: HEADERS with END_STREAM and END_HEADERS.
+fn get(out: &mut Vec<u8>, stream: u32, path: &str) {
+    // :method GET, :scheme https, :path, :authority a.example (RFC 7541).
+    let mut fields = vec![0x82, 0x87, 0x04, u8::try_from(path.len()).unwrap()];
+    fields.extend_from_slice(path.as_bytes());
+    fields.extend_from_slice(&[0x01, 9]);
+    fields.extend_from_slice(b"a.example");
+    frame(out, 1, 0x5, stream, &fields);
+}
+
+/// A connection that has said its preface with these SETTINGS.
+async fn raw_http2(stage: &Stage, settings: &[u8]) -> TlsStream<TcpStream> {
+    let mut stream = stage
+        .connect("a.example", stage.tls(&["h2"]))
+        .await
+        .unwrap();
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    frame(&mut bytes, 4, 0, 0, settings);
+    stream.write_all(&bytes).await.unwrap();
+    stream
+}
+
+/// Reads until a frame of this kind comes on this stream.
+async fn until_frame(stream: &mut TlsStream<TcpStream>, kind: u8, id: u32) {
+    let wanted = async {
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; length as usize];
+            stream.read_exact(&mut payload).await.unwrap();
+            if head[3] == kind && head[5..] == id.to_be_bytes() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(crate::stage::PATIENCE, wanted)
+        .await
+        .expect("the frame comes");
+}
+
+#[tokio::test]
+async fn a_stream_whose_answer_is_not_taken_is_reset_and_the_others_go_on() {
+    let stage = Stage::with(|config| config.time_outs.write_ms = 100).await;
+    // SETTINGS_INITIAL_WINDOW_SIZE 0
+    let mut stream = raw_http2(&stage, &[0, 4, 0, 0, 0, 0]).await;
+    let mut bytes = Vec::new();
+    get(&mut bytes, 1, "/");
+    stream.write_all(&bytes).await.unwrap();
+    // RST_STREAM
+    until_frame(&mut stream, 3, 1).await;
+    let mut bytes = Vec::new();
+    get(&mut bytes, 3, "/");
+    // WINDOW_UPDATE, then DATA comes.
+    frame(&mut bytes, 8, 0, 3, &10_000_u32.to_be_bytes());
+    stream.write_all(&bytes).await.unwrap();
+    until_frame(&mut stream, 0, 3).await;
+}
+
+#[tokio::test]
+async fn a_head_that_dawdles_on_http2_is_let_go_although_another_request_is_in_flight() {
+    let stage = Stage::with(|config| {
+        config.time_outs.ping_ms = 50;
+        config.time_outs.header_ms = 100;
+    })
+    .await;
+    let mut stream = raw_http2(&stage, &[]).await;
+    let mut bytes = Vec::new();
+    get(&mut bytes, 1, "/wait/60000");
+    let mut half = Vec::new();
+    get(&mut half, 3, "/");
+    bytes.extend_from_slice(&half[..half.len() - 4]);
+    stream.write_all(&bytes).await.unwrap();
+    stage
+        .until(|stage| stage.counts("pavilion_router_connections 0"))
+        .await;
 }
 
 /// RFC 9113 section 4.1.

@@ -112,6 +112,32 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
+fn a_standard_error_that_nobody_reads_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), &json!(["127.0.0.1:0"]));
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    // As much as a pipe holds (pipe(7)): the first line of the log does not fit any more.
+    writer.write_all(&vec![b'\n'; 64 * 1024]).unwrap();
+    let mut child = program(folder.path()).stderr(writer).spawn().unwrap();
+    until_ready(folder.path());
+    let metrics = health(folder.path(), "/metrics").unwrap();
+    assert!(
+        metrics.contains("pavilion_log_lines_dropped_total 0"),
+        "{metrics}"
+    );
+    signal(&child, Signal::TERM);
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("it hangs at its end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_trace_collector_that_is_away_costs_nothing_but_its_spans() {
     let folder = tempfile::tempdir().unwrap();
     configure(folder.path(), &json!(["127.0.0.1:0"]));

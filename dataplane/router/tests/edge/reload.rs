@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pavilion_bundle::Document;
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinHandle;
 
-use crate::stage::{Stage, certify, code_of, routes, write_document};
+use crate::stage::{Stage, certify, code_of, hear, routes, write_document};
 
 fn served(stage: &Stage) -> u64 {
     stage.context.health.status().served.unwrap().version
@@ -24,40 +26,137 @@ fn refused_digest(stage: &Stage) -> Option<String> {
     stage.context.health.status().refused?.digest
 }
 
+/// Clients that ask `a.example` without a pause, on connections they keep, and take nothing but 200
+/// for an answer.
+struct Load {
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    fn start(stage: &Stage) -> Self {
+        let (stop, answered) = (Arc::default(), Arc::default());
+        let clients = ["http/1.1", "h2", "http/1.1", "h2"].map(|protocol| {
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            let (client, url) = (stage.client(protocol), stage.url("a.example", "/"));
+            tokio::spawn(ask_until(client, url, stop, answered))
+        });
+        Self {
+            stop,
+            answered,
+            clients: clients.into(),
+        }
+    }
+
+    /// Waits until each client has had an answer, most likely.
+    async fn go_on(&self, stage: &Stage) {
+        let before = self.answered.load(Ordering::Relaxed);
+        stage
+            .until(|_| self.answered.load(Ordering::Relaxed) >= before + 8)
+            .await;
+    }
+
+    async fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.await.expect("no request failed");
+        }
+    }
+}
+
+async fn ask_until(
+    client: reqwest::Client,
+    url: String,
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+) {
+    while !stop.load(Ordering::Relaxed) {
+        let answer = client.post(&url).body("hello").send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.unwrap();
+        answered.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_tables_are_swapped() {
     let stage = Stage::start().await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let answered = Arc::new(AtomicUsize::new(0));
-    let mut load = Vec::new();
-    for protocol in ["http/1.1", "h2", "http/1.1", "h2"] {
-        let client = stage.client(protocol);
-        let url = stage.url("a.example", "/");
-        let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
-        load.push(tokio::spawn(async move {
-            while !stop.load(Ordering::Relaxed) {
-                let answer = client.post(&url).body("hello").send().await.unwrap();
-                assert_eq!(answer.status(), 200);
-                answer.bytes().await.unwrap();
-                answered.fetch_add(1, Ordering::Relaxed);
-            }
-        }));
-    }
+    let load = Load::start(&stage);
     for version in 2..30 {
         let mut table = routes(stage.folder.path(), version);
         table.routes[0].max_body_bytes = 1_000 + version;
         stage.reroute(&table);
         stage.until(|stage| served(stage) == version).await;
-        let before = answered.load(Ordering::Relaxed);
-        stage
-            .until(|_| answered.load(Ordering::Relaxed) >= before + 5)
-            .await;
+        load.go_on(&stage).await;
     }
-    stop.store(true, Ordering::Relaxed);
-    for client in load {
-        client.await.expect("no request failed");
-    }
+    load.end().await;
     assert!(stage.counts("pavilion_router_routes_version 29"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_when_a_host_begins_to_ask_for_certificates() {
+    let stage = Stage::start().await;
+    let load = Load::start(&stage);
+    for version in 2..12 {
+        let mut table = routes(stage.folder.path(), version);
+        table.routes[0].request_client_certificate = version % 2 == 0;
+        stage.reroute(&table);
+        stage.until(|stage| served(stage) == version).await;
+        load.go_on(&stage).await;
+    }
+    load.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_not_asked_for_a_certificate_ends_after_its_next_answer() {
+    let stage = Stage::start().await;
+    let mut http1 = stage
+        .connect("a.example", stage.tls(&["http/1.1"]))
+        .await
+        .unwrap();
+    let mut http2 = stage.http2("a.example").await;
+    let ask = || {
+        let empty = http_body_util::Full::<bytes::Bytes>::default();
+        hyper::Request::get("https://a.example/")
+            .body(empty)
+            .unwrap()
+    };
+    assert_eq!(http2.send_request(ask()).await.unwrap().status(), 200);
+    let mut table = routes(stage.folder.path(), 2);
+    table.routes[0].request_client_certificate = true;
+    stage.reroute(&table);
+    stage.until(|stage| served(stage) == 2).await;
+    let head = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    http1.write_all(head.as_bytes()).await.unwrap();
+    let answer = hear(&mut http1).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    drop(http1);
+    assert_eq!(http2.send_request(ask()).await.unwrap().status(), 200);
+    stage
+        .until(|stage| stage.counts("pavilion_router_connections 0"))
+        .await;
+}
+
+#[tokio::test]
+async fn the_series_of_a_tenant_go_with_it() {
+    let stage = Stage::start().await;
+    let has_series = |stage: &Stage| {
+        let page = stage.context.metrics.render().unwrap();
+        page.contains("tenant=\"beta\"")
+    };
+    assert!(has_series(&stage));
+    let mut table = routes(stage.folder.path(), 2);
+    table.routes.remove(1);
+    stage.reroute(&table);
+    stage.until(|stage| served(stage) == 2).await;
+    stage.until(|stage| !has_series(stage)).await;
+    let mut refused_whole = routes(stage.folder.path(), 3);
+    refused_whole.routes[2].certificate.chain_file = "nowhere.pem".to_owned();
+    stage.reroute(&refused_whole);
+    stage.until(|stage| refused(stage).is_some()).await;
+    stage.until(|stage| !has_series(stage)).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Requests that two readers could read in two ways.
 
-use crate::stage::{Stage, code_of};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::stage::{Stage, code_of, hear};
 
 /// Behind each of these hides a second request; nothing may reach the tenant.
 const SHAPES: &[&str] = &[
@@ -91,12 +93,36 @@ async fn a_client_that_leaves_in_the_middle_of_a_body_reaches_nobody() {
         .await
         .unwrap();
     let head = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhalf";
-    tokio::io::AsyncWriteExt::write_all(&mut stream, head)
-        .await
-        .unwrap();
+    AsyncWriteExt::write_all(&mut stream, head).await.unwrap();
     drop(stream);
     stage
         .until(|stage| stage.counts("pavilion_router_connections 0"))
         .await;
     assert_eq!(stage.acme.seen(), 0);
+}
+
+#[tokio::test]
+async fn a_refusal_of_what_comes_behind_a_request_is_never_its_answer() {
+    let stage = Stage::start().await;
+    let request = "GET /wait/200 HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    let heard = stage.say(format!("{request}no request\r\n\r\n")).await;
+    assert!(
+        heard.is_empty() || heard.starts_with("HTTP/1.1 200"),
+        "{heard}"
+    );
+    let mut stream = stage
+        .connect("a.example", stage.tls(&["http/1.1"]))
+        .await
+        .unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut first = vec![0; 4_096];
+    let length = stream.read(&mut first).await.unwrap();
+    assert!(first[..length].starts_with(b"HTTP/1.1 200"));
+    stream.write_all(b"no request\r\n\r\n").await.unwrap();
+    let heard = hear(&mut stream).await;
+    assert_eq!(
+        code_of(&heard),
+        "request_malformed",
+        "now it is nobody else's"
+    );
 }

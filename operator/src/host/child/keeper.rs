@@ -123,8 +123,9 @@ impl Keeper {
             .env_clear()
             .envs(inherited())
             .envs(spec.environment.iter().cloned())
-            // The pipe closes with this process, however it ends.
-            .stdin(Stdio::piped())
+            // Nothing ties a program to this process: when the operator is killed its programs go on
+            // serving, and the next operator takes over.
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // A signal from the terminal reaches the operator alone, which stops all in order.
@@ -246,6 +247,7 @@ fn why(status: std::process::ExitStatus, words: Option<String>) -> String {
         Some(69) => " (something it needs is away)",
         Some(70) => " (a fault of the program)",
         Some(73) => " (cannot write)",
+        Some(75) => " (work was left when its time to finish was over)",
         Some(78) => " (configuration refused)",
         _ => "",
     };
