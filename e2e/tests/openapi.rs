@@ -33,12 +33,10 @@ async fn a_fuzzer_that_reads_the_openapi_document_finds_nothing_undocumented() {
         ])
         .arg(&authority)
         .args([
-            // The fuzzing phase also sends bodies far over the limit on HTTP/1.1, where the edge
-            // refuses and closes before it has read them, which some clients see as a broken line.
             "--phases",
-            "examples,coverage,stateful",
+            "examples,coverage,fuzzing,stateful",
             "--checks",
-            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance,negative_data_rejection,unsupported_method,ignored_auth",
             "--max-examples",
             &examples,
             "--seed",
