@@ -217,7 +217,7 @@ pub struct TenantStatus {
     /// The generation this status was computed from.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// `Accepted`, `Programmed`, `PoliciesReady`, `Suspended`, `Ready`.
+    /// `Accepted`, `Programmed`, `PoliciesReady`, `CertificateValid`, `Suspended`, `Ready`.
     #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]

@@ -36,6 +36,10 @@ pub struct Standalone {
     /// The folder for everything that must be kept; made when there is none, mode 0700
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
+    /// Take a folder without any object for an order to serve nothing; it is refused otherwise while
+    /// tenants are served, because a lost mount looks the same
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Where HTTPS is taken
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,

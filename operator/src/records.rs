@@ -76,6 +76,9 @@ pub struct TenantRecord {
     pub log_origin: String,
     /// Of its bundle.
     pub bundle: Version,
+    /// Of its own server certificate and key, as they were accepted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Digest>,
 }
 
 /// A number that counts changes of content.
@@ -105,6 +108,7 @@ impl TenantRecord {
         Self {
             log_origin: format!("pavilion.dev/log/{}", fresh_id()),
             bundle: Version::default(),
+            certificate: None,
         }
     }
 }
