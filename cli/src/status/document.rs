@@ -69,6 +69,13 @@ impl Document {
         Self { value, conditions }
     }
 
+    /// Nobody watches the object: what only watching makes true is unknown.
+    pub fn forget(&mut self) {
+        let entry = &pavilion_catalogue::manifest::OPERATOR_STOPPED;
+        pavilion_crds::forget(&mut self.value, entry.code, entry.meaning);
+        *self = Self::new(std::mem::take(&mut self.value));
+    }
+
     /// A text member of `metadata` or `status`, by JSON pointer.
     pub fn text(&self, pointer: &str) -> &str {
         self.value

@@ -353,8 +353,15 @@ async fn look(State(seen): State<Arc<Seen>>, Path(id): Path<String>) -> String {
     })
 }
 
-async fn evidence(State(seen): State<Arc<Seen>>, Path(id): Path<String>, body: Bytes) -> String {
+async fn evidence(
+    State(seen): State<Arc<Seen>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> String {
     assert_eq!(id, ID);
+    let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+    seen.keys.lock().unwrap().push(key);
     *seen.evidence.lock().unwrap() = Some(serde_json::from_slice(&body).unwrap());
     verification(settle(&seen))
 }
