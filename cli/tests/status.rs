@@ -118,6 +118,16 @@ fn without_an_operator_nothing_is_called_ready() {
     assert_eq!(run.code, 5, "{}", run.err);
     assert!(run.out.contains("acme    Unknown "), "{}", run.out);
     assert!(run.err.contains("no operator runs on"), "{}", run.err);
+    assert!(
+        !run.out.contains("OperatorStopped"),
+        "said once: {}",
+        run.out
+    );
+    assert!(
+        run.out.contains("Policy pavilion-beta/over21"),
+        "{}",
+        run.out
+    );
     let list: Value = serde_json::from_str(&ask(&["acme", "-o", "json"]).out).unwrap();
     let ready = &list["items"][0]["status"]["conditions"][0];
     assert_eq!(ready["status"], "Unknown");

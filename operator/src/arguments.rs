@@ -65,7 +65,8 @@ pub struct Standalone {
     /// Speak TLS 1.2 beside 1.3
     #[arg(long)]
     pub allow_tls12: bool,
-    /// Send traces to this OTLP/gRPC collector
+    /// Where the data plane's programs send traces (OTLP/gRPC); the operator, which is in no request's
+    /// path, sends none
     #[arg(long, value_name = "URL")]
     pub otlp: Option<Url>,
     /// How to talk on standard error; text on a terminal and json elsewhere, if not given
