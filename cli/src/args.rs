@@ -49,8 +49,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Replace the key that signs a tenant's answers
     ///
-    /// The new key signs at once; the old one stays in the published set for spec.signing.overlap, so that
-    /// answers signed with it can be checked as long as they are valid. Run it as the user that the operator
+    /// The new key signs within 30 seconds; the old one stays in the published set for spec.signing.overlap,
+    /// so that answers signed with it can be checked as long as they are valid. Run it as the user that the operator
     /// runs as.
     Rotate(RotateArgs),
     /// Say what a code means and what to do about it

@@ -132,7 +132,7 @@ impl From<PublicKey> for Key {
 }
 
 fn table(rotated: &Rotated<'_>) -> String {
-    let mut table = Table::new(&["KEY", "SIGNS", "CREATED", "PUBLISHED UNTIL", "CUSTODY"]);
+    let mut table = Table::new(&["KEY", "CURRENT", "CREATED", "PUBLISHED UNTIL", "CUSTODY"]);
     for key in &rotated.keys {
         let until = key.retires_at.map(|time| time.to_string());
         table.row([
