@@ -323,6 +323,17 @@ fn a_verification_that_is_being_judged_is_waited_for() {
 }
 
 #[test]
+fn the_time_out_is_for_all_requests_together() {
+    let world = World::new(Manners {
+        slow: std::time::Duration::from_millis(700),
+        ..Manners::default()
+    });
+    let run = world.ask(&["--timeout", "1"]);
+    assert_eq!(run.code, 5, "{}", run.err);
+    assert!(run.err.contains("did not answer in time"), "{}", run.err);
+}
+
+#[test]
 fn a_verification_without_an_answer_says_what_became_of_it() {
     for (end, told) in [
         ("failed", "could not finish it"),

@@ -12,7 +12,7 @@ use crate::file;
 
 /// The body that opened the verification.
 const REQUEST: &str = "request.json";
-/// The verification that it opened, until it is finished.
+/// The verification that it opened, where evidence comes in a later step.
 const OPENED: &str = "verification.json";
 
 /// What the broker returned, besides the request.
@@ -47,6 +47,7 @@ pub fn request(dir: &Path, body: &[u8]) -> Result<(), Failure> {
 
 /// Keeps which verification that request opened, for the step that finishes it.
 pub fn opened(dir: &Path, verification: &Verification) -> Result<(), Failure> {
+    file::folder(dir)?;
     file::write(&dir.join(OPENED), &pretty(verification)?)
 }
 

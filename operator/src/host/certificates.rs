@@ -259,6 +259,11 @@ mod tests {
             .ensure(&["a.example"], &CertificateSource::AsWritten, 1)
             .unwrap();
         assert_eq!(kept.fingerprint(), own.fingerprint());
+        // Its end is no reason to take the tenant off the air.
+        let ended = room
+            .ensure(&["a.example"], &CertificateSource::AsWritten, 200)
+            .unwrap();
+        assert_eq!(ended.fingerprint(), own.fingerprint());
         let back = room
             .ensure(&["a.example"], &CertificateSource::Made, 1)
             .unwrap();
