@@ -263,10 +263,6 @@ impl Rounds {
     /// Follows what the programs report: routes, then status. Says why not all is ready.
     pub(super) fn settle(&mut self, now: Timestamp) -> Result<(), String> {
         let mut written = self.publish();
-        if let Err(error) = self.keep_records() {
-            tracing::error!(%error, "the records cannot be written");
-            written = false;
-        }
         let observed = self.host.observe();
         self.metrics.observe(&observed);
         let view = View {
@@ -292,6 +288,11 @@ impl Rounds {
         self.metrics.wrote(count);
         if let Err(error) = outcome {
             tracing::error!(%error, "the status cannot be written");
+            written = false;
+        }
+        // Last: on a full disk the room that is put by is for the status.
+        if let Err(error) = self.keep_records() {
+            tracing::error!(%error, "the records cannot be written");
             written = false;
         }
         let all = written && self.pending.is_none() && self.failures.is_empty();

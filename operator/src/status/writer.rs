@@ -18,7 +18,14 @@ pub struct StatusWriter {
     state: Arc<StateDir>,
     written: BTreeMap<String, Value>,
     folders: BTreeSet<String>,
+    /// Whether there is room put by for the next status.
+    reserved: bool,
 }
+
+/// A file that holds room for status documents: on a full disk the old ones would go on saying that all
+/// is well.
+const RESERVE: &str = "operator/reserve";
+const RESERVE_BYTES: usize = 256 * 1024;
 
 impl StatusWriter {
     /// Takes over what an operator before this one wrote, so that times of conditions go on.
@@ -36,6 +43,7 @@ impl StatusWriter {
             state,
             written,
             folders: BTreeSet::new(),
+            reserved: false,
         }
     }
 
@@ -45,6 +53,38 @@ impl StatusWriter {
     pub fn write(
         &mut self,
         documents: BTreeMap<String, Value>,
+        now: Timestamp,
+    ) -> (usize, io::Result<()>) {
+        let (changes, outcome) = self.write_all(&documents, now);
+        if outcome.is_err() && self.reserved {
+            self.reserved = false;
+            // What keeps it from being removed keeps the documents from being written as well.
+            let _ = self.state.remove(RESERVE);
+            let (more, outcome) = self.write_all(&documents, now);
+            return (changes + more, outcome);
+        }
+        self.reserve();
+        (changes, outcome)
+    }
+
+    /// Puts room by, as long as there is plenty.
+    fn reserve(&mut self) {
+        if self.reserved {
+            return;
+        }
+        let room = rustix::fs::statvfs(self.state.path())
+            .map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        if room >= 4 * RESERVE_BYTES as u64 {
+            let written = self
+                .state
+                .write_quickly(RESERVE, &vec![b' '; RESERVE_BYTES]);
+            self.reserved = written.is_ok();
+        }
+    }
+
+    fn write_all(
+        &mut self,
+        documents: &BTreeMap<String, Value>,
         now: Timestamp,
     ) -> (usize, io::Result<()>) {
         let mut changes = 0;
@@ -63,14 +103,15 @@ impl StatusWriter {
             }
             outcome = outcome.and(removed);
         }
-        for (name, mut document) in documents {
-            let before = self.written.get(&name);
+        for (name, document) in documents {
+            let mut document = document.clone();
+            let before = self.written.get(name);
             keep_times(&mut document, before, now);
             if before != Some(&document) {
-                let placed = self.place(&name, &document);
+                let placed = self.place(name, &document);
                 changes += usize::from(placed.is_ok());
                 if placed.is_ok() {
-                    self.written.insert(name, document);
+                    self.written.insert(name.clone(), document);
                 }
                 outcome = outcome.and(placed);
             }
@@ -162,15 +203,20 @@ mod tests {
         let state = Arc::new(StateDir::open(folder.path()).unwrap());
         let mut writer = StatusWriter::open(Arc::clone(&state));
         let mut documents = document("True", "a");
+        written(&mut writer, document("False", "a"), 0);
+        let reserve = state.join(RESERVE);
+        assert!(reserve.exists());
         let stuck = "policy/acme.over18.json";
         documents.insert(stuck.to_owned(), json!({}));
         fs::create_dir_all(state.join("status").join(stuck).join("in the way")).unwrap();
         let (count, outcome) = writer.write(documents.clone(), at(0));
         assert_eq!(count, 1);
         assert!(outcome.is_err());
+        assert!(!reserve.exists(), "what is put by is given first");
         assert!(state.join("status/tenant/acme.json").is_file());
         fs::remove_dir_all(state.join("status").join(stuck)).unwrap();
         assert_eq!(written(&mut writer, documents, 1), 1);
+        assert!(reserve.exists());
         assert!(state.join("status").join(stuck).is_file());
     }
 
