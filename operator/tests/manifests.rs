@@ -610,6 +610,29 @@ fn a_bundle_that_its_reader_would_refuse_is_refused_before_it_is_written() {
 }
 
 #[test]
+fn what_is_accepted_here_is_accepted_by_the_verifier() {
+    let mut folder = Folder::quickstart();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    folder.write("ca.pem", &params.self_signed(&key).unwrap().pem());
+    folder.replace(
+        "relying-party.yaml",
+        "    privateKeyJwt:",
+        "    mutualTls: {caBundleFile: ca.pem, sanDns: [shop.example]}\n    privateKeyJwt:",
+    );
+    let (set, valid) = folder.read();
+    let desired = build(&valid.unwrap(), &mut folder.records, 8443);
+    assert_eq!(
+        refused_by_data_plane(&set, &desired, &std::collections::BTreeMap::new()),
+        []
+    );
+    let (bytes, _) = desired.tenants["acme"].bundle.seal().unwrap();
+    let read = Named::<TenantBundle>::read(&bytes).unwrap();
+    assert!(pavilion_verifier::tenant::Tenant::prepare(read).is_ok());
+}
+
+#[test]
 fn the_last_good_state_survives_an_engine_that_digests_policies_otherwise() {
     let mut folder = Folder::quickstart();
     let mut desired = folder.build();
