@@ -23,7 +23,7 @@ use crate::render::Format;
     propagate_version = true,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done/pass, 1 fail or a check does not hold, 2 usage, 3 indeterminate, \
-                  4 refused by the broker, 5 broker away, 6 file."
+                  4 refused by the broker, 5 broker away or no operator runs, 6 file."
 )]
 pub struct Cli {
     /// What to do.
@@ -47,6 +47,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Show tenants and why they are not ready
     Status(StatusArgs),
+    /// Replace the key that signs a tenant's answers
+    ///
+    /// The new key signs within 30 seconds; the old one stays in the published set for spec.signing.overlap,
+    /// so that answers signed with it can be checked as long as they are valid. Run it as the user that the operator
+    /// runs as.
+    Rotate(RotateArgs),
     /// Say what a code means and what to do about it
     Explain(ExplainArgs),
     /// Make keys, credentials and presentations for trying things out
@@ -60,6 +66,19 @@ pub enum Command {
 pub struct StatusArgs {
     /// One tenant only
     pub tenant: Option<String>,
+    /// The state directory of the host
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// The form of the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+}
+
+/// Arguments of `rotate`.
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// The tenant
+    pub tenant: String,
     /// The state directory of the host
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,

@@ -38,10 +38,11 @@ pub fn run(args: &AskArgs, console: &mut Console) -> Result<Exit, Failure> {
 
 async fn ask(args: &AskArgs, console: &mut Console) -> Result<Exit, Failure> {
     let waiting = Waiting::on("getting an access token");
+    let kept = kept_request(args)?;
     let conversation = Conversation::begin(args).await?;
     waiting.now("asking");
     let (verification, request) = match &args.continue_id {
-        Some(id) => (conversation.present(id).await?, kept_request(args)?),
+        Some(id) => (conversation.present(id, console).await?, kept),
         None => conversation.open(console).await?,
     };
     let verification = conversation.settle(verification).await?;
@@ -116,6 +117,9 @@ fn pending(
     verification: &Verification,
     console: &mut Console,
 ) -> Result<Exit, Failure> {
+    if let Some(dir) = &args.out {
+        keep::opened(dir, verification)?;
+    }
     let text = match args.output {
         AskFormat::Table | AskFormat::Jwt => show::pending(verification),
         AskFormat::Json => structured(Format::Json, verification)?.unwrap_or_default(),

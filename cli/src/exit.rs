@@ -16,7 +16,7 @@ pub enum Exit {
     Indeterminate = 3,
     /// The broker refused and said why.
     Refused = 4,
-    /// The broker could not be reached, or did not answer in time.
+    /// The broker could not be reached, or did not answer in time; for `status` no operator runs.
     Away = 5,
     /// A file could not be read or written, or is not what it should be.
     File = 6,
@@ -44,7 +44,9 @@ impl Exit {
                 "the verdict is indeterminate: something needed could not be found out"
             }
             Self::Refused => "the broker refused and said why",
-            Self::Away => "the broker could not be reached, or did not answer in time",
+            Self::Away => {
+                "the broker could not be reached, or did not answer in time; for `status` no operator runs"
+            }
             Self::File => "a file could not be read or written, or is not what it should be",
         }
     }

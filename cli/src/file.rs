@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use pavilion_jose::SigningKey;
@@ -54,10 +54,21 @@ pub fn private_key(path: &Path) -> Result<SigningKey, Failure> {
         .map_err(|error| Failure::file(format!("{} is not a private JWK: {error}", path.display())))
 }
 
-/// Writes a file, replacing what was there.
+/// Writes a file that only its owner can read (0600), replacing what was there: what is kept of a
+/// verification may hold disclosed claims.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    fs::write(path, content)
-        .map_err(|error| Failure::file(format!("cannot write {}: {error}", path.display())))
+    let failed = |error| Failure::file(format!("cannot write {}: {error}", path.display()));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    // One that was there keeps its mode.
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+        .and_then(|()| file.write_all(content))
+        .map_err(failed)
 }
 
 /// Writes a file that only its owner can read (0600); one that exists is not touched.

@@ -13,6 +13,7 @@ mod explain;
 mod file;
 mod reference;
 mod render;
+mod rotate;
 mod status;
 mod verify;
 
@@ -57,6 +58,7 @@ pub fn run(cli: &Cli, console: &mut Console) -> Result<Exit, Failure> {
         Command::Ask(args) => ask::run(args, console),
         Command::Verify(args) => verify::run(args, console),
         Command::Status(args) => status::run(args, console),
+        Command::Rotate(args) => rotate::run(args, console),
         Command::Explain(args) => explain::run(args, console),
         Command::Dev(args) => dev::run(&args.command, console),
         Command::Completion(args) => completion::run(args, console),

@@ -3,10 +3,12 @@
 mod document;
 mod show;
 
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::args::StatusArgs;
-use crate::console::Console;
+use crate::console::{BAD, Console};
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::render::structured;
@@ -15,6 +17,10 @@ use document::Document;
 /// Shows tenants like `kubectl get ptenant`, and why an object is not ready.
 pub fn run(args: &StatusArgs, console: &mut Console) -> Result<Exit, Failure> {
     let mut documents = read(&args.state.join("status"))?;
+    let watched = is_watched(&args.state)?;
+    if !watched {
+        documents.iter_mut().for_each(Document::forget);
+    }
     if let Some(tenant) = &args.tenant {
         documents.retain(|document| document.belongs_to(tenant));
         if !documents.iter().any(Document::is_tenant) {
@@ -31,10 +37,34 @@ pub fn run(args: &StatusArgs, console: &mut Console) -> Result<Exit, Failure> {
         None => show::overview(&documents, jiff::Timestamp::now()),
     };
     console.result(&text)?;
+    if !watched {
+        let state = args.state.display();
+        console.say(&format!(
+            "{BAD}warning:{BAD:#} no operator runs on {state}; shown is what the last one wrote"
+        ));
+        return Ok(Exit::Away);
+    }
     if let Some(reason) = documents.iter().find_map(Document::first_reason) {
         console.next(&format!("kubectl pavilion explain {reason}"));
     }
     Ok(Exit::Ok)
+}
+
+/// Whether an operator holds the directory. It holds the lock as long as it lives, however it ends.
+fn is_watched(state: &Path) -> Result<bool, Failure> {
+    let path = state.join("lock");
+    let failed = |error| Failure::file(format!("cannot read {}: {error}", path.display()));
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    // Let go of at once, when `lock` is dropped.
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 /// Every status document, sorted by kind and name.

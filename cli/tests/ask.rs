@@ -9,6 +9,7 @@ mod chain;
 mod command;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use broker::{Broker, Manners};
 use chain::NONCE;
@@ -155,6 +156,10 @@ fn what_is_kept_is_what_verify_takes() {
             "request.json",
         ]
     );
+    for name in names {
+        let file = fs::metadata(std::path::Path::new(&out).join(&name)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
     let run = pavilion(["verify", &out, "--audience", "shop", "--nonce", NONCE]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
 }
@@ -223,6 +228,19 @@ fn a_question_can_be_asked_in_two_steps() {
         json!({"presentations": [{"evidence": "pid", "presentation": "a~b~c"}]})
     );
     assert_eq!(pavilion(["verify", &out]).code, 0);
+    assert_eq!(
+        world.broker.seen.keys().len(),
+        3,
+        "every POST has a key of its own"
+    );
+    let other = ["--continue", "01J0000000000000000000ELSE", "--presentation"];
+    let run = world.run(&[&other[..], &[&world.presentation, "--out", &out]].concat());
+    assert_eq!(run.code, 2, "{}", run.err);
+    assert!(
+        run.err.contains("request of another verification"),
+        "{}",
+        run.err
+    );
     let run = world.run(&["--continue", id, "--presentation", &world.presentation]);
     assert_eq!(
         run.code, 0,
@@ -241,6 +259,35 @@ fn a_question_can_be_asked_in_two_steps() {
         "{}",
         run.err
     );
+}
+
+#[test]
+fn the_request_of_a_later_question_is_not_taken_for_that_of_an_earlier_one() {
+    let world = deciding(Verdict::Pass);
+    let out = world.broker.file("out");
+    let question = [
+        "--policy",
+        "over18",
+        "--purpose",
+        "age-restricted-sale",
+        "--out",
+        &out,
+    ];
+    let run = world.run(&[&question[..], &["-o", "json"]].concat());
+    let opened: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(world.ask(&["--out", &out]).code, 0);
+    let id = opened["id"].as_str().unwrap();
+    let rest = [
+        "--continue",
+        id,
+        "--presentation",
+        &world.presentation,
+        "--out",
+        &out,
+    ];
+    let run = world.run(&rest);
+    assert_eq!(run.code, 2, "{}", run.err);
+    assert_eq!(world.broker.seen.evidence(), None, "nothing was presented");
 }
 
 #[test]
@@ -273,6 +320,17 @@ fn a_verification_that_is_being_judged_is_waited_for() {
     .ask(&["--timeout", "1"]);
     assert_eq!(run.code, 5);
     assert!(run.err.contains("is still being judged"), "{}", run.err);
+}
+
+#[test]
+fn the_time_out_is_for_all_requests_together() {
+    let world = World::new(Manners {
+        slow: std::time::Duration::from_millis(700),
+        ..Manners::default()
+    });
+    let run = world.ask(&["--timeout", "1"]);
+    assert_eq!(run.code, 5, "{}", run.err);
+    assert!(run.err.contains("did not answer in time"), "{}", run.err);
 }
 
 #[test]

@@ -97,8 +97,48 @@ fn state() -> TempDir {
     dir
 }
 
+/// Holds the directory as an operator does that runs.
+fn operator(dir: &TempDir) -> fs::File {
+    let lock = fs::File::create(dir.path().join("lock")).unwrap();
+    lock.lock().unwrap();
+    lock
+}
+
+#[test]
+fn without_an_operator_nothing_is_called_ready() {
+    let dir = state();
+    let ask = |args: &[&str]| {
+        let state = dir.path().to_str().unwrap().to_owned();
+        pavilion([&["status", "--state", &state][..], args].concat())
+    };
+    let held = operator(&dir);
+    assert_eq!(ask(&[]).code, 0);
+    drop(held);
+    let run = ask(&[]);
+    assert_eq!(run.code, 5, "{}", run.err);
+    assert!(run.out.contains("acme    Unknown "), "{}", run.out);
+    assert!(run.err.contains("no operator runs on"), "{}", run.err);
+    assert!(
+        !run.out.contains("OperatorStopped"),
+        "said once: {}",
+        run.out
+    );
+    assert!(
+        run.out.contains("Policy pavilion-beta/over21"),
+        "{}",
+        run.out
+    );
+    let list: Value = serde_json::from_str(&ask(&["acme", "-o", "json"]).out).unwrap();
+    let ready = &list["items"][0]["status"]["conditions"][0];
+    assert_eq!(ready["status"], "Unknown");
+    assert_eq!(ready["reason"], "OperatorStopped");
+    fs::remove_file(dir.path().join("lock")).unwrap();
+    assert_eq!(ask(&[]).code, 5);
+}
+
 fn run(args: &[&str]) -> (i32, String, String) {
     let dir = state();
+    let _operator = operator(&dir);
     let run = pavilion(
         [
             &["status", "--state", dir.path().to_str().unwrap()][..],

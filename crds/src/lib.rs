@@ -18,7 +18,7 @@ mod tenant;
 mod trust_anchor;
 mod yaml;
 
-pub use conditions::{Condition, ConditionStatus};
+pub use conditions::{Condition, ConditionStatus, forget};
 pub use duration::{DurationError, GoDuration};
 pub use keys::{CertificateAuthorities, JsonWebKeys};
 pub use policy::{
@@ -35,7 +35,7 @@ pub use trust_anchor::{
     Algorithm, Assurance, OnUnreachable, StatusRules, TrustAnchor, TrustAnchorSpec,
     TrustAnchorStatus, TrustedIssuer,
 };
-pub use yaml::{Kind, all, yaml};
+pub use yaml::{Kind, MANIFEST_MAX_DEPTH, MANIFEST_MAX_NODES, all, manifest_options, yaml};
 
 /// The API group.
 pub const GROUP: &str = "pavilion.dev";

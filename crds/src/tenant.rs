@@ -38,9 +38,10 @@ use crate::{conditions::Condition, duration::GoDuration};
         .field_path(".signing.overlap")
 )]
 pub struct TenantSpec {
-    /// The only places where anything of this tenant runs or rests, 1 to 16; the first is home.
+    /// The only places where anything of this tenant runs or rests; the first is home. In this release
+    /// exactly one: a data plane is not spread over regions yet.
     #[schemars(
-        length(min = 1, max = 16),
+        length(min = 1, max = 1),
         inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")),
         extend("x-kubernetes-list-type" = "set")
     )]
@@ -217,7 +218,7 @@ pub struct TenantStatus {
     /// The generation this status was computed from.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// `Accepted`, `Programmed`, `PoliciesReady`, `Suspended`, `Ready`.
+    /// `Accepted`, `Programmed`, `PoliciesReady`, `CertificateValid`, `Suspended`, `Ready`.
     #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]

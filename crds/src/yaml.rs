@@ -58,6 +58,35 @@ impl Kind {
     }
 }
 
+/// The deepest nesting in a manifest.
+pub const MANIFEST_MAX_DEPTH: usize = 64;
+/// The most values and keys in one manifest file.
+pub const MANIFEST_MAX_NODES: usize = 200_000;
+
+/// How manifests are read by every program: within stated bounds, anchors within a budget, merge keys
+/// and duplicate keys refused, and `no`, `on` and the like as strings, so that `[DE, NO]` means what it
+/// says.
+pub fn manifest_options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: 1_000,
+            max_depth: MANIFEST_MAX_DEPTH,
+            max_nodes: MANIFEST_MAX_NODES,
+            max_events: 3 * MANIFEST_MAX_NODES,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 100_000,
+            max_replay_stack_depth: 16,
+        },
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
+        strict_booleans: true,
+        with_snippet: false,
+    }
+}
+
 /// Every definition, in a fixed order.
 pub fn all() -> Vec<CustomResourceDefinition> {
     Kind::ALL.into_iter().map(Kind::definition).collect()

@@ -15,6 +15,11 @@ host=verify.acme.localhost
 server=https://$host:${listen##*:}
 pavilion=$programs/kubectl-pavilion
 
+# A broker that KEEP=1 left running still owns its state.
+if [ -e "$state/lock" ] && ! flock --nonblock "$state/lock" true; then
+  echo "a broker still runs on $state: stop it first: kill $(grep -o '[0-9]*' "$state/lock")" >&2
+  exit 69
+fi
 rm -rf "$demo"
 mkdir -p "$out"
 transcript=$out/transcript.txt
@@ -27,12 +32,29 @@ show() {
   say "\$ $(printf '%q ' "$@" | sed "s|$programs/||; s| \$||")"
   "$@" 2>&1 | tee -a "$transcript"
 }
-# A refusal is what the step wants to see: any other outcome fails the demo.
+# refused EXIT WORD… -- COMMAND…: a refusal is what the step wants to see, with this exit code and these
+# words in what it says; any other outcome fails the demo.
 refused() {
-  if "$@"; then
-    say "expected a refusal, got none"
+  local code=$1 words=() got=0 before said word
+  shift
+  while [ "$1" != -- ]; do
+    words+=("$1")
+    shift
+  done
+  shift
+  before=$(wc -c <"$transcript")
+  "$@" || got=$?
+  said=$(tail -c "+$((before + 1))" "$transcript")
+  if [ "$got" != "$code" ]; then
+    say "expected a refusal with exit code $code, got $got"
     exit 1
   fi
+  for word in "${words[@]}"; do
+    if ! grep -qF -- "$word" <<<"$said"; then
+      say "expected a refusal that says $word"
+      exit 1
+    fi
+  done
 }
 
 ask() {
@@ -111,11 +133,12 @@ step "5a. A refused question: every clause that does not hold is named"
 fresh=$(nonce)
 issue '{"birthdate": "2015-05-17", "address": {"country": "US"}}' "$demo/child.sd-jwt"
 present "$fresh" "$demo/child.presentation" "$demo/child.sd-jwt" birthdate address
-refused shown_ask --policy account-opening --purpose account-opening --nonce "$fresh" \
+refused 1 'FAIL account-opening' 'rule.all[0]' 'rule.all[1]' 'rule.all[2]' clause_not_met -- \
+  shown_ask --policy account-opening --purpose account-opening --nonce "$fresh" \
   --presentation "pid=$demo/child.presentation"
 
 step "5b. A replayed presentation: the broker answered for it once"
-refused shown_ask --policy over18 --purpose age-restricted-sale --nonce "$answered" \
+refused 4 presentation_replayed -- shown_ask --policy over18 --purpose age-restricted-sale --nonce "$answered" \
   --presentation "pid=$out/presentation.sd-jwt"
 
 step "5c. A receipt with one flipped byte"
@@ -127,7 +150,7 @@ flip() { # FILE OFFSET: flips the lowest bit of one byte
   printf "\\x$(printf '%02x' $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 flip "$forged/receipt.tlog-proof" 60
-refused show "$pavilion" verify "$forged"
+refused 1 '✘ failed' -- show "$pavilion" verify "$forged"
 
 step "Done. What the shop keeps is in $out:"
 for file in "$out"/*; do say "  $(basename "$file")"; done

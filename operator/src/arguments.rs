@@ -36,6 +36,10 @@ pub struct Standalone {
     /// The folder for everything that must be kept; made when there is none, mode 0700
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
+    /// Take a folder without any object for an order to serve nothing; it is refused otherwise while
+    /// tenants are served, because a lost mount looks the same
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Where HTTPS is taken
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
@@ -61,7 +65,8 @@ pub struct Standalone {
     /// Speak TLS 1.2 beside 1.3
     #[arg(long)]
     pub allow_tls12: bool,
-    /// Send traces to this OTLP/gRPC collector
+    /// Where the data plane's programs send traces (OTLP/gRPC); the operator, which is in no request's
+    /// path, sends none
     #[arg(long, value_name = "URL")]
     pub otlp: Option<Url>,
     /// How to talk on standard error; text on a terminal and json elsewhere, if not given

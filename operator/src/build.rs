@@ -9,7 +9,7 @@ use crate::{
     desired::{CertificateSource, Desired, DesiredTenant},
     object_key::ObjectKey,
     records::Records,
-    validate::{ValidRelyingParty, ValidSet, ValidTenant},
+    validate::{ServerCertificate, ValidRelyingParty, ValidSet, ValidTenant},
 };
 
 /// The bundles of all tenants, each with the number that its content has in `records`.
@@ -18,9 +18,9 @@ pub fn build(valid: &ValidSet, records: &mut Records, public_port: u16) -> Desir
     let tenants = valid
         .tenants
         .iter()
-        .filter_map(|(name, tenant)| {
+        .map(|(name, tenant)| {
             let desired = DesiredTenant {
-                bundle: bundle(name, tenant, records, public_port)?,
+                bundle: bundle(name, tenant, records, public_port),
                 certificate: match &tenant.certificate {
                     Some(certificate) => CertificateSource::Given(certificate.clone()),
                     None => CertificateSource::Made,
@@ -29,20 +29,37 @@ pub fn build(valid: &ValidSet, records: &mut Records, public_port: u16) -> Desir
                 overlap_seconds: tenant.overlap_seconds,
                 suspend: tenant.suspend,
             };
-            Some((name.clone(), desired))
+            (name.clone(), desired)
         })
         .collect();
     Desired { tenants }
 }
 
-/// `None` only for a tenant without a host, which validation rules out.
+/// The last good state as this release says it: a policy's digest depends on the engine's version,
+/// so after an upgrade the same policy is a new revision.
+pub fn renew(desired: &mut Desired, records: &mut Records) {
+    for (name, tenant) in &mut desired.tenants {
+        for (policy, revision) in &mut tenant.bundle.policies {
+            let digest = pavilion_policy::revision_digest(&revision.policy);
+            if revision.digest != digest {
+                revision.digest = digest;
+                revision.revision = records.revision(&key(Kind::Policy, name, policy), digest);
+            }
+        }
+        let content = content_digest(&tenant.bundle);
+        let version = &mut records.tenant(name.as_str()).bundle;
+        tenant.bundle.version = version.number_for(content);
+    }
+}
+
 fn bundle(
     name: &TenantName,
     tenant: &ValidTenant,
     records: &mut Records,
     public_port: u16,
-) -> Option<TenantBundle> {
+) -> TenantBundle {
     let policies = tenant
+        .belongings
         .policies
         .iter()
         .map(|(policy, (content, digest))| {
@@ -56,6 +73,7 @@ fn bundle(
         })
         .collect();
     let relying_parties = tenant
+        .belongings
         .relying_parties
         .iter()
         .map(|(party, content)| {
@@ -68,7 +86,7 @@ fn bundle(
         version: 0,
         tenant: name.clone(),
         region: tenant.home_region.clone(),
-        issuer: issuer(tenant, public_port)?,
+        issuer: issuer(&tenant.origin, public_port),
         hosts: tenant.hosts.clone(),
         lifetimes: tenant.lifetimes,
         audit: Audit {
@@ -76,11 +94,16 @@ fn bundle(
         },
         relying_parties,
         policies,
-        trust_anchors: tenant.trust_anchors.clone(),
+        trust_anchors: tenant.belongings.trust_anchors.clone(),
     };
     let content = content_digest(&bundle);
-    bundle.version = records.tenant(name.as_str()).bundle.number_for(content);
-    Some(bundle)
+    let record = records.tenant(name.as_str());
+    record.certificate = tenant
+        .certificate
+        .as_ref()
+        .map(ServerCertificate::fingerprint);
+    bundle.version = record.bundle.number_for(content);
+    bundle
 }
 
 fn relying_party(uid: String, party: &ValidRelyingParty) -> RelyingParty {
@@ -95,9 +118,11 @@ fn relying_party(uid: String, party: &ValidRelyingParty) -> RelyingParty {
 }
 
 /// `https://` and the first host, with the port if it is not 443.
-fn issuer(tenant: &ValidTenant, public_port: u16) -> Option<Url> {
-    let host = tenant.hosts.first()?;
-    Url::parse(&format!("https://{host}:{public_port}")).ok()
+fn issuer(origin: &Url, public_port: u16) -> Url {
+    let mut issuer = origin.clone();
+    // Only a URL without a host cannot have a port.
+    let _ = issuer.set_port(Some(public_port));
+    issuer
 }
 
 fn key(kind: Kind, tenant: &TenantName, name: &ObjectName) -> ObjectKey {

@@ -2,8 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
+use pavilion_bundle::{ObjectName, TenantName};
 use pavilion_crds::{Kind, NAMESPACE_PREFIX};
+use pavilion_json::Digest;
 use serde::{Deserialize, Serialize};
+
+/// The longest name of a file that is not told by a digest, in bytes; file systems take 255.
+const MAX_FILE_NAME: usize = 200;
 
 /// Kind, namespace and name of an object. Written `Policy pavilion-acme/over18` for people and in
 /// records.
@@ -36,14 +41,32 @@ impl ObjectKey {
         }
     }
 
-    /// Where its status document lies, below `status/`. A tenant's name has no dot, so this is
-    /// unambiguous.
+    /// Where its status document lies, below `status/`. A tenant's name has no dot, so the names of two
+    /// objects never meet. A name that is not allowed (its object is refused, and has a status that says
+    /// so) or too long for a file is told by its digest, after a `~` that no allowed name has.
     pub fn status_file(&self) -> String {
         let kind = self.kind.name().to_lowercase();
-        match self.tenant_name().filter(|_| self.namespace.is_some()) {
-            Some(tenant) => format!("{kind}/{tenant}.{}.json", self.name),
-            None => format!("{kind}/{}.json", self.name),
+        let readable = match (&self.namespace, self.tenant_name()) {
+            (Some(_), Some(tenant)) => format!("{tenant}.{}", self.name),
+            _ => self.name.clone(),
+        };
+        if self.is_allowed() && readable.len() <= MAX_FILE_NAME {
+            return format!("{kind}/{readable}.json");
         }
+        let begin: String = readable
+            .chars()
+            .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
+            .take(64)
+            .collect();
+        let digest = Digest::of(self.to_string().as_bytes()).short();
+        format!("{kind}/{begin}~{digest}.json")
+    }
+
+    fn is_allowed(&self) -> bool {
+        let tenant = self.tenant_name();
+        let placed = self.namespace.is_some() == self.kind.is_namespaced()
+            && tenant.is_some_and(|tenant| tenant.parse::<TenantName>().is_ok());
+        placed && (!self.kind.is_namespaced() || self.name.parse::<ObjectName>().is_ok())
     }
 }
 
@@ -120,5 +143,34 @@ mod tests {
             file("RelyingParty pavilion-beta/shop"),
             "relyingparty/beta.shop.json"
         );
+        // A refused object must not write over the status of the one it is named like.
+        for stray in [
+            "Policy zzz/acme.over18",
+            "Policy acme.over18",
+            "Policy pavilion-/x",
+        ] {
+            let file = file(stray);
+            assert!(file.starts_with("policy/") && file.contains('~'), "{file}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_that_is_allowed_fits_a_file() {
+        let name = [
+            "a".repeat(63),
+            "b".repeat(63),
+            "c".repeat(63),
+            "d".repeat(61),
+        ]
+        .join(".");
+        let key = |name: &str| ObjectKey {
+            kind: Kind::Policy,
+            namespace: Some(format!("{NAMESPACE_PREFIX}{}", "t".repeat(54))),
+            name: name.to_owned(),
+        };
+        assert_eq!(name.len(), 253);
+        let file = key(&name).status_file();
+        assert!(file.len() < 200, "{file}");
+        assert_ne!(file, key(&name.replace("ddd", "dde")).status_file());
     }
 }

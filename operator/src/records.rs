@@ -1,7 +1,7 @@
 //! What must outlive the operator: identities, generations, revisions and versions.
 //!
-//! A cluster's API server keeps these; on one host they are one small file. Numbers only ever count
-//! up, also when an object is deleted and made anew.
+//! A cluster's API server keeps these; on one host they are one small file. Numbers of
+//! versions and revisions only ever count up, also when an object is deleted and made anew.
 
 use std::collections::BTreeMap;
 
@@ -76,6 +76,9 @@ pub struct TenantRecord {
     pub log_origin: String,
     /// Of its bundle.
     pub bundle: Version,
+    /// Of its own server certificate and key, as they were accepted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Digest>,
 }
 
 /// A number that counts changes of content.
@@ -105,6 +108,7 @@ impl TenantRecord {
         Self {
             log_origin: format!("pavilion.dev/log/{}", fresh_id()),
             bundle: Version::default(),
+            certificate: None,
         }
     }
 }
@@ -146,6 +150,10 @@ impl Records {
                 object: (*object).clone(),
             });
         }
+        // As in a cluster, an object that is made anew begins at generation 1 under another uid. Only
+        // revisions are named in answers and must go on.
+        self.objects
+            .retain(|_, record| !record.deleted || record.revision.is_some());
     }
 
     /// The object in force under this key.
@@ -263,6 +271,21 @@ mod tests {
         assert_ne!(uid, other);
         assert_eq!(generation, 2);
         assert_eq!(records.revision(&key, Digest::of(b"two")), 2);
+    }
+
+    #[test]
+    fn what_is_gone_and_was_never_named_in_an_answer_is_forgotten() {
+        let mut records = Records::default();
+        for n in 0..3 {
+            let key = format!("RelyingParty pavilion-acme/r{n}").parse().unwrap();
+            let object = Object {
+                key,
+                ..object(&json!({}))
+            };
+            records.see(&object);
+            records.accept([(&object.key, &object.value)]);
+            assert_eq!(records.objects.len(), 1);
+        }
     }
 
     #[test]

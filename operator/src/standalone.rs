@@ -1,5 +1,6 @@
 //! `standalone`: everything on this host, kept as the manifests say.
 
+mod retry;
 mod round;
 
 use std::{
@@ -131,7 +132,7 @@ impl Operator {
             StatusWriter::open(state),
             metrics.register(OperatorMetrics::register),
             facts,
-            options.public_port(),
+            options,
         )?;
         Ok(Self {
             folder,
@@ -148,10 +149,9 @@ impl Operator {
     async fn serve(&mut self, signals: &mut Signals) -> Result<(), Exit> {
         let mut watch = FolderWatch::start(&self.folder);
         self.rounds.start_router()?;
-        let first = self.look().await;
-        if let Some(set) = first {
-            self.rounds.begin(&set, Timestamp::now())?;
-        }
+        let first = self.read().await?;
+        self.seen = first.digest;
+        self.rounds.begin(&first, Timestamp::now())?;
         let mut renewal = interval(RENEWAL_LOOK);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         renewal.reset();
@@ -161,26 +161,31 @@ impl Operator {
                 _ = signals.next() => return Ok(()),
                 () = self.changed.notified() => {}
                 () = watch.changed() => {
-                    if let Some(set) = self.look().await {
+                    if let Some(set) = self.look().await? {
                         self.rounds.take(&set, Timestamp::now());
                     }
                 }
                 _ = renewal.tick() => self.rounds.renew(Timestamp::now()),
+                () = self.rounds.due() => self.rounds.try_again(Timestamp::now()),
             }
         }
     }
 
     /// The manifests, when they are other than at the last look.
-    async fn look(&mut self) -> Option<ManifestSet> {
-        let folder = self.folder.clone();
-        let set = tokio::task::spawn_blocking(move || manifests::dereference(&folder))
-            .await
-            .ok()?;
+    async fn look(&mut self) -> Result<Option<ManifestSet>, Exit> {
+        let set = self.read().await?;
         if set.digest == self.seen {
-            return None;
+            return Ok(None);
         }
         self.seen = set.digest;
-        Some(set)
+        Ok(Some(set))
+    }
+
+    async fn read(&self) -> Result<ManifestSet, Exit> {
+        let folder = self.folder.clone();
+        tokio::task::spawn_blocking(move || manifests::dereference(&folder))
+            .await
+            .map_err(|error| Exit::Bug(format!("the manifests: {error}")))
     }
 
     fn tell(&mut self) {

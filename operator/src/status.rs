@@ -10,6 +10,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use pavilion_bundle::TenantName;
 use pavilion_catalogue::manifest;
 use pavilion_json::Digest;
@@ -38,6 +39,8 @@ pub struct View<'a> {
     pub failures: &'a BTreeMap<TenantName, String>,
     /// About the operator itself.
     pub facts: &'a OperatorFacts,
+    /// The time that certificates are judged at.
+    pub now: Timestamp,
 }
 
 /// Every status document by its file below `status/`, and whether all is ready.

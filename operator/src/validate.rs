@@ -3,6 +3,7 @@
 //! Nothing here reads a file or a clock; every fault is collected, not only the first. An object
 //! whose shape is wrong still counts as being there, so that one fault does not cause ten.
 
+mod acceptance;
 mod certificates;
 mod keys;
 mod metadata;
@@ -24,7 +25,9 @@ use pavilion_json::Digest;
 use pavilion_policy::{Obligations, Policy};
 use pavilion_proofs::TrustAnchor;
 use serde_json::Value;
+use url::Url;
 
+pub use acceptance::refused_by_data_plane;
 pub use certificates::{CertificateError, ServerCertificate};
 
 use crate::{
@@ -50,7 +53,9 @@ pub struct ValidTenant {
     pub home_region: String,
     /// Where it is reached; the first names it.
     pub hosts: Vec<HostName>,
-    /// Its own certificate.
+    /// `https://` and the first host.
+    pub origin: Url,
+    /// Its own certificate; one that is unchanged is here also after its end.
     pub certificate: Option<ServerCertificate>,
     /// Age at which a new signing key takes over, in seconds.
     pub rotate_every_seconds: u64,
@@ -60,6 +65,13 @@ pub struct ValidTenant {
     pub lifetimes: Lifetimes,
     /// Whether it is off the air.
     pub suspend: bool,
+    /// What belongs to it.
+    pub belongings: Belongings,
+}
+
+/// The objects in a tenant's namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Belongings {
     /// Its policies, with their digests.
     pub policies: BTreeMap<ObjectName, (Policy, Digest)>,
     /// Whom it believes.
@@ -92,8 +104,8 @@ pub fn validate(
     records: &Records,
     now: Timestamp,
 ) -> Result<ValidSet, Vec<Refusal>> {
-    let mut check = Check::new(set, now);
-    check.shapes(records);
+    let mut check = Check::new(set, records, now);
+    check.shapes();
     let valid = check.contents();
     let mut refusals = check.refusals;
     if refusals.is_empty() {
@@ -105,9 +117,23 @@ pub fn validate(
     Err(refusals)
 }
 
+/// A folder without a single object, while tenants are in force: a lost mount or a truncated file
+/// looks like that, and so does an order to take everything off the air.
+pub fn emptied(set: &ManifestSet, records: &Records) -> Option<Refusal> {
+    let nothing = set.objects.is_empty() && set.refusals.is_empty();
+    let in_force = records.objects.iter().any(|(key, record)| {
+        key.kind == Kind::Tenant && record.accepted.is_some() && !record.deleted
+    });
+    (nothing && in_force).then(|| {
+        let message = "there is no object in any manifest, and tenants are in force";
+        Refusal::of_file("", &manifest::SET_EMPTY, message)
+    })
+}
+
 /// The work of one validation.
 struct Check<'a> {
     set: &'a ManifestSet,
+    records: &'a Records,
     now: Timestamp,
     /// What there is, whether or not it is right.
     present: BTreeSet<&'a ObjectKey>,
@@ -117,9 +143,10 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(set: &'a ManifestSet, now: Timestamp) -> Self {
+    fn new(set: &'a ManifestSet, records: &'a Records, now: Timestamp) -> Self {
         Self {
             set,
+            records,
             now,
             present: set.objects.iter().map(|object| &object.key).collect(),
             shaped: Vec::new(),
@@ -142,7 +169,7 @@ impl<'a> Check<'a> {
     }
 
     /// Names, duplicates, and the schema and rules of each kind.
-    fn shapes(&mut self, records: &Records) {
+    fn shapes(&mut self) {
         let mut first: BTreeMap<&ObjectKey, &Object> = BTreeMap::new();
         for object in &self.set.objects {
             if let Some(other) = first.insert(&object.key, object) {
@@ -164,7 +191,7 @@ impl<'a> Check<'a> {
             match judge(
                 object.key.kind,
                 &object.value,
-                records.accepted(&object.key),
+                self.records.accepted(&object.key),
             ) {
                 Ok(value) if self.refusals.len() == before => self.shaped.push((object, value)),
                 Ok(_) => {}
@@ -194,10 +221,11 @@ impl<'a> Check<'a> {
             let tenant = object
                 .key
                 .tenant_name()
-                .and_then(|name| valid.tenants.get_mut(name));
+                .and_then(|name| valid.tenants.get_mut(name))
+                .map(|tenant| &mut tenant.belongings);
             // A tenant that is itself wrong has a fault of its own already; its objects are still read.
-            let mut unplaced = None;
-            let tenant = tenant.unwrap_or_else(|| unplaced.insert(ValidTenant::unplaced()));
+            let mut unplaced = Belongings::default();
+            let tenant = tenant.unwrap_or(&mut unplaced);
             match object.key.kind {
                 Kind::Tenant => {}
                 Kind::TrustAnchor => trust_anchors::read(self, object, value, tenant),
@@ -237,30 +265,6 @@ impl<'a> Check<'a> {
                 let field = format!("{field}[{index}]");
                 self.refuse(object, &field, &manifest::REFERENCE_DANGLING, message);
             }
-        }
-    }
-}
-
-impl ValidTenant {
-    /// A place for the objects of a tenant that could not be read.
-    fn unplaced() -> Self {
-        Self {
-            home_region: String::new(),
-            hosts: Vec::new(),
-            certificate: None,
-            rotate_every_seconds: 0,
-            overlap_seconds: 0,
-            lifetimes: Lifetimes {
-                verification_seconds: 0,
-                keep_result_seconds: 0,
-                answer_seconds: 0,
-                token_seconds: 0,
-                clock_leeway_seconds: 0,
-            },
-            suspend: false,
-            policies: BTreeMap::new(),
-            trust_anchors: BTreeMap::new(),
-            relying_parties: BTreeMap::new(),
         }
     }
 }

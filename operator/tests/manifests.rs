@@ -5,13 +5,14 @@ use std::{fs, path::Path};
 
 use jiff::Timestamp;
 use pavilion_bundle::{Document, Named, TenantBundle};
+use pavilion_json::Digest;
 use pavilion_operator::{
-    build::build,
+    build::{build, renew},
     desired::Desired,
     manifests::{ManifestSet, dereference},
     records::Records,
     refusal::Refusal,
-    validate::{ValidSet, validate},
+    validate::{ValidSet, emptied, refused_by_data_plane, validate},
 };
 
 fn now() -> Timestamp {
@@ -502,6 +503,47 @@ fn a_certificate_of_the_tenants_own_must_fit() {
 }
 
 #[test]
+fn a_certificate_that_expired_since_it_was_accepted_blocks_no_change() {
+    let mut folder = Folder::quickstart();
+    folder.replace(
+        "tenant.yaml",
+        "hosts: [verify.acme.localhost]",
+        "hosts: [verify.acme.localhost]\n    tls: {certificateFile: c.pem, keyFile: k.pem}",
+    );
+    let made = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params =
+            rcgen::CertificateParams::new(["verify.acme.localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2026, 6, 10);
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let (chain, key) = made();
+    folder.write("c.pem", &chain).write("k.pem", &key);
+    let later: Timestamp = "2026-06-20T12:00:00Z".parse().unwrap();
+    let at = |folder: &Folder, time| validate(&dereference(folder.path()), &folder.records, time);
+    let refused = at(&folder, later).unwrap_err();
+    assert!(
+        refused[0].message.contains("is in force from"),
+        "{refused:?}"
+    );
+    folder.build();
+    let valid = at(&folder, later).unwrap();
+    assert!(
+        valid
+            .tenants
+            .values()
+            .all(|tenant| tenant.certificate.is_some())
+    );
+    // Another one that is over was never accepted.
+    let (chain, key) = made();
+    folder.write("c.pem", &chain).write("k.pem", &key);
+    assert_eq!(
+        at(&folder, later).unwrap_err()[0].code,
+        "CertificateInvalid"
+    );
+}
+
+#[test]
 fn broken_yaml_is_one_fault_and_the_others_are_found_too() {
     let mut folder = Folder::quickstart();
     folder.write("a.yaml", "a: [1,\nb: 2");
@@ -517,7 +559,7 @@ fn broken_yaml_is_one_fault_and_the_others_are_found_too() {
 }
 
 #[test]
-fn an_empty_folder_is_a_valid_set_of_nothing() {
+fn an_empty_folder_is_a_valid_set_of_nothing_unless_tenants_are_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let set = dereference(folder.path());
     assert!(
@@ -526,6 +568,103 @@ fn an_empty_folder_is_a_valid_set_of_nothing() {
             .tenants
             .is_empty()
     );
+    assert_eq!(emptied(&set, &Records::default()), None);
+    let mut quickstart = Folder::quickstart();
+    quickstart.build();
+    let refusal = emptied(&set, &quickstart.records).unwrap();
+    assert_eq!(refusal.code, "SetEmpty");
+    assert!(refusal.hint.contains("--allow-empty"));
+    let unreadable = dereference(Path::new("/does/not/exist"));
+    assert_eq!(emptied(&unreadable, &quickstart.records), None);
+}
+
+#[test]
+fn a_host_that_clients_take_for_an_address_is_refused() {
+    for host in ["verify.acme.1", "1.2.3.4", "xn--zz--"] {
+        let found = refusal("tenant.yaml", "verify.acme.localhost", host);
+        assert!(
+            found.contains("spec.ingress.hosts[0]: ") && found.contains("[FieldInvalid]"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn a_bundle_that_its_reader_would_refuse_is_refused_before_it_is_written() {
+    let mut folder = Folder::quickstart();
+    let (set, valid) = folder.read();
+    let mut desired = build(&valid.unwrap(), &mut folder.records, 8443);
+    let none = std::collections::BTreeMap::new();
+    assert_eq!(refused_by_data_plane(&set, &desired, &none), []);
+    let bundle = &mut desired.tenants.values_mut().next().unwrap().bundle;
+    let party = bundle.relying_parties.values_mut().next().unwrap();
+    // Each field is within its limit, together they are more than a verifier reads.
+    party.purposes = vec!["x".repeat(1024 * 1024); 17];
+    let refusals = refused_by_data_plane(&set, &desired, &none);
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].code, "BundleRefused");
+    assert_eq!(
+        refusals[0].object.as_ref().unwrap().to_string(),
+        "Tenant acme"
+    );
+}
+
+#[test]
+fn what_is_accepted_here_is_accepted_by_the_verifier() {
+    let mut folder = Folder::quickstart();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    folder.write("ca.pem", &params.self_signed(&key).unwrap().pem());
+    folder.replace(
+        "relying-party.yaml",
+        "    privateKeyJwt:",
+        "    mutualTls: {caBundleFile: ca.pem, sanDns: [shop.example]}\n    privateKeyJwt:",
+    );
+    let (set, valid) = folder.read();
+    let desired = build(&valid.unwrap(), &mut folder.records, 8443);
+    assert_eq!(
+        refused_by_data_plane(&set, &desired, &std::collections::BTreeMap::new()),
+        []
+    );
+    let (bytes, _) = desired.tenants["acme"].bundle.seal().unwrap();
+    let read = Named::<TenantBundle>::read(&bytes).unwrap();
+    assert!(pavilion_verifier::tenant::Tenant::prepare(read).is_ok());
+}
+
+#[test]
+fn the_last_good_state_survives_an_engine_that_digests_policies_otherwise() {
+    let mut folder = Folder::quickstart();
+    let mut desired = folder.build();
+    let acme: pavilion_bundle::TenantName = "acme".parse().unwrap();
+    let revisions = |desired: &Desired| {
+        let bundle = &desired.tenants[&acme].bundle;
+        let numbers = bundle.policies.values().map(|policy| policy.revision);
+        (bundle.version, numbers.collect::<Vec<_>>())
+    };
+    let mut same = desired.clone();
+    renew(&mut same, &mut folder.records);
+    assert_eq!(revisions(&same), (1, vec![1, 1]));
+    // As another engine wrote it.
+    let stale = Digest::of(b"another engine");
+    for (name, policy) in &mut desired.tenants.get_mut(&acme).unwrap().bundle.policies {
+        policy.digest = stale;
+        let key = format!("Policy pavilion-acme/{name}").parse().unwrap();
+        folder
+            .records
+            .objects
+            .get_mut(&key)
+            .unwrap()
+            .revision
+            .as_mut()
+            .unwrap()
+            .digest = stale;
+    }
+    folder.records.tenant("acme").bundle.content = None;
+    assert!(Named::<TenantBundle>::read(&desired.tenants[&acme].bundle.seal().unwrap().0).is_err());
+    renew(&mut desired, &mut folder.records);
+    assert_eq!(revisions(&desired), (2, vec![2, 2]));
+    Named::<TenantBundle>::read(&desired.tenants[&acme].bundle.seal().unwrap().0).unwrap();
 }
 
 #[test]

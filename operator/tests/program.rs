@@ -259,6 +259,11 @@ fn what_is_in_the_way_of_a_start_has_an_exit_code_and_a_word() {
 
     let home = Home::new();
     fs::create_dir(home.join("state")).unwrap();
+    fs::set_permissions(home.join("state"), fs::Permissions::from_mode(0o777)).unwrap();
+    let (code, text) = home.ended();
+    assert_eq!(code, 73);
+    assert!(text.contains("state_not_private"), "{text}");
+    fs::set_permissions(home.join("state"), fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(home.join("state/VERSION"), "9").unwrap();
     assert_eq!(home.ended().0, 65);
 
@@ -270,6 +275,146 @@ fn what_is_in_the_way_of_a_start_has_an_exit_code_and_a_word() {
     let (code, text) = home.ended();
     assert_eq!(code, 65);
     assert!(text.contains("records.json"), "{text}");
+}
+
+#[test]
+fn a_change_that_cannot_be_written_is_not_called_served_and_takes_effect_later() {
+    let home = Home::new();
+    let running = home.start();
+    home.status("tenant/acme.json", accepted);
+    // As a full disk: the file cannot be replaced (a directory of that name stands there, since what
+    // is allowed to root cannot be taken from it by a mode).
+    let records = home.join("state/operator/records.json");
+    fs::remove_file(&records).unwrap();
+    fs::create_dir_all(records.join("in the way")).unwrap();
+    let file = home.join("manifests/policies.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(
+        &file,
+        text.replace("title: Is over 18", "title: Is an adult"),
+    )
+    .unwrap();
+    let document = home.status("policy/acme.over18.json", |document| {
+        condition(document, "Ready")["reason"] == "ChangeNotWritten"
+    });
+    assert_eq!(document["metadata"]["generation"], 2);
+    assert_eq!(document["status"]["revision"]["number"], 1);
+    let bundle = home.join("state/tenants/acme/bundle.json");
+    assert!(!fs::read_to_string(&bundle).unwrap().contains("Is an adult"));
+    fs::remove_dir_all(&records).unwrap();
+    home.status("policy/acme.over18.json", |document| {
+        document["status"]["revision"]["number"] == 2
+            && condition(document, "Ready")["reason"] != "ChangeNotWritten"
+    });
+    assert!(fs::read_to_string(&bundle).unwrap().contains("Is an adult"));
+    assert_eq!(running.stop().0, 0);
+}
+
+#[test]
+fn what_one_tenant_could_not_be_given_is_tried_again() {
+    let home = Home::new();
+    let running = home.start();
+    home.status("tenant/acme.json", accepted);
+    let bundle = home.join("state/tenants/acme/bundle.json");
+    fs::remove_file(&bundle).unwrap();
+    fs::create_dir_all(bundle.join("in the way")).unwrap();
+    let file = home.join("manifests/policies.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(
+        &file,
+        text.replace("title: Is over 18", "title: Is an adult"),
+    )
+    .unwrap();
+    home.status("tenant/acme.json", |document| {
+        condition(document, "Programmed")["reason"] == "ChangeNotWritten"
+    });
+    fs::remove_dir_all(&bundle).unwrap();
+    home.status("tenant/acme.json", |document| {
+        condition(document, "Programmed")["reason"] != "ChangeNotWritten"
+    });
+    assert!(fs::read_to_string(&bundle).unwrap().contains("Is an adult"));
+    assert_eq!(running.stop().0, 0);
+}
+
+#[test]
+fn an_operator_that_stopped_leaves_no_status_that_claims_to_know() {
+    let home = Home::new();
+    let running = home.start();
+    home.status("tenant/acme.json", accepted);
+    assert_eq!(running.stop().0, 0);
+    for file in [
+        "tenant/acme.json",
+        "operator/operator.json",
+        "policy/acme.over18.json",
+    ] {
+        let document = home.status(file, |_| true);
+        let ready = condition(&document, "Ready");
+        assert_eq!(ready["status"], "Unknown", "{file}");
+        assert_eq!(ready["reason"], "OperatorStopped", "{file}");
+        assert!(accepted(&document), "{file}");
+    }
+}
+
+#[test]
+fn an_emptied_folder_takes_nobody_off_the_air_unless_it_is_meant() {
+    let home = Home::new();
+    let running = home.start();
+    home.status("tenant/acme.json", accepted);
+    let away = home.join("away");
+    fs::rename(home.join("manifests"), &away).unwrap();
+    fs::create_dir(home.join("manifests")).unwrap();
+    let refused = |document: &Value| {
+        let refusals = &document["status"]["manifests"]["refusals"];
+        refusals[0]["code"] == "SetEmpty"
+    };
+    home.status("operator/operator.json", refused);
+    assert!(home.join("state/status/tenant/acme.json").exists());
+    assert_eq!(running.stop().0, 0);
+    // Nor at the next start, which serves what it knows.
+    let again = home.start();
+    home.status("operator/operator.json", |document| {
+        refused(document) && condition(document, "Ready")["status"] == "False"
+    });
+    let (_, text) = again.stop();
+    assert!(text.contains("accepted last is served instead"), "{text}");
+    let meant = Running {
+        process: home.command().arg("--allow-empty").spawn().unwrap(),
+    };
+    home.status("operator/operator.json", accepted);
+    assert!(!home.join("state/status/tenant/acme.json").exists());
+    assert_eq!(meant.stop().0, 0);
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_at_the_start_is_no_empty_one() {
+    let home = Home::new();
+    let running = home.start();
+    home.status("tenant/acme.json", accepted);
+    running.stop();
+    fs::rename(home.join("manifests"), home.join("away")).unwrap();
+    let again = home.start();
+    let document = home.status("operator/operator.json", |document| {
+        condition(document, "Ready")["status"] == "False"
+    });
+    assert_eq!(
+        document["status"]["manifests"]["refusals"][0]["code"],
+        "FileUnreadable"
+    );
+    let (code, text) = again.stop();
+    assert_eq!(code, 0);
+    assert!(text.contains("accepted last is served instead"), "{text}");
+}
+
+#[test]
+fn a_pipe_among_the_manifests_makes_nobody_deaf() {
+    let home = Home::new();
+    let running = home.start();
+    home.status("tenant/acme.json", accepted);
+    let pipe = home.join("manifests/x.yaml");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+    home.status("operator/operator.json", |document| !accepted(document));
+    assert_eq!(running.stop().0, 0);
 }
 
 #[test]

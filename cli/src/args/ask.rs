@@ -36,7 +36,7 @@ pub struct AskArgs {
     #[arg(long = "continue", value_name = "ID", conflicts_with_all = ["policy", "purpose"], requires = "presentations")]
     pub continue_id: Option<String>,
     /// The Idempotency-Key; give the one of a lost attempt to get its outcome [default: a new one]
-    #[arg(long, value_name = "KEY", conflicts_with = "continue_id")]
+    #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
     /// Keep request, answer, receipt, checkpoint and keys in this folder
     #[arg(long, value_name = "DIR")]
@@ -70,7 +70,7 @@ pub struct ClientArgs {
     /// Connect to this address; the name of --server stays what is asked for and checked
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub connect: Option<SocketAddr>,
-    /// Give up after so many seconds
+    /// Give up after so many seconds, all requests together
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,
 }

@@ -8,6 +8,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::tls::Version;
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 
 use super::refusal::refused;
 use super::tls::{pin, pinned, trust};
@@ -25,6 +26,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub struct Broker {
     client: Client,
     base: Url,
+    /// When the person's patience ends, over all requests together.
+    deadline: Instant,
 }
 
 /// One request.
@@ -100,7 +103,13 @@ impl Broker {
         Ok(Self {
             client,
             base: pinned(&args.server, args.connect),
+            deadline: Instant::now() + Duration::from_secs(args.timeout),
         })
+    }
+
+    /// How long the person still wants to wait.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// Sends a request and reads JSON.
@@ -132,6 +141,13 @@ impl Broker {
 
     /// Sends a request, again where that may help, and reads the answer.
     pub async fn bytes(&self, call: &Call<'_>) -> Result<Vec<u8>, Failure> {
+        let late = |_| Failure::new(Exit::Away, format!("{} did not answer in time", self.base));
+        timeout_at(self.deadline, self.attempts(call))
+            .await
+            .map_err(late)?
+    }
+
+    async fn attempts(&self, call: &Call<'_>) -> Result<Vec<u8>, Failure> {
         let mut attempt = 1;
         loop {
             let outcome = self.send(call).await;

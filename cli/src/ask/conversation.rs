@@ -1,7 +1,6 @@
 //! What is said between an asker and a broker, from the token to the checked answer.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -92,22 +91,26 @@ impl<'a> Conversation<'a> {
         if let Some(dir) = &args.out {
             keep::request(dir, &body)?;
         }
-        let opened = self.send(&body, console).await?;
+        let opened = self.send("/v1/verifications", &body, console).await?;
         Ok((opened, Some(body)))
     }
 
-    /// Sends the question under an Idempotency-Key, so that a lost attempt can be made good.
-    async fn send(&self, body: &[u8], console: &mut Console) -> Result<Verification, Failure> {
+    /// Posts under an Idempotency-Key, so that a lost attempt can be made good.
+    async fn send(
+        &self,
+        path: &str,
+        body: &[u8],
+        console: &mut Console,
+    ) -> Result<Verification, Failure> {
         let fresh = || ulid::Ulid::generate().to_string();
         let key = self.args.idempotency_key.clone().unwrap_or_else(fresh);
         let value = HeaderValue::from_str(&key)
             .map_err(|_| Failure::usage("the Idempotency-Key has odd characters"))?;
-        let mut call = Call::post("/v1/verifications", "application/json", body.to_vec())
-            .with_token(&self.token);
+        let mut call = Call::post(path, "application/json", body.to_vec()).with_token(&self.token);
         call.headers
             .insert(HeaderName::from_static("idempotency-key"), value);
-        let opened = self.broker.json(&call).await;
-        if opened
+        let sent = self.broker.json(&call).await;
+        if sent
             .as_ref()
             .is_err_and(|failure| failure.exit == Exit::Away)
         {
@@ -115,26 +118,26 @@ impl<'a> Conversation<'a> {
                 "ask again with --idempotency-key {key}; the question then counts once"
             ));
         }
-        opened
+        sent
     }
 
     /// Sends the presentations for an open verification.
-    pub async fn present(&self, id: &str) -> Result<Verification, Failure> {
+    pub async fn present(&self, id: &str, console: &mut Console) -> Result<Verification, Failure> {
         let body = json_body(&NewEvidence {
             presentations: &self.presentations,
         })?;
         let path = format!("{}/evidence", resource(id)?);
-        self.broker
-            .json(&Call::post(&path, "application/json", body).with_token(&self.token))
-            .await
+        self.send(&path, &body, console).await
     }
 
     /// Waits while the broker judges, as long as the person wants to wait at all.
     pub async fn settle(&self, mut verification: Verification) -> Result<Verification, Failure> {
-        let looks = self.args.client.timeout * 5;
-        for _ in 0..looks {
-            if verification.state != State::Evaluating {
-                return Ok(verification);
+        while verification.state == State::Evaluating {
+            if self.broker.time_left() < LOOK_EVERY {
+                return Err(Failure::new(
+                    Exit::Away,
+                    format!("verification {} is still being judged", verification.id),
+                ));
             }
             tokio::time::sleep(LOOK_EVERY).await;
             let path = resource(&verification.id)?;
@@ -143,10 +146,7 @@ impl<'a> Conversation<'a> {
                 .json(&Call::get(&path).with_token(&self.token))
                 .await?;
         }
-        Err(Failure::new(
-            Exit::Away,
-            format!("verification {} is still being judged", verification.id),
-        ))
+        Ok(verification)
     }
 
     /// Fetches answer, receipt and keys, and checks them before anything is shown.
@@ -225,12 +225,12 @@ fn presentations(args: &AskArgs) -> Result<Vec<PresentedEvidence>, Failure> {
     args.presentations.iter().map(read).collect()
 }
 
-/// The body that opened the verification, where an earlier step kept it.
+/// The body that opened the verification that is finished now, where the first step kept it.
 pub fn kept_request(args: &AskArgs) -> Result<Option<Vec<u8>>, Failure> {
-    let path = args.out.as_deref().map(|dir| dir.join("request.json"));
-    path.filter(|path| Path::exists(path))
-        .map(|path| file::bytes(&path))
-        .transpose()
+    match (&args.continue_id, &args.out) {
+        (Some(id), Some(dir)) => keep::request_of(dir, id),
+        _ => Ok(None),
+    }
 }
 
 fn json_body<T: serde::Serialize>(body: &T) -> Result<Vec<u8>, Failure> {

@@ -6,8 +6,14 @@ use pavilion_results::Answer;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::wire::Verification;
 use crate::exit::Failure;
 use crate::file;
+
+/// The body that opened the verification.
+const REQUEST: &str = "request.json";
+/// The verification that it opened, where evidence comes in a later step.
+const OPENED: &str = "verification.json";
 
 /// What the broker returned, besides the request.
 pub struct Returned<'a> {
@@ -28,7 +34,46 @@ pub struct Returned<'a> {
 /// Keeps the body of the request that opened the verification.
 pub fn request(dir: &Path, body: &[u8]) -> Result<(), Failure> {
     file::folder(dir)?;
-    file::write(&dir.join("request.json"), body)
+    let opened = dir.join(OPENED);
+    match std::fs::remove_file(&opened) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let shown = opened.display();
+            return Err(Failure::file(format!("cannot remove {shown}: {error}")));
+        }
+        _ => {}
+    }
+    file::write(&dir.join(REQUEST), body)
+}
+
+/// Keeps which verification that request opened, for the step that finishes it.
+pub fn opened(dir: &Path, verification: &Verification) -> Result<(), Failure> {
+    file::folder(dir)?;
+    file::write(&dir.join(OPENED), &pretty(verification)?)
+}
+
+/// The body that opened the verification with this id, if this folder has it.
+///
+/// # Errors
+/// When the folder has the request of another one: kept beside the answer it would make that answer
+/// look forged.
+pub fn request_of(dir: &Path, id: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let request = dir.join(REQUEST);
+    if !request.exists() {
+        return Ok(None);
+    }
+    let opened = dir.join(OPENED);
+    let own = opened.exists() && file::json(&opened)?["id"] == id;
+    if own {
+        return file::bytes(&request).map(Some);
+    }
+    let message = format!(
+        "{} holds the request of another verification",
+        dir.display()
+    );
+    Err(Failure::usage(message).note(
+        "hint",
+        "give --out the folder that it had when this verification was opened, or an empty one",
+    ))
 }
 
 /// Keeps what came back.

@@ -56,6 +56,10 @@ impl<'a> List<'a> {
     }
 }
 
+fn is_unwatched(condition: &Condition) -> bool {
+    condition.reason == pavilion_catalogue::manifest::OPERATOR_STOPPED.code
+}
+
 impl Document {
     /// Reads the conditions; those of another form are left out rather than guessed at.
     pub fn new(value: Value) -> Self {
@@ -67,6 +71,13 @@ impl Document {
             .filter_map(|condition| serde_json::from_value(condition.clone()).ok())
             .collect();
         Self { value, conditions }
+    }
+
+    /// Nobody watches the object: what only watching makes true is unknown.
+    pub fn forget(&mut self) {
+        let entry = &pavilion_catalogue::manifest::OPERATOR_STOPPED;
+        pavilion_crds::forget(&mut self.value, entry.code, entry.meaning);
+        *self = Self::new(std::mem::take(&mut self.value));
     }
 
     /// A text member of `metadata` or `status`, by JSON pointer.
@@ -128,13 +139,24 @@ impl Document {
             "Suspended" => condition.status == ConditionStatus::True,
             _ => condition.status != ConditionStatus::True,
         };
-        let all: Vec<&Condition> = self.conditions.iter().filter(stands_in_the_way).collect();
+        let listed = self
+            .conditions
+            .iter()
+            .filter(|condition| !is_unwatched(condition));
+        let all: Vec<&Condition> = listed.filter(stands_in_the_way).collect();
         let causes: Vec<&Condition> = all
             .iter()
             .copied()
             .filter(|condition| condition.type_ != "Ready")
             .collect();
         if causes.is_empty() { all } else { causes }
+    }
+
+    /// Whether there is nothing to say of it but that no operator runs, which is said once.
+    pub fn is_merely_unwatched(&self) -> bool {
+        self.conditions.iter().any(is_unwatched)
+            && self.obstacles().is_empty()
+            && self.faults().is_empty()
     }
 
     /// Faults in manifests, where the document is the operator's: place, field, reason.

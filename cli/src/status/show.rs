@@ -27,7 +27,8 @@ pub fn overview(documents: &[Document], now: Timestamp) -> String {
         ]);
     }
     let mut out = table.render();
-    for document in documents.iter().filter(|document| !document.is_ready()) {
+    let to_explain = |document: &&Document| !document.is_ready() && !document.is_merely_unwatched();
+    for document in documents.iter().filter(to_explain) {
         out.push('\n');
         out.push_str(&why(document));
     }

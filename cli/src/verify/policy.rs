@@ -1,5 +1,6 @@
 //! The revision digest of a policy in a manifest.
 
+use pavilion_crds::manifest_options;
 use pavilion_json::Digest;
 use pavilion_policy::Policy;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use crate::file;
 pub fn digest(source: &PolicySource) -> Result<Digest, Failure> {
     let shown = source.file.display();
     let documents: Vec<Value> =
-        serde_saphyr::from_multiple_with_options(&file::text(&source.file)?, options())
+        serde_saphyr::from_multiple_with_options(&file::text(&source.file)?, manifest_options())
             .map_err(|error| Failure::file(format!("{shown} is not YAML: {error}")))?;
     let named = |document: &&Value| {
         document["kind"] == "Policy" && document["metadata"]["name"] == *source.name
@@ -30,14 +31,4 @@ pub fn digest(source: &PolicySource) -> Result<Digest, Failure> {
         Failure::file(format!("Policy {} in {shown}: spec: {error}", source.name))
     })?;
     Ok(pavilion_policy::revision_digest(&policy))
-}
-
-/// YAML read as the operator reads manifests: `no` is a word, duplicate keys and merge keys are refused.
-fn options() -> serde_saphyr::Options {
-    serde_saphyr::options! {
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
-        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
-        strict_booleans: true,
-        with_snippet: false,
-    }
 }

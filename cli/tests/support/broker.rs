@@ -44,6 +44,8 @@ pub struct Manners {
     pub issuer: &'static str,
     /// Whether it alters the receipt on its way out.
     pub lies: bool,
+    /// How long it takes over its first two answers, each.
+    pub slow: std::time::Duration,
     /// States that a read shows before `completed`.
     pub judging: u32,
     /// The state that a question ends in.
@@ -60,6 +62,7 @@ impl Default for Manners {
             refuses: None,
             issuer: ISSUER,
             lies: false,
+            slow: std::time::Duration::ZERO,
             judging: 0,
             end: "completed",
             mutual_tls: false,
@@ -237,6 +240,7 @@ async fn configuration(State(seen): State<Arc<Seen>>, headers: HeaderMap) -> Str
         "verify.acme.example",
         "the name stays the tenant's"
     );
+    tokio::time::sleep(seen.manners.slow).await;
     json!({
         "issuer": seen.manners.issuer,
         "token_endpoint": "elsewhere, and never looked at",
@@ -246,6 +250,7 @@ async fn configuration(State(seen): State<Arc<Seen>>, headers: HeaderMap) -> Str
 }
 
 async fn token(State(seen): State<Arc<Seen>>, body: String) -> Response {
+    tokio::time::sleep(seen.manners.slow).await;
     let form: std::collections::HashMap<_, _> = url::form_urlencoded::parse(body.as_bytes())
         .into_owned()
         .collect();
@@ -353,8 +358,15 @@ async fn look(State(seen): State<Arc<Seen>>, Path(id): Path<String>) -> String {
     })
 }
 
-async fn evidence(State(seen): State<Arc<Seen>>, Path(id): Path<String>, body: Bytes) -> String {
+async fn evidence(
+    State(seen): State<Arc<Seen>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> String {
     assert_eq!(id, ID);
+    let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+    seen.keys.lock().unwrap().push(key);
     *seen.evidence.lock().unwrap() = Some(serde_json::from_slice(&body).unwrap());
     verification(settle(&seen))
 }

@@ -49,7 +49,7 @@ pub(super) fn ensure(
 ) -> Result<ServerCertificate, CertificateFailure> {
     let folder = format!("tenants/{tenant}/tls");
     state.make_dir(&folder)?;
-    let written = written(state, &folder, hosts, now)?;
+    let written = written(state, &folder, hosts)?;
     let certificate = match (source, written) {
         (CertificateSource::Given(given), _) => given.clone(),
         (CertificateSource::AsWritten, Some(written)) => return Ok(written),
@@ -67,12 +67,12 @@ pub(super) fn ensure(
     Ok(certificate)
 }
 
-/// What is there, if it can still be used for these hosts.
+/// What is there, if it fits these hosts. Its time may be over: an expired certificate of the tenant's
+/// own is still what the tenant wants shown.
 fn written(
     state: &StateDir,
     folder: &str,
     hosts: &[HostName],
-    now: Timestamp,
 ) -> io::Result<Option<ServerCertificate>> {
     let chain = state.read(format!("{folder}/chain.pem"))?;
     let key = state.read(format!("{folder}/key.pem"))?.map(Zeroizing::new);
@@ -83,12 +83,12 @@ fn written(
         String::from_utf8_lossy(&chain),
         String::from_utf8_lossy(&key),
     );
-    Ok(ServerCertificate::read(&chain, &key, hosts, now).ok())
+    Ok(ServerCertificate::read(&chain, &key, hosts).ok())
 }
 
 fn is_fresh(certificate: &ServerCertificate, now: Timestamp) -> bool {
     let life = certificate.not_after.duration_since(certificate.not_before);
-    certificate.not_after.duration_since(now) > life / 3
+    certificate.in_force(now).is_ok() && certificate.not_after.duration_since(now) > life / 3
 }
 
 /// Whether the chain ends in the root that is there, not in one that a tenant gave before.
@@ -259,6 +259,11 @@ mod tests {
             .ensure(&["a.example"], &CertificateSource::AsWritten, 1)
             .unwrap();
         assert_eq!(kept.fingerprint(), own.fingerprint());
+        // Its end is no reason to take the tenant off the air.
+        let ended = room
+            .ensure(&["a.example"], &CertificateSource::AsWritten, 200)
+            .unwrap();
+        assert_eq!(ended.fingerprint(), own.fingerprint());
         let back = room
             .ensure(&["a.example"], &CertificateSource::Made, 1)
             .unwrap();

@@ -32,6 +32,9 @@ pub struct ChildSpec {
     pub health: PathBuf,
     /// How long it may take to stop before it is killed.
     pub patience: Duration,
+    /// How long it may give no answer on its health socket, once it gave one, before it is taken to
+    /// hang and started again.
+    pub silence: Duration,
     /// Changes when it must be started again, for example with its configuration.
     pub fingerprint: Digest,
 }

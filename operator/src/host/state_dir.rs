@@ -5,10 +5,12 @@ use std::{
     io::{self, Read, Write},
     os::{
         fd::AsRawFd,
-        unix::fs::{DirBuilderExt, OpenOptionsExt},
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use pavilion_catalogue::{Entry, host};
@@ -17,6 +19,16 @@ use rustix::fs::{FlockOperation, flock};
 
 /// The format of the directory that this release reads and writes.
 const VERSION: u32 = 1;
+
+/// How the name of a file begins that is not written to its end.
+const UNFINISHED: &str = ".new-";
+/// How deep below the directory files of this process lie: `tenants/<t>/<program>/`.
+const SWEPT_DEPTH: usize = 3;
+/// How long to wait for the lock, which `kubectl-pavilion status` takes for a moment to see whether
+/// somebody holds it.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+/// How often to try meanwhile.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// An open, locked state directory.
 #[derive(Debug)]
@@ -32,7 +44,7 @@ impl StateDir {
     ///
     /// # Errors
     /// 69 when another operator holds it, 65 when a newer release wrote it, 73 when it cannot be
-    /// written.
+    /// written or others can write it.
     pub fn open(path: &Path) -> Result<Self, Exit> {
         let cannot = |error: io::Error| {
             let what = format!("{}: {error}", path.display());
@@ -44,7 +56,9 @@ impl StateDir {
             .create(path)
             .map_err(cannot)?;
         let path = path.canonicalize().map_err(cannot)?;
+        is_private(&path)?;
         let lock = lock(&path)?;
+        sweep(&path, SWEPT_DEPTH);
         let directory = File::open(&path).map_err(cannot)?;
         let state = Self {
             path,
@@ -166,10 +180,49 @@ impl StateDir {
     }
 }
 
+/// Keys, PINs and the log rest here: whoever could write the directory could put theirs in their place.
+fn is_private(path: &Path) -> Result<(), Exit> {
+    let cannot = |what: String| Exit::CannotWrite(told(&what, &host::STATE_NOT_PRIVATE));
+    let metadata =
+        fs::metadata(path).map_err(|error| cannot(format!("{}: {error}", path.display())))?;
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own {
+        let what = format!(
+            "{} belongs to user {}, this is user {own}",
+            path.display(),
+            metadata.uid()
+        );
+        return Err(cannot(what));
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(cannot(format!("{} has mode {mode:04o}", path.display())));
+    }
+    Ok(())
+}
+
+/// Removes what an operator that was killed in the middle of a write left: the process that comes
+/// next may get its number, and would find the name taken.
+fn sweep(folder: &Path, depth: usize) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let name = entry.file_name();
+        if is_folder && depth > 0 {
+            sweep(&entry.path(), depth - 1);
+        } else if !is_folder && name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+            // What stays is in the way only of a process of the same number.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn place(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let fresh = path.with_file_name(format!(".new-{}-{count}", std::process::id()));
+    let fresh = path.with_file_name(format!("{UNFINISHED}{}-{count}", std::process::id()));
     let mut options = OpenOptions::new();
     let written = options
         .write(true)
@@ -201,7 +254,7 @@ fn lock(path: &Path) -> Result<File, Exit> {
         .mode(0o600)
         .open(path.join("lock"))
         .map_err(cannot)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if !taken(&file) {
         let mut holder = String::new();
         // Whoever it is, the lock is taken; its name is a courtesy.
         let _ = file.read_to_string(&mut holder);
@@ -217,6 +270,17 @@ fn lock(path: &Path) -> Result<File, Exit> {
         .and_then(|()| file.write_all(holder.as_bytes()))
         .map_err(cannot)?;
     Ok(file)
+}
+
+fn taken(file: &File) -> bool {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    while flock(file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        sleep(LOCK_PAUSE);
+    }
+    true
 }
 
 fn told(what: &str, entry: &Entry) -> String {
@@ -276,6 +340,51 @@ mod tests {
         let exit = StateDir::open(&folder.path().join("file/state")).unwrap_err();
         assert_eq!(exit.code(), 73);
         assert!(exit.to_string().contains("state_unwritable"), "{exit}");
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_refused() {
+        for mode in [0o777, 0o770, 0o1777] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let exit = StateDir::open(folder.path()).unwrap_err();
+            assert_eq!(exit.code(), 73);
+            assert!(exit.to_string().contains("state_not_private"), "{exit}");
+            assert!(!folder.path().join("lock").exists());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        StateDir::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_operator_had_half_written_is_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("tenants/acme/signer");
+        fs::create_dir_all(&deep).unwrap();
+        let left = [deep.join(".new-1-2"), folder.path().join(".new-1-0")];
+        for file in &left {
+            fs::write(file, "half").unwrap();
+        }
+        fs::write(deep.join("pin"), "1234").unwrap();
+        StateDir::open(folder.path()).unwrap();
+        assert!(left.iter().all(|file| !file.exists()));
+        assert!(deep.join("pin").exists());
+    }
+
+    #[test]
+    fn somebody_who_only_looks_whether_the_lock_is_held_keeps_nobody_out() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(StateDir::open(folder.path()).unwrap());
+        let looking = File::open(folder.path().join("lock")).unwrap();
+        flock(&looking, FlockOperation::LockShared).unwrap();
+        let opening = {
+            let path = folder.path().to_path_buf();
+            std::thread::spawn(move || StateDir::open(&path).map(drop))
+        };
+        sleep(LOCK_PAUSE * 3);
+        drop(looking);
+        opening.join().unwrap().unwrap();
     }
 
     #[test]

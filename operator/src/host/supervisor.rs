@@ -196,14 +196,6 @@ impl Host {
             return Ok(());
         };
         let written = self.workshop().write(name, desired, now)?;
-        if let Some(mut host) = self.tenants.remove(name) {
-            for child in self.workshop().update(&mut host, written) {
-                let stopped = vec![child.when_stopped()];
-                self.let_go(name.clone(), stopped, child.stop());
-            }
-            self.tenants.insert(name.clone(), host);
-            return Ok(());
-        }
         let earlier = self
             .leaving
             .iter()
@@ -211,6 +203,14 @@ impl Host {
         let before: Vec<Gate> = earlier
             .flat_map(|leaving| leaving.stopped.clone())
             .collect();
+        if let Some(mut host) = self.tenants.remove(name) {
+            for child in self.workshop().update(&mut host, written, &before) {
+                let stopped = vec![child.when_stopped()];
+                self.let_go(name.clone(), stopped, child.stop());
+            }
+            self.tenants.insert(name.clone(), host);
+            return Ok(());
+        }
         let host = self.workshop().start(written, &before);
         self.tenants.insert(name.clone(), host);
         Ok(())

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::desired::DesiredTenant;
 
+/// How long a program may say nothing.
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// What a tenant's programs are made from.
 pub(super) struct Workshop<'a> {
     pub state: &'a StateDir,
@@ -110,6 +113,7 @@ impl Workshop<'_> {
             directory: self.state.path().to_path_buf(),
             health: self.state.short(health),
             patience: std::time::Duration::from_secs(self.platform.drain_seconds) + PATIENCE,
+            silence: SILENCE,
             fingerprint: Digest::of(config),
             id,
         }
@@ -137,13 +141,20 @@ impl Workshop<'_> {
     }
 
     /// Starts again what was written anew, and nothing else. Returns the programs that give way.
-    pub(super) fn update(&self, host: &mut TenantHost, written: Written) -> Vec<Child> {
+    /// `before` are those that give way already: two edits may come within one drain.
+    pub(super) fn update(
+        &self,
+        host: &mut TenantHost,
+        written: Written,
+        before: &[Gate],
+    ) -> Vec<Child> {
         let mut leaving = Vec::new();
         let children = [&mut host.signer, &mut host.auditor, &mut host.verifier];
         for (child, spec) in children.into_iter().zip(written.specs) {
             if child.fingerprint() != spec.fingerprint {
                 tracing::info!("{} has a new configuration and is started again", spec.id);
-                let gates = vec![child.when_stopped()];
+                let mut gates = vec![child.when_stopped()];
+                gates.extend_from_slice(before);
                 let next = Child::start(spec, gates, self.surroundings.clone());
                 leaving.push(std::mem::replace(child, next));
             }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Read,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +12,7 @@ use pavilion_json::Digest;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::object::Object;
+use super::{folder::NONBLOCK, object::Object};
 
 /// The largest file a manifest may name, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -103,8 +104,13 @@ fn collect(value: &Value, depth: usize, names: &mut Vec<String>) {
 
 fn read(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, String> {
     let plain = |error: std::io::Error| format!("cannot be read: {error}");
-    let metadata = fs::metadata(path).map_err(plain)?;
-    // Opening a pipe would wait for a writer.
+    // A pipe would otherwise wait for a writer.
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(NONBLOCK)
+        .open(path)
+        .map_err(plain)?;
+    let metadata = file.metadata().map_err(plain)?;
     if !metadata.is_file() {
         return Err("is not a regular file".to_owned());
     }
@@ -112,8 +118,8 @@ fn read(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, String> {
         return Err("is larger than 1 MiB".to_owned());
     }
     let mut bytes = Zeroizing::new(Vec::new());
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes))
+    file.take(MAX_FILE_BYTES)
+        .read_to_end(&mut bytes)
         .map_err(plain)?;
     Ok(bytes)
 }

@@ -1,10 +1,14 @@
 //! Which files of the folder are manifests, and their text.
 
-use std::{fs, io::Read, path::Path};
+use std::{fs, io::Read, os::unix::fs::OpenOptionsExt, path::Path};
 
 use pavilion_catalogue::manifest;
+use rustix::fs::OFlags;
 
 use crate::refusal::Refusal;
+
+/// `O_NONBLOCK`, as the system's `open` takes it.
+pub(super) const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// The most manifests in a folder.
 const MAX_FILES: usize = 1_000;
@@ -83,7 +87,12 @@ fn is_manifest(name: &str) -> bool {
 fn read_one(folder: &Path, name: &str) -> Result<String, Box<Refusal>> {
     let refuse = |entry, message: String| Box::new(Refusal::of_file(name, entry, message));
     let path = folder.join(name);
-    let file = fs::File::open(&path).and_then(|file| Ok((file.metadata()?.is_file(), file)));
+    // A pipe would otherwise wait for a writer, and nothing could stop that wait.
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(NONBLOCK)
+        .open(&path)
+        .and_then(|file| Ok((file.metadata()?.is_file(), file)));
     let file = match file {
         Ok((true, file)) => file,
         Ok((false, _)) => {
@@ -139,6 +148,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("a.yaml")).unwrap();
         let (_, refusals) = read(folder.path());
+        assert_eq!(
+            refusals[0].to_string(),
+            "a.yaml: is not a regular file [FileUnreadable]"
+        );
+    }
+
+    #[test]
+    fn a_pipe_named_like_a_manifest_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("a.yaml");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let path = folder.path().to_path_buf();
+        std::thread::spawn(move || tell.send(read(&path).1));
+        let refusals = told
+            .recv_timeout(std::time::Duration::from_secs(10))
+            .unwrap();
         assert_eq!(
             refusals[0].to_string(),
             "a.yaml: is not a regular file [FileUnreadable]"

@@ -1,26 +1,18 @@
-//! YAML to JSON values, with the line of every field, within stated bounds.
-//!
-//! Anchors are allowed within a budget, merge keys and tags are not; duplicate keys are refused.
-//! `no`, `on` and the like are strings, so that `[DE, NO]` means what it says.
+//! YAML to JSON values, with the line of every field, within the bounds of
+//! [`pavilion_crds::manifest_options`].
 
 use std::{collections::BTreeMap, fmt};
 
 use pavilion_catalogue::manifest;
+use pavilion_crds::manifest_options;
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
-use serde_saphyr::{DuplicateKeyPolicy, Options, Spanned};
+use serde_saphyr::Spanned;
 
 use crate::refusal::Refusal;
-
-/// The most documents in one file.
-const MAX_DOCUMENTS: usize = 1_000;
-/// The deepest nesting.
-const MAX_DEPTH: usize = 64;
-/// The most values and keys in one file.
-const MAX_NODES: usize = 200_000;
 
 /// One document.
 #[derive(Debug)]
@@ -49,8 +41,8 @@ impl YamlError {
 
 /// The documents of a file; empty ones are left out.
 pub(super) fn parse(text: &str) -> Result<Vec<Tree>, YamlError> {
-    let nodes: Vec<Node> =
-        serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| YamlError {
+    let nodes: Vec<Node> = serde_saphyr::from_multiple_with_options(text, manifest_options())
+        .map_err(|error| YamlError {
             line: error
                 .location()
                 .map(|place| place.line())
@@ -58,27 +50,6 @@ pub(super) fn parse(text: &str) -> Result<Vec<Tree>, YamlError> {
             message: plain(&error),
         })?;
     Ok(nodes.into_iter().map(Tree::from).collect())
-}
-
-fn options() -> Options {
-    serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_documents: MAX_DOCUMENTS,
-            max_depth: MAX_DEPTH,
-            max_nodes: MAX_NODES,
-            max_events: 3 * MAX_NODES,
-            max_aliases: 1_000,
-            max_anchors: 1_000,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: 100_000,
-            max_replay_stack_depth: 16,
-        },
-        duplicate_keys: DuplicateKeyPolicy::Error,
-        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
-        strict_booleans: true,
-        with_snippet: false,
-    }
 }
 
 /// The first line of the error; the place is shown apart.
@@ -215,6 +186,8 @@ impl<'de> Visitor<'de> for ContentVisitor {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use serde_json::json;
+
+    use pavilion_crds::{MANIFEST_MAX_DEPTH as MAX_DEPTH, MANIFEST_MAX_NODES as MAX_NODES};
 
     use super::*;
 

@@ -9,7 +9,8 @@ use pavilion_process::Exit;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    build::build,
+    arguments::Standalone,
+    build::{build, renew},
     desired::Desired,
     host::{ApplyError, Host, StateDir},
     manifests::ManifestSet,
@@ -17,8 +18,10 @@ use crate::{
     records::Records,
     refusal::Refusal,
     status::{self, OperatorFacts, StatusWriter, View},
-    validate::validate,
+    validate::{emptied, refused_by_data_plane, validate},
 };
+
+use super::retry::Retry;
 
 const RECORDS: &str = "operator/records.json";
 const LAST_GOOD: &str = "operator/last-good.json";
@@ -29,14 +32,25 @@ pub(super) struct Rounds {
     host: Host,
     records: Records,
     written: Records,
+    /// Accepted, and not in force yet.
+    pending: Option<Pending>,
     refusals: Vec<Refusal>,
+    /// What could not be written down, by tenant.
     failures: BTreeMap<TenantName, String>,
+    retry: Retry,
     digests: BTreeMap<TenantName, Digest>,
     status: StatusWriter,
     metrics: OperatorMetrics,
     facts: OperatorFacts,
     public_port: u16,
+    allow_empty: bool,
     ready: bool,
+}
+
+/// A desired state and the records that go with it, until both are on disk.
+struct Pending {
+    desired: Desired,
+    records: Records,
 }
 
 impl Rounds {
@@ -46,7 +60,7 @@ impl Rounds {
         status: StatusWriter,
         metrics: OperatorMetrics,
         facts: OperatorFacts,
-        public_port: u16,
+        options: &Standalone,
     ) -> Result<Self, Exit> {
         let records: Records = read(&state, RECORDS)?.unwrap_or_default();
         Ok(Self {
@@ -54,13 +68,16 @@ impl Rounds {
             state,
             host,
             records,
+            pending: None,
             refusals: Vec::new(),
             failures: BTreeMap::new(),
+            retry: Retry::new(),
             digests: BTreeMap::new(),
             status,
             metrics,
             facts,
-            public_port,
+            public_port: options.public_port(),
+            allow_empty: options.allow_empty,
             ready: false,
         })
     }
@@ -79,9 +96,12 @@ impl Rounds {
             return Ok(());
         }
         let last_good: Option<Desired> = read(&self.state, LAST_GOOD)?;
-        if let Some(desired) = last_good {
+        if let Some(mut desired) = last_good {
             tracing::warn!("the state that was accepted last is served instead");
-            self.apply(desired, now);
+            let mut records = self.records.clone();
+            renew(&mut desired, &mut records);
+            self.pending = Some(Pending { desired, records });
+            self.put_in_force(now);
             return Ok(());
         }
         // The status says it as well, for whoever looks there.
@@ -99,19 +119,22 @@ impl Rounds {
         self.facts.digest = set.digest.map(|digest| digest.to_string());
         for object in &set.objects {
             self.records.see(object);
+            if let Some(pending) = &mut self.pending {
+                pending.records.see(object);
+            }
         }
-        match validate(set, &self.records, now) {
-            Ok(valid) => {
+        match self.judge(set, now) {
+            Ok(pending) => {
                 self.refusals.clear();
                 self.metrics.accepted(set.objects.len());
-                let desired = build(&valid, &mut self.records, self.public_port);
                 let count = set.objects.len();
                 tracing::info!(
                     objects = count,
-                    tenants = desired.tenants.len(),
+                    tenants = pending.desired.tenants.len(),
                     "the manifests are accepted"
                 );
-                self.apply(desired, now);
+                self.pending = Some(pending);
+                self.put_in_force(now);
             }
             Err(refusals) => {
                 self.metrics.refused(&refusals);
@@ -127,36 +150,85 @@ impl Rounds {
         }
     }
 
-    fn apply(&mut self, desired: Desired, now: Timestamp) {
-        // The numbers first: a number that is in use must never be given out again.
-        if let Err(error) = self
-            .keep_records()
-            .and_then(|()| write(&self.state, LAST_GOOD, &desired.without_keys()))
-        {
-            tracing::error!(%error, "the state directory cannot be written; nothing is changed");
+    /// Validates and builds. Nothing is taken note of: that is for what is in force.
+    fn judge(&self, set: &ManifestSet, now: Timestamp) -> Result<Pending, Vec<Refusal>> {
+        if let Some(refusal) = emptied(set, &self.records).filter(|_| !self.allow_empty) {
+            return Err(vec![refusal]);
+        }
+        let valid = validate(set, &self.records, now)?;
+        let mut records = self.records.clone();
+        let desired = build(&valid, &mut records, self.public_port);
+        let refusals = refused_by_data_plane(set, &desired, &self.digests);
+        if refusals.is_empty() {
+            Ok(Pending { desired, records })
+        } else {
+            Err(refusals)
+        }
+    }
+
+    /// Makes durable what is accepted, then brings the host there. What cannot be written stays
+    /// pending, and nothing of it is in force.
+    fn put_in_force(&mut self, now: Timestamp) {
+        let Some(mut pending) = self.pending.take() else {
+            return;
+        };
+        // The edge may have got a new table meanwhile.
+        pending.records.routes = self.records.routes;
+        if let Err(error) = self.write_down(&pending) {
+            tracing::error!(%error, "the state directory cannot be written; nothing is changed, it is tried again");
             let message = cannot_write(&error);
-            self.failures = desired
-                .tenants
-                .keys()
+            let tenants = pending.desired.tenants.keys();
+            self.failures = tenants
+                .chain(self.host.desired().tenants.keys())
                 .map(|name| (name.clone(), message.clone()))
                 .collect();
+            self.pending = Some(pending);
             return;
         }
+        let Pending { desired, records } = pending;
+        self.written = records.clone();
+        self.records = records;
         self.digests = desired
             .tenants
             .iter()
             .filter_map(|(name, tenant)| Some((name.clone(), tenant.bundle.seal().ok()?.1)))
             .collect();
+        self.bring_about(desired, now);
+        // One that fails is tried again when all is settled.
+        self.publish();
+    }
+
+    fn write_down(&self, pending: &Pending) -> io::Result<()> {
+        // The numbers first: a number that is in use must never be given out again.
+        write(&self.state, RECORDS, &pending.records)?;
+        write(&self.state, LAST_GOOD, &pending.desired.without_keys())
+    }
+
+    fn bring_about(&mut self, desired: Desired, now: Timestamp) {
         let failed = self.host.apply(desired, now);
         self.note_failures(failed);
-        self.publish();
     }
 
     /// Looks after certificates that come of age.
     pub(super) fn renew(&mut self, now: Timestamp) {
+        if self.pending.is_some() {
+            return self.put_in_force(now);
+        }
         let desired = self.host.desired().clone();
-        let failed = self.host.apply(desired, now);
-        self.note_failures(failed);
+        self.bring_about(desired, now);
+    }
+
+    /// Completes when it is time to try again what could not be written.
+    pub(super) async fn due(&self) {
+        self.retry.due().await;
+    }
+
+    /// Tries again what could not be written; status and records follow when all is settled.
+    pub(super) fn try_again(&mut self, now: Timestamp) {
+        self.retry.begin();
+        if self.pending.is_some() || !self.failures.is_empty() {
+            self.renew(now);
+        }
     }
 
     fn note_failures(&mut self, failed: Vec<(TenantName, ApplyError)>) {
@@ -169,7 +241,8 @@ impl Rounds {
             .collect();
     }
 
-    fn publish(&mut self) {
+    /// Whether the routes on disk are the newest.
+    fn publish(&mut self) -> bool {
         let keep = |records: &Records| write(&self.state, RECORDS, records);
         match self.host.publish_routes(&mut self.records, keep) {
             Ok(true) => {
@@ -179,16 +252,17 @@ impl Rounds {
                 );
             }
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the routes stay as they were"),
+            Err(error) => {
+                tracing::error!(%error, "the routes stay as they were");
+                return false;
+            }
         }
+        true
     }
 
     /// Follows what the programs report: routes, then status. Says why not all is ready.
     pub(super) fn settle(&mut self, now: Timestamp) -> Result<(), String> {
-        self.publish();
-        if let Err(error) = self.keep_records() {
-            tracing::error!(%error, "the records cannot be written");
-        }
+        let mut written = self.publish();
         let observed = self.host.observe();
         self.metrics.observe(&observed);
         let view = View {
@@ -199,6 +273,7 @@ impl Rounds {
             refusals: &self.refusals,
             failures: &self.failures,
             facts: &self.facts,
+            now,
         };
         let (documents, ready) = status::compute(&view);
         self.ready = ready;
@@ -209,10 +284,19 @@ impl Rounds {
             })
             .unwrap_or_default()
             .to_owned();
-        match self.status.write(documents, now) {
-            Ok(written) => self.metrics.wrote(written),
-            Err(error) => tracing::error!(%error, "the status cannot be written"),
+        let (count, outcome) = self.status.write(documents, now);
+        self.metrics.wrote(count);
+        if let Err(error) = outcome {
+            tracing::error!(%error, "the status cannot be written");
+            written = false;
         }
+        // Last: on a full disk the room that is put by is for the status.
+        if let Err(error) = self.keep_records() {
+            tracing::error!(%error, "the records cannot be written");
+            written = false;
+        }
+        let all = written && self.pending.is_none() && self.failures.is_empty();
+        self.retry.plan(!all);
         if ready { Ok(()) } else { Err(why) }
     }
 
@@ -230,7 +314,11 @@ impl Rounds {
         issuers.join(" ")
     }
 
-    pub(super) async fn stop(self) {
+    /// Status first: from here on nobody keeps it true.
+    pub(super) async fn stop(mut self) {
+        if let Err(error) = self.status.forget(Timestamp::now()) {
+            tracing::error!(%error, "the status cannot be written");
+        }
         self.host.stop().await;
     }
 

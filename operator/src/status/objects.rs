@@ -1,5 +1,6 @@
 //! The status of the objects, kind by kind.
 
+use jiff::SignedDuration;
 use pavilion_bundle::{TenantBundle, TenantName};
 use pavilion_catalogue::manifest;
 use pavilion_crds::{
@@ -21,6 +22,8 @@ use crate::{
     refusal::Refusal,
 };
 
+/// How long before its end a certificate is called an expiring one.
+const EXPIRY_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How many faults a message names.
 const NAMED_FAULTS: usize = 5;
 
@@ -148,9 +151,11 @@ fn tenant(
     };
     let objects = of_objects(view, key);
     let data_plane = data_plane(view, desired, observed);
+    let certificate = certificate(view, desired, observed);
     let ready = first_no([
         accepted,
         &objects,
+        &certificate,
         &data_plane,
         &programmed,
         &policies_ready,
@@ -159,6 +164,7 @@ fn tenant(
         ("Accepted", accepted),
         ("Programmed", &programmed),
         ("PoliciesReady", &policies_ready),
+        ("CertificateValid", &certificate),
         ("Suspended", &suspended),
         ("Ready", &ready),
     ];
@@ -260,15 +266,42 @@ fn data_plane(
     }
 }
 
+/// Whether clients take the server certificate, and will for a while.
+fn certificate(
+    view: &View<'_>,
+    desired: Option<&DesiredTenant>,
+    observed: Option<&ObservedTenant>,
+) -> Verdict {
+    let Some(observed) = observed.filter(|_| desired.is_some_and(|desired| !desired.suspend))
+    else {
+        return Verdict::yes(&manifest::READY, "no certificate is shown");
+    };
+    let until = observed.certificate_until;
+    let left = until.duration_since(view.now);
+    if left.is_negative() || left.is_zero() {
+        return Verdict::no(
+            &manifest::CERTIFICATE_EXPIRED,
+            format!("the server certificate ended at {until}"),
+        );
+    }
+    if left < EXPIRY_WARNING {
+        return Verdict::yes(
+            &manifest::CERTIFICATE_EXPIRING,
+            format!("the server certificate ends at {until}"),
+        );
+    }
+    Verdict::yes(&manifest::READY, format!("good until {until}"))
+}
+
 /// Whether what is desired is what is served.
 fn programmed(view: &View<'_>, name: Option<&TenantName>) -> Verdict {
     let progressing = |message: &str| Verdict::no(&manifest::PROGRESSING, message);
+    if let Some(failure) = name.and_then(|name| view.failures.get(name)) {
+        return Verdict::no(&manifest::CHANGE_NOT_WRITTEN, failure.clone());
+    }
     let Some(digest) = name.and_then(|name| view.digests.get(name)) else {
         return progressing("nothing of the tenant was accepted yet");
     };
-    if let Some(failure) = name.and_then(|name| view.failures.get(name)) {
-        return Verdict::no(&manifest::DATA_PLANE_UNAVAILABLE, failure.clone());
-    }
     let verifier = name
         .and_then(|name| view.observed.tenants.get(name))
         .and_then(|observed| observed.child(Program::Verifier));

@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use pavilion_catalogue::manifest;
 use serde_json::{Value, json};
 
 use crate::host::StateDir;
@@ -17,7 +18,14 @@ pub struct StatusWriter {
     state: Arc<StateDir>,
     written: BTreeMap<String, Value>,
     folders: BTreeSet<String>,
+    /// Whether there is room put by for the next status.
+    reserved: bool,
 }
+
+/// A file that holds room for status documents: on a full disk the old ones would go on saying that all
+/// is well.
+const RESERVE: &str = "operator/reserve";
+const RESERVE_BYTES: usize = 256 * 1024;
 
 impl StatusWriter {
     /// Takes over what an operator before this one wrote, so that times of conditions go on.
@@ -35,19 +43,52 @@ impl StatusWriter {
             state,
             written,
             folders: BTreeSet::new(),
+            reserved: false,
         }
     }
 
-    /// Makes these the documents on disk. Returns how many were written or removed.
-    ///
-    /// # Errors
-    /// What the system says; what was not written is tried again the next time.
+    /// Makes these the documents on disk. Returns how many were written or removed, and the first
+    /// failure: one document that cannot be written keeps back no other, and is tried again the next
+    /// time.
     pub fn write(
         &mut self,
         documents: BTreeMap<String, Value>,
         now: Timestamp,
-    ) -> io::Result<usize> {
+    ) -> (usize, io::Result<()>) {
+        let (changes, outcome) = self.write_all(&documents, now);
+        if outcome.is_err() && self.reserved {
+            self.reserved = false;
+            // What keeps it from being removed keeps the documents from being written as well.
+            let _ = self.state.remove(RESERVE);
+            let (more, outcome) = self.write_all(&documents, now);
+            return (changes + more, outcome);
+        }
+        self.reserve();
+        (changes, outcome)
+    }
+
+    /// Puts room by, as long as there is plenty.
+    fn reserve(&mut self) {
+        if self.reserved {
+            return;
+        }
+        let room = rustix::fs::statvfs(self.state.path())
+            .map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        if room >= 4 * RESERVE_BYTES as u64 {
+            let written = self
+                .state
+                .write_quickly(RESERVE, &vec![b' '; RESERVE_BYTES]);
+            self.reserved = written.is_ok();
+        }
+    }
+
+    fn write_all(
+        &mut self,
+        documents: &BTreeMap<String, Value>,
+        now: Timestamp,
+    ) -> (usize, io::Result<()>) {
         let mut changes = 0;
+        let mut outcome = Ok(());
         let gone: Vec<String> = self
             .written
             .keys()
@@ -55,20 +96,43 @@ impl StatusWriter {
             .cloned()
             .collect();
         for name in gone {
-            self.state.remove(format!("status/{name}"))?;
-            self.written.remove(&name);
-            changes += 1;
+            let removed = self.state.remove(format!("status/{name}"));
+            changes += usize::from(removed.is_ok());
+            if removed.is_ok() {
+                self.written.remove(&name);
+            }
+            outcome = outcome.and(removed);
         }
-        for (name, mut document) in documents {
-            let before = self.written.get(&name);
+        for (name, document) in documents {
+            let mut document = document.clone();
+            let before = self.written.get(name);
             keep_times(&mut document, before, now);
             if before != Some(&document) {
-                self.place(&name, &document)?;
-                self.written.insert(name, document);
-                changes += 1;
+                let placed = self.place(name, &document);
+                changes += usize::from(placed.is_ok());
+                if placed.is_ok() {
+                    self.written.insert(name.clone(), document);
+                }
+                outcome = outcome.and(placed);
             }
         }
-        Ok(changes)
+        (changes, outcome)
+    }
+
+    /// The operator ends: what only its watching made true is not known any more.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn forget(&mut self, now: Timestamp) -> io::Result<()> {
+        let mut documents = self.written.clone();
+        for document in documents.values_mut() {
+            pavilion_crds::forget(
+                document,
+                manifest::OPERATOR_STOPPED.code,
+                manifest::OPERATOR_STOPPED.meaning,
+            );
+        }
+        self.write(documents, now).1
     }
 
     fn place(&mut self, name: &str, document: &Value) -> io::Result<()> {
@@ -123,6 +187,54 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn written(
+        writer: &mut StatusWriter,
+        documents: BTreeMap<String, Value>,
+        second: i64,
+    ) -> usize {
+        let (count, outcome) = writer.write(documents, at(second));
+        outcome.unwrap();
+        count
+    }
+
+    #[test]
+    fn one_document_that_cannot_be_written_keeps_back_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(StateDir::open(folder.path()).unwrap());
+        let mut writer = StatusWriter::open(Arc::clone(&state));
+        let mut documents = document("True", "a");
+        written(&mut writer, document("False", "a"), 0);
+        let reserve = state.join(RESERVE);
+        assert!(reserve.exists());
+        let stuck = "policy/acme.over18.json";
+        documents.insert(stuck.to_owned(), json!({}));
+        fs::create_dir_all(state.join("status").join(stuck).join("in the way")).unwrap();
+        let (count, outcome) = writer.write(documents.clone(), at(0));
+        assert_eq!(count, 1);
+        assert!(outcome.is_err());
+        assert!(!reserve.exists(), "what is put by is given first");
+        assert!(state.join("status/tenant/acme.json").is_file());
+        fs::remove_dir_all(state.join("status").join(stuck)).unwrap();
+        assert_eq!(written(&mut writer, documents, 1), 1);
+        assert!(reserve.exists());
+        assert!(state.join("status").join(stuck).is_file());
+    }
+
+    #[test]
+    fn an_operator_that_ends_says_that_nobody_looks_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(StateDir::open(folder.path()).unwrap());
+        let mut writer = StatusWriter::open(Arc::clone(&state));
+        written(&mut writer, document("True", "a"), 0);
+        writer.forget(at(5)).unwrap();
+        let bytes = state.read("status/tenant/acme.json").unwrap().unwrap();
+        let document: Value = serde_json::from_slice(&bytes).unwrap();
+        let ready = &document["status"]["conditions"][0];
+        assert_eq!(ready["status"], "Unknown");
+        assert_eq!(ready["reason"], "OperatorStopped");
+        assert_eq!(ready["lastTransitionTime"], "1970-01-01T00:00:05Z");
+    }
+
     #[test]
     fn a_steady_state_writes_nothing_and_a_flip_has_a_new_time() {
         let folder = tempfile::tempdir().unwrap();
@@ -136,16 +248,16 @@ mod tests {
                 .unwrap()
                 .to_owned()
         };
-        assert_eq!(writer.write(document("False", "a"), at(0)).unwrap(), 1);
+        assert_eq!(written(&mut writer, document("False", "a"), 0), 1);
         assert_eq!(time(), "1970-01-01T00:00:00Z");
-        assert_eq!(writer.write(document("False", "a"), at(1)).unwrap(), 0);
-        assert_eq!(writer.write(document("False", "b"), at(2)).unwrap(), 1);
+        assert_eq!(written(&mut writer, document("False", "a"), 1), 0);
+        assert_eq!(written(&mut writer, document("False", "b"), 2), 1);
         assert_eq!(time(), "1970-01-01T00:00:00Z");
-        assert_eq!(writer.write(document("True", "b"), at(3)).unwrap(), 1);
+        assert_eq!(written(&mut writer, document("True", "b"), 3), 1);
         assert_eq!(time(), "1970-01-01T00:00:03Z");
         let mut next = StatusWriter::open(Arc::clone(&state));
-        assert_eq!(next.write(document("True", "b"), at(9)).unwrap(), 0);
-        assert_eq!(next.write(BTreeMap::new(), at(9)).unwrap(), 1);
+        assert_eq!(written(&mut next, document("True", "b"), 9), 0);
+        assert_eq!(written(&mut next, BTreeMap::new(), 9), 1);
         assert_eq!(state.read("status/tenant/acme.json").unwrap(), None);
     }
 }

@@ -63,13 +63,9 @@ impl ServerCertificate {
     /// Reads and checks a chain and its key, both PEM.
     ///
     /// # Errors
-    /// The first thing that keeps it from being used for `hosts` at `now`.
-    pub fn read(
-        chain: &str,
-        key: &str,
-        hosts: &[HostName],
-        now: Timestamp,
-    ) -> Result<Self, CertificateError> {
+    /// The first thing that keeps it from being used for `hosts` at any time; see
+    /// [`ServerCertificate::in_force`] for the time.
+    pub fn read(chain: &str, key: &str, hosts: &[HostName]) -> Result<Self, CertificateError> {
         let unreadable = |_| CertificateError::Unreadable;
         let certificates: Vec<CertificateDer<'_>> =
             CertificateDer::pem_slice_iter(chain.as_bytes())
@@ -87,12 +83,6 @@ impl ServerCertificate {
         };
         let not_before = time(leaf.validity().not_before.timestamp())?;
         let not_after = time(leaf.validity().not_after.timestamp())?;
-        if now < not_before || now >= not_after {
-            return Err(CertificateError::NotInForce {
-                from: not_before,
-                until: not_after,
-            });
-        }
         let names = dns_names(&leaf);
         match hosts.iter().find(|host| !covers(&names, host.as_str())) {
             Some(host) => Err(CertificateError::HostMissing(host.clone())),
@@ -103,6 +93,25 @@ impl ServerCertificate {
                 not_before,
             }),
         }
+    }
+
+    /// Whether clients would take it now.
+    ///
+    /// # Errors
+    /// From when to when they would.
+    pub fn in_force(&self, now: Timestamp) -> Result<(), CertificateError> {
+        if now < self.not_before || self.ended(now) {
+            return Err(CertificateError::NotInForce {
+                from: self.not_before,
+                until: self.not_after,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether its time is over.
+    pub fn ended(&self, now: Timestamp) -> bool {
+        now >= self.not_after
     }
 
     /// Changes when the certificate or its key does.
@@ -172,7 +181,8 @@ mod tests {
         day: i64,
     ) -> Result<ServerCertificate, CertificateError> {
         let now = Timestamp::from_second(day * 86_400).unwrap();
-        ServerCertificate::read(chain, key, &[host.parse().unwrap()], now)
+        let certificate = ServerCertificate::read(chain, key, &[host.parse().unwrap()])?;
+        certificate.in_force(now).map(|()| certificate)
     }
 
     #[test]

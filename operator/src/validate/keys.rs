@@ -6,7 +6,7 @@ use pavilion_jose::Jwks;
 use pavilion_json::Limits;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde_json::json;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use webpki::anchor_from_trusted_cert;
 
 use super::Check;
 use crate::manifests::Object;
@@ -116,6 +116,7 @@ pub(super) fn pem_bundle(
     Some(text.to_owned())
 }
 
+/// Read as a verifier reads it, so that what is accepted here is accepted there.
 fn is_bundle(text: &str) -> bool {
     let certificates: Result<Vec<CertificateDer<'_>>, _> =
         CertificateDer::pem_slice_iter(text.as_bytes()).collect();
@@ -123,6 +124,6 @@ fn is_bundle(text: &str) -> bool {
         !certificates.is_empty()
             && certificates
                 .iter()
-                .all(|certificate| X509Certificate::from_der(certificate).is_ok())
+                .all(|certificate| anchor_from_trusted_cert(certificate).is_ok())
     })
 }

@@ -7,7 +7,7 @@ use pavilion_crds::Kind;
 use pavilion_policy::{CompileError, Policy};
 use serde_json::Value;
 
-use super::{Check, ValidTenant};
+use super::{Belongings, Check};
 use crate::{manifests::Object, object_key::ObjectKey, refusal::Refusal};
 
 pub(super) fn read(
@@ -15,7 +15,7 @@ pub(super) fn read(
     object: &Object,
     value: &Value,
     anchors: &BTreeMap<ObjectKey, BTreeSet<String>>,
-    tenant: &mut ValidTenant,
+    tenant: &mut Belongings,
 ) {
     for (index, evidence) in value["spec"]["evidence"]
         .as_array()

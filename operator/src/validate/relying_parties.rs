@@ -7,7 +7,7 @@ use pavilion_catalogue::manifest;
 use pavilion_crds::{Kind, RelyingPartySpec};
 use serde_json::Value;
 
-use super::{Check, ValidRelyingParty, ValidTenant, keys};
+use super::{Belongings, Check, ValidRelyingParty, keys};
 use crate::{manifests::Object, object_key::ObjectKey};
 
 pub(super) fn read(
@@ -15,7 +15,7 @@ pub(super) fn read(
     object: &Object,
     value: &Value,
     asked_for: &BTreeMap<ObjectKey, BTreeSet<String>>,
-    tenant: &mut ValidTenant,
+    tenant: &mut Belongings,
 ) {
     let before = check.refusals.len();
     check.references(

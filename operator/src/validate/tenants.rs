@@ -6,8 +6,9 @@ use pavilion_bundle::{HostName, Lifetimes, TenantName};
 use pavilion_catalogue::manifest;
 use pavilion_crds::{Kind, TenantSpec, TlsFiles};
 use serde_json::Value;
+use url::{Host, Url};
 
-use super::{Check, ServerCertificate, Shaped, ValidTenant, of_kind, texts};
+use super::{Belongings, Check, ServerCertificate, Shaped, ValidTenant, of_kind, texts};
 use crate::manifests::Object;
 
 /// A host belongs to one tenant.
@@ -42,6 +43,7 @@ pub(super) fn read(
         }
     };
     let hosts = host_names(check, object, &spec.ingress.hosts)?;
+    let origin = origin(hosts.first()?)?;
     let certificate = match &spec.ingress.tls {
         Some(files) => Some(certificate(check, object, files, &hosts)?),
         None => None,
@@ -50,6 +52,7 @@ pub(super) fn read(
     let tenant = ValidTenant {
         home_region: spec.regions.first()?.clone(),
         hosts,
+        origin,
         certificate,
         rotate_every_seconds: spec.signing.rotate_every.as_seconds(),
         overlap_seconds: spec.signing.overlap.as_seconds(),
@@ -61,7 +64,7 @@ pub(super) fn read(
             clock_leeway_seconds: spec.verification.clock_leeway.as_seconds(),
         },
         suspend: spec.suspend,
-        ..ValidTenant::unplaced()
+        belongings: Belongings::default(),
     };
     Some((name, tenant))
 }
@@ -69,16 +72,30 @@ pub(super) fn read(
 fn host_names(check: &mut Check<'_>, object: &Object, hosts: &[String]) -> Option<Vec<HostName>> {
     let mut names = Vec::new();
     for (index, host) in hosts.iter().enumerate() {
-        match host.parse() {
+        let name: Result<HostName, _> = host.parse();
+        let name = name.map_err(|error| error.to_string()).and_then(|name| {
+            let taken = origin(&name).is_some();
+            let message =
+                "cannot stand in a URL: its last label is a number, or it is no valid IDNA name";
+            taken.then_some(name).ok_or_else(|| message.to_owned())
+        });
+        match name {
             Ok(name) => names.push(name),
-            Err(error) => {
+            Err(message) => {
                 let field = format!("spec.ingress.hosts[{index}]");
-                let message = format!("{error}");
                 check.refuse(object, &field, &manifest::FIELD_INVALID, message);
             }
         }
     }
     (names.len() == hosts.len()).then_some(names)
+}
+
+/// `https://` and the host. The URL standard takes a host whose last label is a number for an IPv4
+/// address, and clients would too.
+fn origin(host: &HostName) -> Option<Url> {
+    let origin = Url::parse(&format!("https://{host}")).ok()?;
+    let named = matches!(origin.host(), Some(Host::Domain(name)) if name == host.as_str());
+    named.then_some(origin)
 }
 
 fn certificate(
@@ -102,7 +119,16 @@ fn certificate(
     };
     let chain = text("certificateFile", &files.certificate_file);
     let key = text("keyFile", &files.key_file);
-    match ServerCertificate::read(chain?, key?, hosts, check.now) {
+    let read = ServerCertificate::read(chain?, key?, hosts).and_then(|certificate| {
+        match certificate.in_force(check.now) {
+            // Time alone must not make a set invalid: a correction elsewhere in it, or a restart,
+            // would then be blocked by it. The tenant's status says it loudly.
+            Err(_) if certificate.ended(check.now) && unchanged(check, object, &certificate) => {}
+            other => other?,
+        }
+        Ok(certificate)
+    });
+    match read {
         Ok(certificate) => Some(certificate),
         Err(error) => {
             let field = format!("spec.ingress.tls.{}", error.field());
@@ -115,4 +141,10 @@ fn certificate(
             None
         }
     }
+}
+
+/// Whether it is the certificate that was accepted before.
+fn unchanged(check: &Check<'_>, object: &Object, certificate: &ServerCertificate) -> bool {
+    let record = check.records.tenants.get(&object.key.name);
+    record.is_some_and(|record| record.certificate == Some(certificate.fingerprint()))
 }

@@ -9,15 +9,10 @@ use pavilion_crds::{
 use pavilion_proofs as proofs;
 use serde_json::Value;
 
-use super::{Check, ValidTenant, keys};
+use super::{Belongings, Check, keys};
 use crate::manifests::Object;
 
-pub(super) fn read(
-    check: &mut Check<'_>,
-    object: &Object,
-    value: &Value,
-    tenant: &mut ValidTenant,
-) {
+pub(super) fn read(check: &mut Check<'_>, object: &Object, value: &Value, tenant: &mut Belongings) {
     let spec: TrustAnchorSpec = match serde_json::from_value(value["spec"].clone()) {
         Ok(spec) => spec,
         Err(error) => {

@@ -110,6 +110,22 @@ async fn a_new_configuration_restarts_only_its_program() {
 }
 
 #[tokio::test]
+async fn two_edits_within_one_drain_never_run_a_program_twice() {
+    let mut play = Play::begin().await;
+    let old = pids(&play.host)["signer"].unwrap();
+    // It cannot take the order to stop, so its drain lasts.
+    let pid = rustix::process::Pid::from_raw(i32::try_from(old).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    for overlap in ["overlap: 169h", "overlap: 170h"] {
+        play.apply(|text| text.replace("overlap: 168h", overlap));
+    }
+    let host = &play.host;
+    until(|| pids(host)["signer"].is_some_and(|new| new != old)).await;
+    assert!(!std::path::Path::new(&format!("/proc/{old}")).exists());
+    play.host.stop().await;
+}
+
+#[tokio::test]
 async fn a_suspended_tenant_is_off_the_air_and_keeps_its_data() {
     let mut play = Play::begin().await;
     let old = pids(&play.host);

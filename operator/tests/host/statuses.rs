@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use pavilion_bundle::{Document, TenantName};
 use pavilion_catalogue::manifest;
 use pavilion_json::Digest;
@@ -43,7 +44,7 @@ impl Scene {
                 (Program::Signer, ready(None)),
                 (Program::Auditor, ready(None)),
             ],
-            certificate_until: now(),
+            certificate_until: now() + SignedDuration::from_hours(24 * 60),
         };
         Self {
             records,
@@ -75,6 +76,7 @@ impl Scene {
             refusals: &self.refusals,
             failures: &self.failures,
             facts: &self.facts,
+            now: now(),
         })
     }
 
@@ -234,7 +236,26 @@ fn a_program_in_trouble_is_named_with_its_own_words() {
     scene
         .failures
         .insert("acme".parse().unwrap(), "the disk is full".to_owned());
-    scene.tenant_is_not_ready("DataPlaneUnavailable", "the disk is full");
+    scene.tenant_is_not_ready("ChangeNotWritten", "the disk is full");
+    assert_eq!(scene.condition(POLICY, "Ready").0, "ChangeNotWritten");
+}
+
+#[test]
+fn a_certificate_that_ends_is_told_before_and_after() {
+    let mut scene = Scene::new();
+    let until = |scene: &mut Scene, hours| {
+        let acme = scene.observed.tenants.values_mut().next().unwrap();
+        acme.certificate_until = now() + SignedDuration::from_hours(hours);
+    };
+    until(&mut scene, 24 * 13);
+    let document = &scene.compute().0[TENANT];
+    let conditions = document["status"]["conditions"].as_array().unwrap();
+    let named = |condition: &&Value| condition["type"] == "CertificateValid";
+    let condition = conditions.iter().find(named).unwrap();
+    assert_eq!(condition["reason"], "CertificateExpiring");
+    assert_eq!(scene.condition(TENANT, "Ready").0, "True");
+    until(&mut scene, -1);
+    scene.tenant_is_not_ready("CertificateExpired", "ended at");
 }
 
 #[test]

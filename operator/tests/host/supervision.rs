@@ -21,6 +21,7 @@ fn spec(stage: &Stage, program: Program, script: &str) -> ChildSpec {
         directory: stage.path().to_path_buf(),
         health: stage.path().join(format!("{}.sock", program.name())),
         patience: Duration::from_millis(300),
+        silence: Duration::from_millis(400),
         fingerprint: pavilion_json::Digest::of(b""),
     }
 }
@@ -139,6 +140,39 @@ async fn a_program_that_does_not_stop_is_killed_when_its_time_is_over() {
     let pid = child.state().pid.unwrap();
     child.stop().await;
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
+}
+
+#[tokio::test]
+async fn a_program_that_hangs_is_killed_and_started_again() {
+    let stage = Stage::new().await;
+    let child = start(&stage, "exec sleep 600");
+    let voice = Voice::answer(&stage.path().join("signer.sock"), None);
+    until(|| child.state().is_ready()).await;
+    let pid = i32::try_from(child.state().pid.unwrap()).unwrap();
+    // It can no longer take a signal that asks, nor speak.
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    drop(voice);
+    let fell = fallen(&child).await.fell.unwrap();
+    assert!(fell.starts_with("no answer on its health socket"), "{fell}");
+    until(|| {
+        child
+            .state()
+            .pid
+            .is_some_and(|new| i32::try_from(new) != Ok(pid.as_raw_nonzero().get()))
+    })
+    .await;
+    child.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_never_spoke_is_given_longer() {
+    let stage = Stage::new().await;
+    let child = start(&stage, "exec sleep 600");
+    until(|| child.state().pid.is_some()).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(child.state().restarts, 0);
+    child.stop().await;
 }
 
 #[tokio::test]

@@ -9,6 +9,10 @@ entries! { Host;
         "The state directory cannot be written",
         "It is missing, read-only, full or somebody else's.",
         "Give a directory that this user can write.";
+    STATE_NOT_PRIVATE = "state_not_private", 0, FINAL,
+        "Others can write the state directory",
+        "It belongs to another user, or its mode lets group or others write.",
+        "Give a directory of this user's own with mode 0700, or let the operator make one.";
     STATE_NEWER = "state_newer", 0, FINAL,
         "The state is of a newer version",
         "A newer release wrote it.",

@@ -93,6 +93,26 @@ entries! { Manifest;
         "Another manifest of the set is invalid",
         "A set of manifests takes effect whole or not at all.",
         "Correct the objects that are not Accepted.";
+    SET_EMPTY = "SetEmpty", 0, FINAL,
+        "The folder holds no object, and tenants are served",
+        "A lost mount or a truncated file looks like an order to take everything off the air.",
+        "Restore the manifests; to serve nothing on purpose start the operator with --allow-empty.";
+    CHANGE_NOT_WRITTEN = "ChangeNotWritten", 0, RETRY,
+        "An accepted change cannot be written down",
+        "The state directory is full or cannot be written; what was in force before keeps serving.",
+        "Make room on its disk or let this user write there; it is tried again every few seconds.";
+    OPERATOR_STOPPED = "OperatorStopped", 0, FINAL,
+        "No operator runs",
+        "The operator of this state directory has ended; nobody watches what it supervised.",
+        "Start pavilion-operator standalone with this state directory.";
+    CERTIFICATE_EXPIRED = "CertificateExpired", 0, FINAL,
+        "The server certificate has expired",
+        "Clients refuse the connection.",
+        "Renew the files named in spec.ingress.tls.";
+    CERTIFICATE_EXPIRING = "CertificateExpiring", 0, FINAL,
+        "The server certificate ends soon",
+        "Less than 14 days are left.",
+        "Renew the files named in spec.ingress.tls.";
     DATA_PLANE_UNAVAILABLE = "DataPlaneUnavailable", 0, RETRY,
         "The data plane is not ready",
         "A program of the tenant is not ready or keeps restarting.",
@@ -100,5 +120,5 @@ entries! { Manifest;
     BUNDLE_REFUSED = "BundleRefused", 0, FINAL,
         "The data plane refused the bundle",
         "The last good bundle keeps serving.",
-        "A defect; the message says what was refused.";
+        "The message says what was refused; if it is no limit that is named, it is a defect.";
 }

@@ -27,6 +27,54 @@ const EXPECTANT: Duration = Duration::from_secs(5);
 /// How long the last lines of a program that ended are waited for.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
+/// How long a program that hangs may take to stop.
+const LAST_CHANCE: Duration = Duration::from_secs(5);
+/// How often a program must have been asked in vain before it counts as silent.
+const ASKED_IN_VAIN: u32 = 3;
+/// How much longer a program may be silent before its first word: it may have much to read.
+const BEFORE_FIRST_WORD: u32 = 12;
+
+enum Ended {
+    Itself(std::io::Result<std::process::ExitStatus>),
+    Hung(String),
+}
+
+/// How long a program has not said anything.
+struct Silence {
+    limit: Duration,
+    heard: bool,
+    since: Instant,
+    asked: u32,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        Self {
+            limit,
+            heard: false,
+            since: Instant::now(),
+            asked: 0,
+        }
+    }
+
+    /// Takes note of one question; why the program is taken to hang, if it is.
+    fn after(&mut self, answered: bool) -> Option<String> {
+        if answered {
+            (self.heard, self.since, self.asked) = (true, Instant::now(), 0);
+            return None;
+        }
+        self.asked += 1;
+        let limit = if self.heard {
+            self.limit
+        } else {
+            self.limit * BEFORE_FIRST_WORD
+        };
+        let silent = self.since.elapsed();
+        let hangs = self.asked >= ASKED_IN_VAIN && silent >= limit;
+        hangs.then(|| format!("no answer on its health socket for {} s", silent.as_secs()))
+    }
+}
+
 /// Keeps one program running until it is stopped.
 pub(super) struct Keeper {
     pub(super) spec: ChildSpec,
@@ -99,18 +147,23 @@ impl Keeper {
         let words = LastWords::default();
         let pumps = self.pumps(&mut process, &words);
         let ended = tokio::select! {
-            status = process.wait() => Some(status),
-            () = self.watch_health() => None,
+            status = process.wait() => Some(Ended::Itself(status)),
+            silent = self.watch_health() => {
+                tracing::warn!(pid, "{} hangs: {silent}", self.spec.id);
+                self.end(&mut process, pid, self.spec.patience.min(LAST_CHANCE)).await;
+                Some(Ended::Hung(silent))
+            }
             () = self.stop.cancelled() => {
-                self.end(&mut process, pid).await;
+                self.end(&mut process, pid, self.spec.patience).await;
                 None
             }
         };
         self.surroundings.ledger.remove(pid);
         let _ = timeout(LAST_LINES, pumps).await;
         Some(match ended? {
-            Ok(status) => why(status, words.get()),
-            Err(error) => format!("cannot be watched: {error}"),
+            Ended::Itself(Ok(status)) => why(status, words.get()),
+            Ended::Itself(Err(error)) => format!("cannot be watched: {error}"),
+            Ended::Hung(silent) => silent,
         })
     }
 
@@ -152,11 +205,15 @@ impl Keeper {
         }
     }
 
-    /// Never completes.
-    async fn watch_health(&self) {
+    /// Completes when the program has not said anything for too long.
+    async fn watch_health(&self) -> String {
         let mut expectant_until = Instant::now() + EXPECTANT;
+        let mut silence = Silence::new(self.spec.silence);
         loop {
             let report = health_client::ask(&self.spec.health).await;
+            if let Some(why) = silence.after(report.is_some()) {
+                return why;
+            }
             let settled = self.note(report);
             let expectant = Instant::now() < expectant_until;
             let pause = if expectant || !settled { EAGER } else { CALM };
@@ -210,9 +267,9 @@ impl Keeper {
     }
 
     /// SIGTERM, then SIGKILL when the time to finish is over.
-    async fn end(&self, process: &mut Process, pid: u32) {
+    async fn end(&self, process: &mut Process, pid: u32, patience: Duration) {
         process::signal(pid, Signal::TERM);
-        if timeout(self.spec.patience, process.wait()).await.is_err() {
+        if timeout(patience, process.wait()).await.is_err() {
             tracing::warn!(pid, "{} does not stop; killed", self.spec.id);
             // What is gone already need not be killed.
             let _ = process.kill().await;
