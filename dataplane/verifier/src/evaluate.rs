@@ -18,7 +18,7 @@ mod examine;
 mod facts;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pavilion_catalogue::{policy, request};
@@ -33,7 +33,7 @@ use crate::app::App;
 use crate::metrics::Stage;
 use crate::problems::Refusal;
 use crate::store::{Completed, NonceUse};
-use crate::tenant::{RelyingParty, Tenant, seconds};
+use crate::tenant::{PRESENTED_WITHIN, RelyingParty, Tenant, seconds};
 
 /// What is asked.
 pub struct Inquiry {
@@ -47,6 +47,8 @@ pub struct Inquiry {
     pub purpose: String,
     /// The nonce that presentations must carry.
     pub nonce: String,
+    /// When the nonce was handed out, in seconds since the epoch; `None` if it came with the evidence.
+    pub asked_at: Option<i64>,
     /// The claims the answer is limited to by the asker.
     pub disclose: Option<Vec<ClaimRef>>,
     /// The digest of the request that opened the verification.
@@ -73,6 +75,16 @@ impl Inquiry {
             requested_disclosure: self.disclose.as_deref(),
             now,
         }
+    }
+
+    /// The greatest age of a key-binding JWT. Nobody had the nonce of a stored verification before
+    /// it was handed out; one that came with the evidence may be older than the question.
+    fn key_binding_max_age(&self, now: Timestamp) -> Duration {
+        let Some(asked_at) = self.asked_at else {
+            return Duration::from_secs(PRESENTED_WITHIN);
+        };
+        let asked_at = Timestamp::from_second(asked_at).unwrap_or(now);
+        Duration::try_from(now.duration_since(asked_at)).unwrap_or_default()
     }
 }
 

@@ -135,7 +135,7 @@ fn examine_one(
         audience: &tenant.issuer,
         now,
         leeway: tenant.leeway(),
-        key_binding_max_age: tenant.key_binding_max_age(),
+        key_binding_max_age: inquiry.key_binding_max_age(now),
         holder_binding: wanted.holder_binding,
     };
     let outcome = match sd_jwt::verify(&presented.presentation, &expected) {

@@ -30,7 +30,7 @@ use crate::state::{Event, State};
 use crate::store::{
     Conflict, IdempotencyRecord, Key, NonceUse, Opening, Outcome, StoredVerification,
 };
-use crate::tenant::{Tenant, seconds};
+use crate::tenant::{NONCE_MEMORY, Tenant, seconds};
 
 /// Asks a question.
 ///
@@ -143,6 +143,7 @@ fn inquiry(caller: &Caller, body: VerificationRequest, digest: Digest) -> Result
         policy: body.policy,
         purpose: body.purpose,
         nonce,
+        asked_at: None,
         disclose: body.result.and_then(|result| result.disclose),
         req_digest: digest,
     })
@@ -195,9 +196,7 @@ async fn ask(
         id: inquiry.id,
         nonce: nonce_key(&inquiry.nonce),
         nonce_use: NonceUse::default(),
-        nonce_until: verification
-            .expires_at
-            .saturating_add(tenant.nonce_memory()),
+        nonce_until: verification.expires_at.saturating_add(NONCE_MEMORY),
         verification,
         idempotency,
     };
@@ -252,7 +251,7 @@ impl Answering {
             id: inquiry.id,
             nonce,
             nonce_use: evaluated.nonce_use,
-            nonce_until: now.saturating_add(tenant.nonce_memory()),
+            nonce_until: now.saturating_add(NONCE_MEMORY),
             verification: verification.clone(),
             idempotency: self.key.as_ref().map(|key| (key.key, record_of(inquiry))),
         };

@@ -21,6 +21,7 @@ use crate::request_id::RequestId;
 use crate::reservations::Reservation;
 use crate::state::Event;
 use crate::store::{Ending, Outcome, StoredVerification};
+use crate::tenant::NONCE_MEMORY;
 
 /// Sends the evidence of a verification.
 ///
@@ -106,6 +107,7 @@ impl Submission {
             policy: row.policy.clone(),
             purpose: row.purpose.clone(),
             nonce: row.nonce.clone(),
+            asked_at: Some(row.created_at),
             disclose: row.disclose.clone(),
             req_digest: row.req_digest,
         }
@@ -117,7 +119,8 @@ impl Submission {
             .owned
             .row
             .expires_at
-            .saturating_add(self.caller.tenant.nonce_memory());
+            .max(now)
+            .saturating_add(NONCE_MEMORY);
         let ending = Ending {
             outcome: Outcome::Completed(evaluated.completed),
             kept_until: now.saturating_add(evaluated.keep_seconds),

@@ -2,6 +2,7 @@
 
 use pavilion_proofs::sd_jwt::StatusReference;
 use pavilion_proofs::wallet::Session;
+use pavilion_verifier::program::sweep_once;
 use serde_json::{Value, json};
 
 use crate::neighbours::Neighbours;
@@ -247,6 +248,81 @@ async fn a_replayed_presentation_is_refused_by_name_everywhere() {
         .post(&shop, PATH, &one_shot(NONCE, &presentation))
         .await;
     refused.refused(422, "presentation_replayed");
+}
+
+#[tokio::test]
+async fn what_was_answered_never_counts_again_whatever_the_lifetimes_become() {
+    let (world, _log) = served();
+    let presentation = world.adult(NONCE);
+    let token = world.token("shop").await;
+    let (path, pending) = world.ask(&token).await;
+    let evidence = world.adult(&pending);
+    let body = json!({"presentations": pid(&evidence)});
+    world
+        .post(&token, &format!("{path}/evidence"), &body)
+        .await
+        .ok(200);
+    world
+        .post(&token, PATH, &one_shot(NONCE, &presentation))
+        .await
+        .ok(201);
+    let mut long = world.bundle(2);
+    long["lifetimes"]["verificationSeconds"] = json!(86_400);
+    long["lifetimes"]["tokenSeconds"] = json!(3_600);
+    long["lifetimes"]["clockLeewaySeconds"] = json!(300);
+    world.load(&long);
+    let token = world.token("shop").await;
+    for _ in 0..35 {
+        for (nonce, shown) in [(NONCE, &presentation), (pending.as_str(), &evidence)] {
+            let again = world.post(&token, PATH, &one_shot(nonce, shown)).await;
+            let passed = again.status == 201 && again.json()["verdict"] == "pass";
+            assert!(!passed, "{}", again.text);
+        }
+        world.clock.advance(100);
+        sweep_once(&world.app).await;
+    }
+}
+
+#[tokio::test]
+async fn a_presentation_is_fresh_for_minutes_or_since_its_nonce_was_handed_out() {
+    let (world, _log) = served();
+    let mut long = world.bundle(2);
+    long["lifetimes"]["verificationSeconds"] = json!(3_600);
+    long["lifetimes"]["tokenSeconds"] = json!(3_600);
+    world.load(&long);
+    let token = world.token("shop").await;
+    let early = world.adult("chosen-beforehand");
+    let (in_time, late) = (world.adult(NONCE), world.adult("fedcba9876543210"));
+    world.clock.advance(360);
+    world
+        .post(&token, PATH, &one_shot(NONCE, &in_time))
+        .await
+        .ok(201);
+    world.clock.advance(1);
+    let done = world
+        .post(&token, PATH, &one_shot("fedcba9876543210", &late))
+        .await
+        .ok(201);
+    assert_eq!(done["answer"]["checks"][0]["code"], "key_binding_expired");
+    // A stored verification: what was signed before it was asked does not count, what was signed
+    // since does, however long ago.
+    let mut body = json!({"policy": "over18", "purpose": "sale", "nonce": "chosen-beforehand"});
+    let asked = world.post(&token, PATH, &body).await;
+    let path = asked.headers["location"].to_str().unwrap().to_owned();
+    body = json!({"presentations": pid(&early)});
+    let done = world
+        .post(&token, &format!("{path}/evidence"), &body)
+        .await
+        .ok(200);
+    assert_eq!(done["answer"]["checks"][0]["code"], "key_binding_expired");
+    let (path, nonce) = world.ask(&token).await;
+    body = json!({"presentations": pid(&world.adult(&nonce))});
+    world.clock.advance(2_000);
+    let done = world
+        .post(&token, &format!("{path}/evidence"), &body)
+        .await
+        .ok(200);
+    assert_eq!(done["verdict"], "pass");
 }
 
 #[tokio::test]
