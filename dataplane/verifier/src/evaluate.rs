@@ -31,6 +31,7 @@ pub use examine::Presented;
 
 use crate::app::App;
 use crate::metrics::Stage;
+use crate::pool::Place;
 use crate::problems::Refusal;
 use crate::store::{Completed, NonceUse};
 use crate::tenant::{PRESENTED_WITHIN, RelyingParty, Tenant, seconds};
@@ -63,6 +64,22 @@ pub struct Evaluated {
     pub nonce_use: NonceUse,
     /// How long the result may be kept, in seconds.
     pub keep_seconds: i64,
+    begun: Instant,
+    _place: Place,
+}
+
+impl Evaluated {
+    /// Counts and logs the answer, once it is stored.
+    pub(crate) fn stored(self, app: &App, inquiry: &Inquiry) {
+        let verdict = self.completed.verdict;
+        app.metrics.answered(verdict, self.begun);
+        tracing::info!(
+            verification = %inquiry.id,
+            policy = inquiry.policy,
+            verdict = verdict.as_str(),
+            "verification answered"
+        );
+    }
 }
 
 impl Inquiry {
@@ -108,6 +125,11 @@ fn sentence(detail: &str) -> String {
     text
 }
 
+/// How long an evaluation may take. With the wait for its turn it stays below the time after which
+/// the edge gives up, so that the relying party hears of it from here, and no status host, signer
+/// or log that answers slowly holds a place of the pool for longer.
+const DEADLINE: Duration = Duration::from_secs(20);
+
 /// Evaluates evidence.
 ///
 /// # Errors
@@ -119,7 +141,20 @@ pub(crate) async fn evaluate(
     presented: Vec<Presented>,
     request_id: &str,
 ) -> Result<Evaluated, Refusal> {
-    let _place = app.pool.enter().await?;
+    let place = app.pool.enter().await?;
+    let work = evaluate_in(place, app, tenant, inquiry, presented, request_id);
+    let outcome = tokio::time::timeout(DEADLINE, work).await;
+    outcome.unwrap_or_else(|_| Err((&request::EVALUATION_TIMEOUT).into()))
+}
+
+async fn evaluate_in(
+    place: Place,
+    app: &App,
+    tenant: &Arc<Tenant>,
+    inquiry: &Arc<Inquiry>,
+    presented: Vec<Presented>,
+    request_id: &str,
+) -> Result<Evaluated, Refusal> {
     let begun = Instant::now();
     let now = app.clock.now();
     admit(tenant, inquiry, now)?;
@@ -137,25 +172,22 @@ pub(crate) async fn evaluate(
     let facts = facts::of(&judged, &revision.policy);
     let decision = tenant.engine.decide(&inquiry.question(now), &facts);
     if !decision.errors.is_empty() {
+        app.metrics.policy_errors(decision.errors.len());
         tracing::error!(
             policy = inquiry.policy,
+            errors = ?decision.errors,
             "the policy engine reported an error; it denies"
         );
     }
     let answer = answer::build(tenant, inquiry, &judged, &facts, &decision, now)?;
     let keep = answer::keep_seconds(tenant, &decision);
     let completed = seal(app, tenant, answer, request_id).await?;
-    app.metrics.answered(completed.verdict, begun);
-    tracing::info!(
-        verification = %inquiry.id,
-        policy = inquiry.policy,
-        verdict = completed.verdict.as_str(),
-        "verification answered"
-    );
     Ok(Evaluated {
         completed,
         nonce_use,
         keep_seconds: seconds(keep),
+        begun,
+        _place: place,
     })
 }
 

@@ -187,11 +187,22 @@ async fn evidence_that_the_policy_does_not_know_or_that_stands_twice_is_refused(
     let problem = send(json!([one("other")]))
         .await
         .refused(422, "evidence_unknown");
-    assert_eq!(problem["evidence"], "other");
+    assert_eq!(problem["field"], "presentations[0].evidence");
+    assert!(
+        problem.get("evidence").is_none(),
+        "the caller's word is not repeated"
+    );
     send(json!([one("pid"), one("pid")]))
         .await
         .refused(422, "evidence_unknown");
     send(json!([])).await.refused(422, "evidence_empty");
+    for odd in ["", "Pid", "p d", &"p".repeat(64)] {
+        let problem = send(json!([one("pid"), one(odd)]))
+            .await
+            .refused(422, "body_invalid");
+        assert_eq!(problem["field"], "presentations[1].evidence");
+        assert!(problem.get("evidence").is_none());
+    }
     send(json!([one("pid")])).await.ok(200);
 }
 
@@ -303,7 +314,10 @@ async fn a_presentation_is_fresh_for_minutes_or_since_its_nonce_was_handed_out()
         .post(&token, PATH, &one_shot("fedcba9876543210", &late))
         .await
         .ok(201);
-    assert_eq!(done["answer"]["checks"][0]["code"], "key_binding_expired");
+    let check = &done["answer"]["checks"][0];
+    assert_eq!(check["code"], "key_binding_expired");
+    let because = check["because"].as_str().unwrap();
+    assert!(because.contains("iat lies too far back"), "{because}");
     // A stored verification: what was signed before it was asked does not count, what was signed
     // since does, however long ago.
     let mut body = json!({"policy": "over18", "purpose": "sale", "nonce": "chosen-beforehand"});
@@ -392,6 +406,70 @@ async fn a_one_shot_under_an_idempotency_key_is_answered_once_and_repeated_to_th
 }
 
 #[tokio::test]
+async fn evidence_under_an_idempotency_key_is_judged_once_and_repeated_to_the_byte() {
+    let (world, log) = served();
+    let token = world.token("shop").await;
+    let (path, nonce) = world.ask(&token).await;
+    let evidence = format!("{path}/evidence");
+    let body = json!({"presentations": pid(&world.adult(&nonce))}).to_string();
+    let send = async |world: &World, key: &str, body: &str| {
+        let headers = [("idempotency-key", key)];
+        world.post_with(&token, &evidence, &headers, body).await
+    };
+    let odd = json!({"presentations": pid("rubbish")}).to_string();
+    send(&world, "k", &odd)
+        .await
+        .refused(422, "presentation_malformed");
+    let first = send(&world, "k", &body).await;
+    first.ok(200);
+    assert_eq!(send(&world, "k", &body).await.text, first.text);
+    send(&world, "k", &odd)
+        .await
+        .refused(422, "idempotency_key_reused");
+    send(&world, "other", &body)
+        .await
+        .refused(409, "state_conflict");
+    send(&world, "a b", &body)
+        .await
+        .refused(400, "idempotency_key_invalid");
+    let world = world.restarted();
+    assert_eq!(send(&world, "k", &body).await.text, first.text);
+    assert_eq!(log.entries().len(), 1);
+    // The same key names another request under another path.
+    let (path, _) = world.ask(&token).await;
+    let headers = [("idempotency-key", "k")];
+    world
+        .post_with(&token, &format!("{path}/evidence"), &headers, &body)
+        .await
+        .refused(422, "presentation_nonce_mismatch");
+}
+
+#[tokio::test]
+async fn an_idempotency_key_outlives_a_result_that_is_kept_shorter() {
+    let (world, _log) = served();
+    let mut long = world.bundle(2);
+    long["lifetimes"]["tokenSeconds"] = json!(3_600);
+    world.load(&long);
+    let token = world.token("shop").await;
+    let mut sent = one_shot(NONCE, &world.adult(NONCE));
+    sent["policy"] = json!("two");
+    let sent = sent.to_string();
+    let headers = [("idempotency-key", "k")];
+    let first = world.post_with(&token, PATH, &headers, &sent).await;
+    first.ok(201);
+    for seconds in [61, 538] {
+        world.clock.advance(seconds);
+        sweep_once(&world.app).await;
+        let again = world.post_with(&token, PATH, &headers, &sent).await;
+        again.refused(404, "not_found");
+    }
+    world.clock.advance(1);
+    sweep_once(&world.app).await;
+    let again = world.post_with(&token, PATH, &headers, &sent).await;
+    again.refused(422, "presentation_replayed");
+}
+
+#[tokio::test]
 async fn what_the_asker_did_not_ask_for_does_not_leave() {
     let (world, _log) = served();
     let token = world.token("shop").await;
@@ -411,7 +489,7 @@ async fn a_number_that_json_would_round_is_not_signed_as_another() {
     let problem = world
         .post(&token, PATH, &sent)
         .await
-        .refused(422, "credential_invalid");
+        .refused(422, "claim_not_exact");
     assert_eq!(problem["evidence"], "pid");
     assert!(log.entries().is_empty());
 }
