@@ -56,11 +56,18 @@ pub async fn verify(config: Config, context: Context) -> Result<(), Exit> {
     let followed = tokio::spawn(loader.follow(config.bundle_file));
     let watched = tokio::spawn(app.peers.clone().watch(&context.health));
     let swept = tokio::spawn(sweep(Arc::clone(&app)));
-    serve(listener, router(app), &context.shutdown).await;
+    let store = app.store.clone();
+    let outcome = tokio::select! {
+        () = serve(listener, router(app), &context.shutdown) => Ok(()),
+        // The supervisor starts another one, which can write.
+        () = store.ended() => Err(Exit::Bug(
+            "the thread that writes short-lived state has ended".to_owned(),
+        )),
+    };
     for task in [followed, watched, swept] {
         task.abort();
     }
-    Ok(())
+    outcome
 }
 
 /// Everything that handlers need, out of a configuration.

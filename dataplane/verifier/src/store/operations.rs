@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ulid::Ulid;
 
+use super::fault::Fault;
 use super::rows::{IdempotencyRecord, NonceUse, Outcome, StoredVerification, TokenRecord};
 use super::tables::{self, Kind, Tables};
 use super::{Key, Store, StoreError};
@@ -186,11 +187,12 @@ impl Store {
 
     /// Every access token that was issued and not swept.
     pub fn tokens(&self) -> Result<Vec<(Key, TokenRecord)>, StoreError> {
-        let rows = tables::read_all(&self.database.read()?, Kind::Token)?;
+        let keys = self.database.keys.hold();
+        let rows = tables::read_all(&self.database.read()?, &keys, Kind::Token)?;
         let decoded = rows
             .into_iter()
             .map(|(key, row)| Ok((key, decode(&row)?)))
-            .collect::<Result<_, redb::Error>>()?;
+            .collect::<Result<_, Fault>>()?;
         Ok(decoded)
     }
 
@@ -199,17 +201,18 @@ impl Store {
         kind: Kind,
         key: &[u8],
     ) -> Result<Option<T>, StoreError> {
-        let row = tables::read(&self.database.read()?, kind, key)?;
+        let keys = self.database.keys.hold();
+        let row = tables::read(&self.database.read()?, &keys, kind, key)?;
         Ok(row.as_deref().map(decode).transpose()?)
     }
 }
 
-fn is_used(tables: &Tables<'_>, keyed: Option<&KeyedRecord>) -> Result<bool, redb::Error> {
+fn is_used(tables: &Tables<'_>, keyed: Option<&KeyedRecord>) -> Result<bool, Fault> {
     let earlier = keyed.map(|keyed| tables.get(Kind::Idempotency, &keyed.key));
     Ok(earlier.transpose()?.flatten().is_some())
 }
 
-fn put_record(tables: &mut Tables<'_>, keyed: Option<&KeyedRecord>) -> Result<(), redb::Error> {
+fn put_record(tables: &mut Tables<'_>, keyed: Option<&KeyedRecord>) -> Result<(), Fault> {
     let Some(keyed) = keyed else {
         return Ok(());
     };
@@ -222,7 +225,7 @@ fn put_verification(
     tables: &mut Tables<'_>,
     id: Ulid,
     row: &StoredVerification,
-) -> Result<(), redb::Error> {
+) -> Result<(), Fault> {
     let until = seconds(row.kept_until);
     tables.put(Kind::Verification, &id.to_bytes(), until, &encode(row)?)
 }
@@ -232,14 +235,11 @@ fn seconds(time: i64) -> u64 {
     u64::try_from(time).unwrap_or(0)
 }
 
-fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, redb::Error> {
-    serde_json::to_vec(row).map_err(|_| damaged())
+fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, Fault> {
+    let no_form = || redb::Error::Corrupted("a row has no JSON form".to_owned());
+    serde_json::to_vec(row).map_err(|_| no_form().into())
 }
 
-fn decode<T: DeserializeOwned>(row: &[u8]) -> Result<T, redb::Error> {
-    serde_json::from_slice(row).map_err(|_| damaged())
-}
-
-fn damaged() -> redb::Error {
-    redb::Error::Corrupted("a row is not of the form that this version writes".to_owned())
+fn decode<T: DeserializeOwned>(row: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(row).map_err(|_| Fault::Row)
 }
