@@ -29,9 +29,28 @@ pub(crate) const ROUTES: [&str; 10] = [
     UNMATCHED,
 ];
 
+/// Every method of the API; any other is `other`.
+pub(crate) const METHODS: [&str; 4] = ["GET", "POST", "DELETE", "other"];
+
+/// How each operation goes well.
+const WELL: [(&str, &str, u16); 10] = [
+    ("POST", "/oauth/token", 200),
+    ("POST", "/v1/verifications", 201),
+    ("GET", "/v1/verifications/{id}", 200),
+    ("DELETE", "/v1/verifications/{id}", 204),
+    ("POST", "/v1/verifications/{id}/evidence", 200),
+    ("GET", "/v1/verifications/{id}/result", 200),
+    ("GET", "/v1/verifications/{id}/receipt", 200),
+    ("GET", "/.well-known/pavilion-configuration", 200),
+    ("GET", "/.well-known/jwks.json", 200),
+    ("GET", "/openapi.json", 200),
+];
+
 /// How a request went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RequestLabels {
+    /// One of [`METHODS`].
+    pub(crate) method: &'static str,
     /// One of [`ROUTES`].
     pub(crate) route: &'static str,
     /// The HTTP status.
@@ -113,14 +132,11 @@ impl VerifierMetrics {
     }
 
     fn begin_at_zero(&self) {
-        for route in ROUTES {
-            let status = if route == UNMATCHED { 404 } else { 200 };
-            let outcome = if route == UNMATCHED {
-                "not_found"
-            } else {
-                "ok"
-            };
+        let unmatched = ("GET", UNMATCHED, 404, "not_found");
+        let well = WELL.map(|(method, route, status)| (method, route, status, "ok"));
+        for (method, route, status, outcome) in well.into_iter().chain([unmatched]) {
             drop(self.requests.get_or_create(&RequestLabels {
+                method,
                 route,
                 status,
                 outcome,

@@ -227,12 +227,12 @@ problems! {
     /// Refusals of the token endpoint.
     TokenProblems = BODY, &[
         &token::REQUEST_INVALID, &token::GRANT_UNSUPPORTED, &token::CLIENT_INVALID,
-        &token::ASSERTION_REPLAYED, &request::STATE_UNAVAILABLE, &request::OVERLOADED,
+        &token::ASSERTION_REPLAYED, &token::LIMIT, &request::STATE_UNAVAILABLE, &request::OVERLOADED,
     ];
     /// Refusals of a question.
     CreateProblems = BODY, JSON, IDEMPOTENT, AUTHORIZED, EVALUATED, &[
         &request::NONCE_REQUIRED, &request::NONCE_REUSED, &presentation::REPLAYED,
-        &request::NOT_FOUND,
+        &request::NOT_FOUND, &policy::EVIDENCE_WITH_REQUEST_REFUSED, &request::VERIFICATION_LIMIT,
     ];
     /// Refusals of evidence.
     EvidenceProblems = BODY, JSON, IDEMPOTENT, AUTHORIZED, EVALUATED, &[
@@ -280,7 +280,7 @@ fn refusal(status: u16, entries: &[&Entry]) -> utoipa::openapi::Response {
         MEDIA_TYPE,
         Content::new(Some(Ref::from_schema_name(Problem::name()))),
     );
-    if status == 503 {
+    if status == 503 || status == 429 {
         response = response.header("Retry-After", header("Seconds to wait."));
     }
     if status == 401 {

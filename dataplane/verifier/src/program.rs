@@ -19,6 +19,7 @@ use crate::reservations::Reservations;
 use crate::serve::serve;
 use crate::store::Store;
 use crate::tenant::load::{Loader, Served};
+use crate::verifications::OpenVerifications;
 
 const IDENTITY: Identity = Identity {
     name: "pavilion-verifier",
@@ -80,7 +81,10 @@ pub fn assemble(config: &Config, context: &Context) -> Result<App, Exit> {
     let store = Store::open(&config.state_file, check, metrics.store.clone())?;
     let tokens = AccessTokens::load(store.clone())
         .map_err(|error| Exit::DataRefused(format!("{}: {error}", config.state_file.display())))?;
+    let open = OpenVerifications::load(&store)
+        .map_err(|error| Exit::DataRefused(format!("{}: {error}", config.state_file.display())))?;
     Ok(App {
+        open,
         served: Served::default(),
         store,
         tokens,
@@ -108,6 +112,7 @@ async fn sweep(app: Arc<App>) {
 pub async fn sweep_once(app: &App) {
     let now = app.clock.second();
     app.tokens.prune(now);
+    app.open.prune(now);
     let sweep = || {
         let verifications = app.verifications.clone();
         let in_use = move |id| verifications.is_reserved(id);

@@ -196,6 +196,17 @@ impl Store {
         Ok(decoded)
     }
 
+    /// Every verification that was not swept.
+    pub fn verifications(&self) -> Result<Vec<(Ulid, StoredVerification)>, StoreError> {
+        let keys = self.database.keys.hold();
+        let rows = tables::read_all(&self.database.read()?, &keys, Kind::Verification)?;
+        let decoded = rows
+            .into_iter()
+            .map(|(id, row)| Ok((Ulid::from_bytes(id), decode(&row)?)))
+            .collect::<Result<_, Fault>>()?;
+        Ok(decoded)
+    }
+
     fn look_up<T: DeserializeOwned>(
         &self,
         kind: Kind,

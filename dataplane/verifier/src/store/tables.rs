@@ -2,7 +2,6 @@
 
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use super::Key;
 use super::fault::Fault;
 use super::keys::{HeldKeys, KeyFile, minute};
 
@@ -192,17 +191,17 @@ pub(super) fn read(
 }
 
 /// Reads every row of one table of what is committed.
-pub(super) fn read_all(
+pub(super) fn read_all<K: for<'k> TryFrom<&'k [u8]>>(
     transaction: &ReadTransaction,
     keys: &HeldKeys<'_>,
     kind: Kind,
-) -> Result<Vec<(Key, Vec<u8>)>, Fault> {
+) -> Result<Vec<(K, Vec<u8>)>, Fault> {
     let rows = transaction.open_table(kind.definition())?;
     let mut all = Vec::new();
     for row in rows.range::<&[u8]>(..)? {
         let (key, row) = row?;
         let content = opened(keys, kind, key.value(), row.value())?;
-        if let Ok(key) = key.value().try_into() {
+        if let Ok(key) = K::try_from(key.value()) {
             all.push((key, content));
         }
     }

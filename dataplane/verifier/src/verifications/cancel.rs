@@ -44,7 +44,10 @@ pub(crate) async fn cancel(
         idempotency: None,
     };
     match app.store.end_verification(owned.id, ending).await? {
-        Ok(_) => Ok(StatusCode::NO_CONTENT),
+        Ok(row) => {
+            app.open.leave(owned.id, &row);
+            Ok(StatusCode::NO_CONTENT)
+        }
         Err(_) => Err(Refusal::from(&request::STATE_CONFLICT).about(owned.path())),
     }
 }

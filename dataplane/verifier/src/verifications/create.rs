@@ -9,8 +9,9 @@ use std::sync::Arc;
 use axum::extract::State as FromApp;
 use axum::response::Response;
 use http::HeaderMap;
-use pavilion_catalogue::{Problem, request};
+use pavilion_catalogue::{Problem, policy, request};
 use pavilion_json::Digest;
+use pavilion_policy::EvidenceWithRequest;
 use tracing::Instrument;
 use ulid::Ulid;
 
@@ -66,6 +67,7 @@ pub(crate) async fn create(
     match presentations {
         None => ask(&app, &caller.tenant, &inquiry, key).await,
         Some(presented) => {
+            takes_evidence(&caller.tenant, &inquiry)?;
             let answering = Answering {
                 app,
                 tenant: caller.tenant,
@@ -77,6 +79,18 @@ pub(crate) async fn create(
             let outcome = tokio::spawn(task).await;
             outcome.unwrap_or_else(|_| Err((&request::INTERNAL).into()))
         }
+    }
+}
+
+/// Whether the policy takes evidence with the question.
+fn takes_evidence(tenant: &Tenant, inquiry: &Inquiry) -> Result<(), Refusal> {
+    let revision = tenant.policies.get(&inquiry.policy);
+    let revision = revision.ok_or_else(|| Refusal::from(&policy::UNKNOWN))?;
+    match revision.policy.evidence_with_request {
+        EvidenceWithRequest::Allowed => Ok(()),
+        EvidenceWithRequest::Refused => Err(Problem::new(&policy::EVIDENCE_WITH_REQUEST_REFUSED)
+            .field("presentations")
+            .into()),
     }
 }
 

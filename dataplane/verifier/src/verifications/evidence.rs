@@ -169,9 +169,11 @@ impl Submission {
 
     async fn end(&self, ending: Ending) -> Result<StoredVerification, Refusal> {
         let ended = self.app.store.end_verification(self.owned.id, ending);
-        ended.await?.map_err(|conflict| match conflict {
+        let row = ended.await?.map_err(|conflict| match conflict {
             Conflict::KeyUsed => in_use(),
             _ => Refusal::from(&request::STATE_CONFLICT).about(self.owned.path()),
-        })
+        })?;
+        self.app.open.leave(self.owned.id, &row);
+        Ok(row)
     }
 }

@@ -6,7 +6,7 @@ use pavilion_verifier::program::sweep_once;
 use serde_json::{Value, json};
 
 use crate::neighbours::Neighbours;
-use crate::world::{ISSUER, NOW, World, adult, one_shot, pid};
+use crate::world::{ISSUER, NOW, World, adult, one_shot, over18, pid, revision};
 
 const PATH: &str = "/v1/verifications";
 const NONCE: &str = "0123456789abcdef";
@@ -55,6 +55,28 @@ async fn a_question_with_its_evidence_is_answered_at_once() {
     );
     assert!(world.metric("pavilion_verdicts_total{verdict=\"pass\"} 1"));
     assert!(world.metric("pavilion_evaluations_running 0"));
+}
+
+#[tokio::test]
+async fn evidence_comes_with_the_question_only_where_the_policy_takes_it() {
+    let (world, log) = served();
+    let mut strict = over18();
+    strict["evidenceWithRequest"] = json!("Refused");
+    let mut bundle = world.bundle(2);
+    bundle["policies"]["over18"] = revision(&strict);
+    world.load(&bundle);
+    let token = world.token("shop").await;
+    let sent = one_shot(NONCE, &world.adult(NONCE));
+    let refused = world.post(&token, PATH, &sent).await;
+    let problem = refused.refused(403, "evidence_with_request_refused");
+    assert_eq!(problem["field"], "presentations");
+    assert!(log.entries().is_empty());
+    let (path, nonce) = world.ask(&token).await;
+    let body = json!({"presentations": pid(&world.adult(&nonce))});
+    world
+        .post(&token, &format!("{path}/evidence"), &body)
+        .await
+        .ok(200);
 }
 
 #[tokio::test]

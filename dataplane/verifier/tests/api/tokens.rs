@@ -347,20 +347,28 @@ async fn a_certificate_of_another_name_party_or_authority_gets_none() {
 }
 
 #[tokio::test]
-async fn live_tokens_are_bounded_and_make_room_when_they_expire() {
+async fn live_tokens_of_one_party_are_bounded_and_make_room_when_they_expire() {
     let world = World::new();
-    let record = |second: i64| pavilion_verifier::store::TokenRecord {
-        relying_party: "shop".to_owned(),
+    let record = |name: &str, second: i64| pavilion_verifier::store::TokenRecord {
+        relying_party: name.to_owned(),
         relying_party_uid: "u1".to_owned(),
         audience: ISSUER.to_owned(),
         expires_at: second,
         certificate: None,
     };
-    let issue = |second: i64, now: i64| world.app.tokens.issue(record(second), None, now);
-    let issued = futures::future::join_all((0..10_000).map(|_| issue(NOW + 10, NOW))).await;
-    assert!(issued.iter().all(Result::is_ok));
-    let refused = issue(NOW + 10, NOW).await.unwrap_err();
-    assert_eq!(refused.code(), "overloaded");
+    let issue = |second: i64, now: i64| world.app.tokens.issue(record("shop", second), None, now);
+    let issued = futures::future::join_all((0..2_010).map(|_| issue(NOW + 10, NOW))).await;
+    let (got, refused): (Vec<_>, Vec<_>) = issued.into_iter().partition(Result::is_ok);
+    assert_eq!((got.len(), refused.len()), (2_000, 10));
+    let refused = refused[0].as_ref().unwrap_err();
+    assert_eq!(refused.code(), "token_limit_reached");
+    let refused = refused.problem();
+    assert_eq!(
+        (refused.status, refused.retry_after_seconds),
+        (429, Some(30))
+    );
+    let others = world.app.tokens.issue(record("rival", NOW + 10), None, NOW);
+    assert!(others.await.is_ok());
     assert!(issue(NOW + 20, NOW + 10).await.is_ok());
 }
 

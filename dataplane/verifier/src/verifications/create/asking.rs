@@ -28,18 +28,22 @@ pub(super) async fn ask(
     let verification = row(tenant, inquiry, now);
     let body = body_of(&Verification::of(inquiry.id, &verification, state, tenant))?;
     let kept_until = verification.kept_until;
+    app.open.enter(inquiry.id, &verification, now)?;
     let opening = Opening {
         id: inquiry.id,
         nonce: nonce_key(&inquiry.nonce),
         nonce_use: NonceUse::default(),
         nonce_until: verification.expires_at.saturating_add(NONCE_MEMORY),
-        verification,
+        verification: verification.clone(),
         idempotency: key
             .as_ref()
             .map(|key| key.record(inquiry.id, Some(body.clone()), kept_until, now)),
     };
-    match app.store.open_verification(opening).await? {
-        Ok(()) => Ok(created(inquiry.id, body)),
-        Err(conflict) => Err(refused(&conflict)),
-    }
+    let refusal = match app.store.open_verification(opening).await {
+        Ok(Ok(())) => return Ok(created(inquiry.id, body)),
+        Ok(Err(conflict)) => refused(&conflict),
+        Err(error) => error.into(),
+    };
+    app.open.leave(inquiry.id, &verification);
+    Err(refusal)
 }
