@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pavilion_verifier::program::sweep_once;
+use pavilion_verifier::store::{Ending, Outcome};
 use serde_json::json;
 
 use crate::neighbours::Neighbours;
@@ -213,6 +214,41 @@ async fn an_evaluation_that_began_in_time_is_finished_whatever_the_clock_says() 
         .unwrap();
     assert_eq!(world.delete(&token, &path).await.status, 204);
     world.get(&token, &path).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_answer_that_could_not_be_stored_is_not_counted_and_does_not_leave() {
+    let world = Arc::new(World::new());
+    let neighbours = Neighbours::serve(world.folder.path());
+    neighbours.hold().await;
+    let token = world.token("shop").await;
+    let (path, nonce) = world.ask(&token).await;
+    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
+    let first = tokio::spawn({
+        let (world, token, path) = (world.clone(), token.clone(), path.clone());
+        async move {
+            world
+                .post(&token, &format!("{path}/evidence"), &evidence)
+                .await
+        }
+    });
+    while neighbours.request_ids().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    // The row ends behind the request's back.
+    let id = ulid::Ulid::from_string(path.rsplit('/').next().unwrap()).unwrap();
+    let ending = Ending {
+        outcome: Outcome::Cancelled,
+        kept_until: world.clock.second() + 60,
+        nonce: None,
+        idempotency: None,
+    };
+    let ended = world.app.store.end_verification(id, ending).await;
+    ended.unwrap().unwrap();
+    neighbours.go_on();
+    first.await.unwrap().refused(409, "state_conflict");
+    assert!(world.metric("pavilion_verdicts_total{verdict=\"pass\"} 0"));
+    assert!(world.metric("pavilion_evaluations_running 0"));
 }
 
 #[tokio::test]
