@@ -79,10 +79,8 @@ pub fn assemble(config: &Config, context: &Context) -> Result<App, Exit> {
     let metrics = context.metrics.register(VerifierMetrics::register);
     let check = context.health.register_check("state");
     let store = Store::open(&config.state_file, check, metrics.store.clone())?;
-    let tokens = AccessTokens::load(store.clone())
-        .map_err(|error| Exit::DataRefused(format!("{}: {error}", config.state_file.display())))?;
-    let open = OpenVerifications::load(&store)
-        .map_err(|error| Exit::DataRefused(format!("{}: {error}", config.state_file.display())))?;
+    let tokens = AccessTokens::load(store.clone()).map_err(|_| unreadable(config))?;
+    let open = OpenVerifications::load(&store).map_err(|_| unreadable(config))?;
     Ok(App {
         open,
         served: Served::default(),
@@ -98,6 +96,16 @@ pub fn assemble(config: &Config, context: &Context) -> Result<App, Exit> {
         verifications: Reservations::default(),
         idempotency_keys: Reservations::default(),
     })
+}
+
+fn unreadable(config: &Config) -> Exit {
+    let (rows, keys) = (&config.state_file, config.state_file.with_extension("keys"));
+    Exit::DataRefused(format!(
+        "{}: its rows cannot be read with the keys in {}; they belong together, so restore both, or \
+         remove both and wait 75 minutes, because the memory of what was used goes with them",
+        rows.display(),
+        keys.display()
+    ))
 }
 
 /// Deletes what has expired, again and again.
