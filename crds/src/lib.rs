@@ -22,7 +22,8 @@ pub use conditions::{Condition, ConditionStatus, forget};
 pub use duration::{DurationError, GoDuration};
 pub use keys::{CertificateAuthorities, JsonWebKeys};
 pub use policy::{
-    Claim, Evidence, Format, Obligations, Policy, PolicySpec, PolicyStatus, RevisionStatus,
+    Claim, Evidence, EvidenceWithRequest, Format, Obligations, Policy, PolicySpec, PolicyStatus,
+    RevisionStatus,
 };
 pub use relying_party::{
     Authentication, MutualTls, PrivateKeyJwt, RelyingParty, RelyingPartySpec, RelyingPartyStatus,

@@ -80,6 +80,22 @@ pub struct PolicySpec {
     /// Limits of the answer; the stricter of these and the relying party's wins.
     #[serde(default, skip_serializing_if = "Obligations::is_empty")]
     pub obligations: Obligations,
+    /// Whether evidence may come with the question, under a nonce that the relying party chose and
+    /// the wallet signed within five minutes: `Allowed` answers at once; `Refused` makes the relying
+    /// party start the verification first, so that the nonce is the verifier's to hand out. A nonce
+    /// counts once in a tenant either way. Default `Allowed`.
+    #[serde(default)]
+    pub evidence_with_request: EvidenceWithRequest,
+}
+
+/// Whether evidence may come with the question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EvidenceWithRequest {
+    /// It is answered at once.
+    #[default]
+    Allowed,
+    /// The verification is started first.
+    Refused,
 }
 
 /// One credential that is looked at.

@@ -42,6 +42,6 @@ pub use duration::{DurationError, GoDuration};
 pub use engine::{BuildError, Clause, Decision, Engine, Question, Refusal, RpRules, Verdict};
 pub use facts::{Assurance, Fact, Facts};
 pub use literal::{Bound, Date, DateError, TimeOfDay, TimeOfDayError, Value};
-pub use model::{Claim, Evidence, Format, PathElement, Policy};
+pub use model::{Claim, Evidence, EvidenceWithRequest, Format, PathElement, Policy};
 pub use obligations::Obligations;
 pub use rule::{AgeBounds, Leaf, OneOf, Rule, Test, TimeWindow};

@@ -28,6 +28,27 @@ pub struct Policy {
     /// What its answers are limited to.
     #[serde(default, skip_serializing_if = "Obligations::is_empty")]
     pub obligations: Obligations,
+    /// Whether evidence may come with the question; `Allowed` by default.
+    #[serde(default, skip_serializing_if = "EvidenceWithRequest::is_default")]
+    pub evidence_with_request: EvidenceWithRequest,
+}
+
+/// Whether evidence may come with the question, under a nonce that the relying party chose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EvidenceWithRequest {
+    /// It is answered at once.
+    #[default]
+    Allowed,
+    /// The verification is started first, and its evidence answers the nonce handed out then.
+    Refused,
+}
+
+impl EvidenceWithRequest {
+    // What is not said stays unsaid, so that it does not change the digest of a revision.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One credential that is looked at.

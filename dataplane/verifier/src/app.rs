@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::clock::Clock;
-use crate::metrics::{ROUTES, RequestLabels, UNMATCHED, VerifierMetrics};
+use crate::metrics::{METHODS, ROUTES, RequestLabels, UNMATCHED, VerifierMetrics};
 use crate::oauth::{self, AccessTokens};
 use crate::peers::Peers;
 use crate::pool::Pool;
@@ -25,6 +25,7 @@ use crate::request_id::{HEADER, RequestId};
 use crate::reservations::Reservations;
 use crate::store::{Key, Store};
 use crate::tenant::load::Served;
+use crate::verifications::OpenVerifications;
 use crate::{answers, openapi, verifications, well_known};
 
 /// Everything that handlers need.
@@ -49,6 +50,8 @@ pub struct App {
     pub max_body_bytes: usize,
     /// Nonces of verifications that are being answered at once.
     pub nonces: Reservations<Key>,
+    /// Verifications that await evidence.
+    pub open: OpenVerifications,
     /// Verifications under evaluation.
     pub verifications: Reservations<Ulid>,
     /// Idempotency keys of requests under way.
@@ -86,7 +89,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// Gives each request its id and span, and counts it.
 async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
-    let route = route(&request);
+    let (method, route) = (method(&request), route(&request));
     let span =
         tracing::info_span!("request", request_id = %id.0, route, method = %request.method());
     pavilion_process::traces::adopt(&span, request.headers());
@@ -100,6 +103,7 @@ async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) 
             .map_or("ok", |code| code.0);
         let status = response.status().as_u16();
         app.metrics.requested(RequestLabels {
+            method,
             route,
             status,
             outcome: code,
@@ -115,6 +119,13 @@ async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) 
     }
     .instrument(span)
     .await
+}
+
+/// The method, if the API has it.
+fn method(request: &Request) -> &'static str {
+    let sent = request.method().as_str();
+    let known = METHODS.into_iter().find(|method| *method == sent);
+    known.unwrap_or("other")
 }
 
 /// The route as it is written in the API; what a client wrote never becomes a label.

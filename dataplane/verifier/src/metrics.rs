@@ -29,9 +29,28 @@ pub(crate) const ROUTES: [&str; 10] = [
     UNMATCHED,
 ];
 
+/// Every method of the API; any other is `other`.
+pub(crate) const METHODS: [&str; 4] = ["GET", "POST", "DELETE", "other"];
+
+/// How each operation goes well.
+const WELL: [(&str, &str, u16); 10] = [
+    ("POST", "/oauth/token", 200),
+    ("POST", "/v1/verifications", 201),
+    ("GET", "/v1/verifications/{id}", 200),
+    ("DELETE", "/v1/verifications/{id}", 204),
+    ("POST", "/v1/verifications/{id}/evidence", 200),
+    ("GET", "/v1/verifications/{id}/result", 200),
+    ("GET", "/v1/verifications/{id}/receipt", 200),
+    ("GET", "/.well-known/pavilion-configuration", 200),
+    ("GET", "/.well-known/jwks.json", 200),
+    ("GET", "/openapi.json", 200),
+];
+
 /// How a request went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RequestLabels {
+    /// One of [`METHODS`].
+    pub(crate) method: &'static str,
     /// One of [`ROUTES`].
     pub(crate) route: &'static str,
     /// The HTTP status.
@@ -73,6 +92,7 @@ pub struct VerifierMetrics {
     requests: Family<RequestLabels, Counter>,
     stages: Family<StageLabels, Histogram, fn() -> Histogram>,
     verdicts: Family<VerdictLabels, Counter>,
+    policy_errors: Counter,
 }
 
 fn durations() -> Histogram {
@@ -88,6 +108,7 @@ impl VerifierMetrics {
             requests: Family::default(),
             stages: Family::new_with_constructor(durations),
             verdicts: Family::default(),
+            policy_errors: Counter::default(),
         };
         registry.register(
             "requests",
@@ -101,19 +122,21 @@ impl VerifierMetrics {
             metrics.stages.clone(),
         );
         registry.register("verdicts", "Answers by verdict", metrics.verdicts.clone());
+        registry.register(
+            "policy_evaluation_errors",
+            "Clauses that the policy engine could not evaluate; each denies",
+            metrics.policy_errors.clone(),
+        );
         metrics.begin_at_zero();
         metrics
     }
 
     fn begin_at_zero(&self) {
-        for route in ROUTES {
-            let status = if route == UNMATCHED { 404 } else { 200 };
-            let outcome = if route == UNMATCHED {
-                "not_found"
-            } else {
-                "ok"
-            };
+        let unmatched = ("GET", UNMATCHED, 404, "not_found");
+        let well = WELL.map(|(method, route, status)| (method, route, status, "ok"));
+        for (method, route, status, outcome) in well.into_iter().chain([unmatched]) {
             drop(self.requests.get_or_create(&RequestLabels {
+                method,
                 route,
                 status,
                 outcome,
@@ -138,6 +161,10 @@ impl VerifierMetrics {
         self.stages
             .get_or_create(&StageLabels { stage })
             .observe(seconds);
+    }
+
+    pub(crate) fn policy_errors(&self, count: usize) {
+        self.policy_errors.inc_by(count as u64);
     }
 
     pub(crate) fn answered(&self, verdict: Verdict, begun: Instant) {

@@ -90,7 +90,9 @@ fn oauth_error(code: &str) -> &'static str {
         "client_invalid" | "assertion_replayed" => "invalid_client",
         "grant_unsupported" => "unsupported_grant_type",
         "internal_error" => "server_error",
-        "not_configured" | "state_unavailable" | "overloaded" => "temporarily_unavailable",
+        "not_configured" | "state_unavailable" | "overloaded" | "token_limit_reached" => {
+            "temporarily_unavailable"
+        }
         _ => "invalid_request",
     }
 }
@@ -109,7 +111,7 @@ impl IntoResponse for Refusal {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, challenge(problem.code));
+            headers.insert(WWW_AUTHENTICATE, challenge(problem.code, oauth));
         }
         response.extensions_mut().insert(Code(problem.code));
         response
@@ -128,10 +130,11 @@ fn body(problem: &Problem, oauth: Option<&'static str>) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
-/// RFC 6750 section 3: a request without a token is told no error.
-fn challenge(code: &str) -> HeaderValue {
+/// RFC 6750 section 3: a request without a token is told no error. Nor is one to the token endpoint:
+/// no token was wrong there, and what was stands in the body (RFC 6749 section 5.2).
+fn challenge(code: &str, oauth: Option<&str>) -> HeaderValue {
     let known = find(code).is_some_and(|entry| entry.area == Area::Token);
-    if known && code != token::MISSING.code {
+    if known && oauth.is_none() && code != token::MISSING.code {
         HeaderValue::from_static("Bearer error=\"invalid_token\"")
     } else {
         HeaderValue::from_static("Bearer")
@@ -201,7 +204,9 @@ mod tests {
             (&request::INTERNAL, "server_error"),
             (&request::STATE_UNAVAILABLE, "temporarily_unavailable"),
         ] {
-            let (_, body) = sent(Refusal::from(entry).of_the_token_endpoint()).await;
+            let (parts, body) = sent(Refusal::from(entry).of_the_token_endpoint()).await;
+            let challenge = parts.headers.get(WWW_AUTHENTICATE);
+            assert!(challenge.is_none_or(|challenge| challenge == "Bearer"));
             assert_eq!(body["error"], error);
             assert_eq!(body["error_description"], body["detail"]);
         }

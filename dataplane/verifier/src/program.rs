@@ -19,6 +19,7 @@ use crate::reservations::Reservations;
 use crate::serve::serve;
 use crate::store::Store;
 use crate::tenant::load::{Loader, Served};
+use crate::verifications::OpenVerifications;
 
 const IDENTITY: Identity = Identity {
     name: "pavilion-verifier",
@@ -56,11 +57,18 @@ pub async fn verify(config: Config, context: Context) -> Result<(), Exit> {
     let followed = tokio::spawn(loader.follow(config.bundle_file));
     let watched = tokio::spawn(app.peers.clone().watch(&context.health));
     let swept = tokio::spawn(sweep(Arc::clone(&app)));
-    serve(listener, router(app), &context.shutdown).await;
+    let store = app.store.clone();
+    let outcome = tokio::select! {
+        () = serve(listener, router(app), &context.shutdown) => Ok(()),
+        // The supervisor starts another one, which can write.
+        () = store.ended() => Err(Exit::Bug(
+            "the thread that writes short-lived state has ended".to_owned(),
+        )),
+    };
     for task in [followed, watched, swept] {
         task.abort();
     }
-    Ok(())
+    outcome
 }
 
 /// Everything that handlers need, out of a configuration.
@@ -71,9 +79,10 @@ pub fn assemble(config: &Config, context: &Context) -> Result<App, Exit> {
     let metrics = context.metrics.register(VerifierMetrics::register);
     let check = context.health.register_check("state");
     let store = Store::open(&config.state_file, check, metrics.store.clone())?;
-    let tokens = AccessTokens::load(store.clone())
-        .map_err(|error| Exit::DataRefused(format!("{}: {error}", config.state_file.display())))?;
+    let tokens = AccessTokens::load(store.clone()).map_err(|_| unreadable(config))?;
+    let open = OpenVerifications::load(&store).map_err(|_| unreadable(config))?;
     Ok(App {
+        open,
         served: Served::default(),
         store,
         tokens,
@@ -89,6 +98,16 @@ pub fn assemble(config: &Config, context: &Context) -> Result<App, Exit> {
     })
 }
 
+fn unreadable(config: &Config) -> Exit {
+    let (rows, keys) = (&config.state_file, config.state_file.with_extension("keys"));
+    Exit::DataRefused(format!(
+        "{}: its rows cannot be read with the keys in {}; they belong together, so restore both, or \
+         remove both and wait 75 minutes, because the memory of what was used goes with them",
+        rows.display(),
+        keys.display()
+    ))
+}
+
 /// Deletes what has expired, again and again.
 async fn sweep(app: Arc<App>) {
     loop {
@@ -101,6 +120,12 @@ async fn sweep(app: Arc<App>) {
 pub async fn sweep_once(app: &App) {
     let now = app.clock.second();
     app.tokens.prune(now);
+    app.open.prune(now);
+    let sweep = || {
+        let verifications = app.verifications.clone();
+        let in_use = move |id| verifications.is_reserved(id);
+        app.store.sweep(now, SWEEP_BATCH, in_use)
+    };
     // A failure is logged where it happens; the next round tries again.
-    while matches!(app.store.sweep(now, SWEEP_BATCH).await, Ok(taken) if taken == SWEEP_BATCH) {}
+    while matches!(sweep().await, Ok(taken) if taken == SWEEP_BATCH) {}
 }

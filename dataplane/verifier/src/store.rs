@@ -4,12 +4,15 @@
 //! One thread writes. It takes everything that waits, applies it in one transaction, syncs, and
 //! only then tells each waiting request; so many requests share one sync, and nothing that was
 //! acknowledged is lost by a crash. A change that finds a conflict writes nothing. Every row has an
-//! expiry, and a sweep deletes what has passed it: after that nothing about a subject is left here.
+//! expiry, and a sweep deletes what has passed it; a row is sealed under a key that is overwritten
+//! then ([`keys`]): after that nothing about a subject is left here, not in free pages either.
 //!
 //! `evaluating` is never written. Which verifications are under evaluation is known in memory only,
 //! so a process that dies in the middle leaves them awaiting evidence, with nothing consumed.
 
 mod database;
+mod fault;
+mod keys;
 mod operations;
 mod rows;
 mod tables;
@@ -21,10 +24,11 @@ use std::sync::Arc;
 use pavilion_process::{Check, Exit};
 use tokio::sync::{mpsc, oneshot};
 
-pub use operations::{Conflict, Ending, IssuedToken, Opening};
+pub use operations::{Conflict, Ending, IssuedToken, KeyedRecord, Opening};
 pub use rows::{Completed, IdempotencyRecord, NonceUse, Outcome, StoredVerification, TokenRecord};
 
 use database::Database;
+use fault::Fault;
 use tables::Tables;
 use writer::Job;
 pub use writer::StoreMetrics;
@@ -37,10 +41,16 @@ pub type Key = [u8; 32];
 #[error("short-lived state is unavailable")]
 pub struct StoreError;
 
-impl From<redb::Error> for StoreError {
-    fn from(error: redb::Error) -> Self {
+impl From<Fault> for StoreError {
+    fn from(error: Fault) -> Self {
         tracing::error!(%error, "short-lived state cannot be read");
         Self
+    }
+}
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        Fault::from(error).into()
     }
 }
 
@@ -63,27 +73,34 @@ impl Store {
     /// [`Exit::DataRefused`] if the file is of a newer version or no state of ours,
     /// [`Exit::Unavailable`] if another process has it, [`Exit::CannotWrite`] otherwise.
     pub fn open(path: &Path, check: Check, metrics: StoreMetrics) -> Result<Self, Exit> {
-        let database = Arc::new(Database::open(path)?);
+        let (database, keys) = Database::open(path)?;
+        let database = Arc::new(database);
         check.set_ok();
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        let writer = writer::Writer::new(Arc::clone(&database), check, metrics);
+        let writer = writer::Writer::new(Arc::clone(&database), keys, check, metrics, waiting);
         std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || writer.run(waiting))
+            .spawn(move || writer.run())
             .map_err(|error| Exit::Unavailable(format!("cannot start a thread: {error}")))?;
         Ok(Self { database, jobs })
     }
 
-    /// Applies a change and waits until it is on disk.
+    /// Applies a change and waits until it is on disk. A change reads before it writes: one that
+    /// cannot read a row is as if it had not been, and others stand.
     async fn write<T, F>(&self, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Tables<'_>) -> Result<T, redb::Error> + Send + 'static,
+        F: FnOnce(&mut Tables<'_>) -> Result<T, Fault> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
         let job = Job::new(change, tell);
         self.jobs.send(job).await.map_err(|_| StoreError)?;
-        told.await.map_err(|_| StoreError)
+        told.await.map_err(|_| StoreError)?
+    }
+
+    /// Ends when the writing thread has: a defect, after which nothing can be written any more.
+    pub async fn ended(&self) {
+        self.jobs.closed().await;
     }
 }
 

@@ -13,11 +13,14 @@ mod create;
 mod evidence;
 mod idempotency;
 pub(crate) mod model;
+mod open;
 mod owned;
+mod presentations;
 mod read;
 
 pub(crate) use cancel::{__path_cancel, cancel};
 pub(crate) use create::{__path_create, create};
 pub(crate) use evidence::{__path_submit, submit};
+pub use open::OpenVerifications;
 pub(crate) use owned::{Owned, PathId};
 pub(crate) use read::{__path_read, read};

@@ -257,3 +257,19 @@ fn fields_around_the_rule_are_refused_with_their_path_too() {
     let error = Policy::from_spec(json!([])).unwrap_err();
     assert_eq!(error.path, "spec");
 }
+
+#[test]
+fn saying_that_evidence_may_come_with_the_question_is_no_other_revision_and_refusing_it_is() {
+    let with = |word: &str| {
+        let mut document = serde_json::to_value(policy(every_form())).unwrap();
+        assert_eq!(document.get("evidenceWithRequest"), None);
+        document["evidenceWithRequest"] = json!(word);
+        Policy::from_spec(document)
+    };
+    let plain = policy(every_form());
+    let digest = revision_digest(&plain);
+    assert_eq!(revision_digest(&with("Allowed").unwrap()), digest);
+    assert_ne!(revision_digest(&with("Refused").unwrap()), digest);
+    let error = with("refused").unwrap_err();
+    assert_eq!(error.path, "spec.evidenceWithRequest");
+}

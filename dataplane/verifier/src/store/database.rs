@@ -11,10 +11,11 @@ use redb::{
     DatabaseError, Durability, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction,
 };
 
-use super::tables::{FORMAT, META, Tables};
+use super::keys::{KeyFile, Keys};
+use super::tables::{self, FORMAT, META};
 
 /// The version of the tables' format that this build writes.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 /// Pages kept in memory; small, because rows live for minutes and the system caches the file.
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
@@ -22,19 +23,26 @@ const CACHE_BYTES: usize = 4 * 1024 * 1024;
 /// The open file; `None` while it could not be opened again.
 pub(super) struct Database {
     path: PathBuf,
+    /// What rows are opened with.
+    pub(super) keys: Keys,
     inner: RwLock<Option<redb::Database>>,
 }
 
 impl Database {
-    pub(super) fn open(path: &Path) -> Result<Self, Exit> {
+    /// Opens the database, and beside it the file of its keys for the one who writes.
+    pub(super) fn open(path: &Path) -> Result<(Self, KeyFile), Exit> {
         make_private(path).map_err(|error| cannot_write(path, &error))?;
         let inner = open(path).map_err(|error| refuse(path, &error))?;
+        // After the database, whose lock keeps other processes away from both.
+        let key_path = path.with_extension("keys");
+        let key_file = KeyFile::open(&key_path).map_err(|error| cannot_write(&key_path, &error))?;
         let database = Self {
             path: path.to_path_buf(),
+            keys: key_file.keys(),
             inner: RwLock::new(Some(inner)),
         };
         database.check_version()?;
-        Ok(database)
+        Ok((database, key_file))
     }
 
     /// Begins reading what is committed now.
@@ -98,7 +106,7 @@ impl Database {
     fn stamp(&self) -> Result<(), redb::Error> {
         let transaction = self.begin()?;
         transaction.open_table(META)?.insert(FORMAT, VERSION)?;
-        drop(Tables::open(&transaction)?);
+        tables::make(&transaction)?;
         transaction.commit()?;
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use super::Key;
+use super::fault::Fault;
+use super::keys::{HeldKeys, KeyFile, minute};
 
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// The member of [`META`] that holds the format's version.
@@ -54,17 +55,24 @@ impl Kind {
     }
 }
 
-/// All tables of one write transaction. A row is its expiry (8 bytes, big-endian) and its content.
+/// All tables of one write transaction. A row is its expiry (8 bytes, big-endian) and its content,
+/// sealed under the key of that expiry's minute.
 pub(super) struct Tables<'t> {
     rows: [Table<'t, &'static [u8], &'static [u8]>; 5],
     expiries: Table<'t, (u64, u8, &'static [u8]), ()>,
+    keys: &'t mut KeyFile,
+    /// Until when expired rows were deleted in this transaction.
+    swept: Option<u64>,
 }
 
 /// The expiry in front of a row.
 const EXPIRY: usize = 8;
 
 impl<'t> Tables<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
+    pub(super) fn open(
+        transaction: &'t WriteTransaction,
+        keys: &'t mut KeyFile,
+    ) -> Result<Self, redb::Error> {
         let table = |kind: Kind| transaction.open_table(kind.definition());
         Ok(Self {
             rows: [
@@ -75,13 +83,17 @@ impl<'t> Tables<'t> {
                 table(Kind::ALL[4])?,
             ],
             expiries: transaction.open_table(EXPIRIES)?,
+            keys,
+            swept: None,
         })
     }
 
     /// The content of a row.
-    pub(super) fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
-        let row = self.rows[kind.index()].get(key)?;
-        Ok(row.map(|row| content(row.value()).to_vec()))
+    pub(super) fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(row) = self.rows[kind.index()].get(key)? else {
+            return Ok(None);
+        };
+        opened(&self.keys.keys().hold(), kind, key, row.value()).map(Some)
     }
 
     /// Writes a row over what was there.
@@ -91,36 +103,44 @@ impl<'t> Tables<'t> {
         key: &[u8],
         expires_at: u64,
         content: &[u8],
-    ) -> Result<(), redb::Error> {
-        let mut row = Vec::with_capacity(EXPIRY + content.len());
-        row.extend_from_slice(&expires_at.to_be_bytes());
-        row.extend_from_slice(content);
+    ) -> Result<(), Fault> {
+        let sealed = self.keys.seal(expires_at, &place(kind, key), content)?;
+        let row = [&expires_at.to_be_bytes()[..], &sealed].concat();
         self.rows[kind.index()].insert(key, row.as_slice())?;
         self.expiries.insert((expires_at, kind as u8, key), ())?;
         Ok(())
     }
 
     /// Deletes a row; its entry in the index goes with the sweep.
-    pub(super) fn remove(&mut self, kind: Kind, key: &[u8]) -> Result<(), redb::Error> {
+    pub(super) fn remove(&mut self, kind: Kind, key: &[u8]) -> Result<(), Fault> {
         self.rows[kind.index()].remove(key)?;
         Ok(())
     }
 
-    /// Deletes up to `limit` rows whose expiry is not after `now`; says how many entries it took.
-    pub(super) fn sweep(&mut self, now: u64, limit: usize) -> Result<usize, redb::Error> {
+    /// Deletes up to `limit` rows whose expiry is not after `now`, except those that are spared; says
+    /// how many entries it took.
+    pub(super) fn sweep(
+        &mut self,
+        now: u64,
+        limit: usize,
+        spared: &dyn Fn(Kind, &[u8]) -> bool,
+    ) -> Result<usize, Fault> {
+        self.swept = Some(now);
         let mut due = Vec::new();
-        for entry in self
-            .expiries
-            .range(..(now.saturating_add(1), 0, &[][..]))?
-            .take(limit)
-        {
+        for entry in self.expiries.range(..(now.saturating_add(1), 0, &[][..]))? {
+            if due.len() == limit {
+                break;
+            }
             let (key, _) = entry?;
-            let (at, kind, row) = key.value();
-            due.push((at, kind, row.to_vec()));
+            let (at, number, row) = key.value();
+            let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == number);
+            if !kind.is_some_and(|kind| spared(kind, row)) {
+                due.push((at, number, kind, row.to_vec()));
+            }
         }
-        for (at, number, key) in &due {
+        for (at, number, kind, key) in &due {
             self.expiries.remove((*at, *number, key.as_slice()))?;
-            let Some(kind) = Kind::ALL.into_iter().find(|kind| *kind as u8 == *number) else {
+            let Some(kind) = kind else {
                 continue;
             };
             let rows = &mut self.rows[kind.index()];
@@ -134,37 +154,68 @@ impl<'t> Tables<'t> {
         }
         Ok(due.len())
     }
+
+    /// After a sweep: the minute before which nothing is left, not even what the sweep spared.
+    pub(super) fn spent(&self) -> Result<Option<u64>, redb::Error> {
+        let Some(now) = self.swept else {
+            return Ok(None);
+        };
+        let over = minute(now.saturating_add(1));
+        let left = self.expiries.first()?;
+        let left = left.map_or(over, |(key, _)| minute(key.value().0));
+        Ok(Some(over.min(left)))
+    }
+}
+
+/// Makes all tables, so that readers find them.
+pub(super) fn make(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    for kind in Kind::ALL {
+        transaction.open_table(kind.definition())?;
+    }
+    transaction.open_table(EXPIRIES)?;
+    Ok(())
 }
 
 /// Reads the content of one row of what is committed.
 pub(super) fn read(
     transaction: &ReadTransaction,
+    keys: &HeldKeys<'_>,
     kind: Kind,
     key: &[u8],
-) -> Result<Option<Vec<u8>>, redb::Error> {
+) -> Result<Option<Vec<u8>>, Fault> {
     let rows = transaction.open_table(kind.definition())?;
-    let row = rows.get(key)?;
-    Ok(row.map(|row| content(row.value()).to_vec()))
+    let Some(row) = rows.get(key)? else {
+        return Ok(None);
+    };
+    opened(keys, kind, key, row.value()).map(Some)
 }
 
 /// Reads every row of one table of what is committed.
-pub(super) fn read_all(
+pub(super) fn read_all<K: for<'k> TryFrom<&'k [u8]>>(
     transaction: &ReadTransaction,
+    keys: &HeldKeys<'_>,
     kind: Kind,
-) -> Result<Vec<(Key, Vec<u8>)>, redb::Error> {
+) -> Result<Vec<(K, Vec<u8>)>, Fault> {
     let rows = transaction.open_table(kind.definition())?;
     let mut all = Vec::new();
     for row in rows.range::<&[u8]>(..)? {
         let (key, row) = row?;
-        if let Ok(key) = key.value().try_into() {
-            all.push((key, content(row.value()).to_vec()));
+        let content = opened(keys, kind, key.value(), row.value())?;
+        if let Ok(key) = K::try_from(key.value()) {
+            all.push((key, content));
         }
     }
     Ok(all)
 }
 
-fn content(row: &[u8]) -> &[u8] {
-    row.get(EXPIRY..).unwrap_or_default()
+fn opened(keys: &HeldKeys<'_>, kind: Kind, key: &[u8], row: &[u8]) -> Result<Vec<u8>, Fault> {
+    let sealed = row.get(EXPIRY..).unwrap_or_default();
+    keys.open(expiry(row), &place(kind, key), sealed)
+}
+
+/// Where a row stands: it cannot be put in another's place.
+fn place(kind: Kind, key: &[u8]) -> Vec<u8> {
+    [&[kind as u8], key].concat()
 }
 
 fn expiry(row: &[u8]) -> u64 {

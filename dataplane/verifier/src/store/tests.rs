@@ -170,6 +170,7 @@ impl Model {
                     outcome: Outcome::Cancelled,
                     kept_until: until,
                     nonce: None,
+                    idempotency: None,
                 };
                 let id_there = Ulid::from(u128::from(id));
                 let outcome = store.end_verification(id_there, ending).await.unwrap();
@@ -203,7 +204,7 @@ impl Model {
                 }
             }
             Step::Sweep { now } => {
-                while store.sweep(now, 3).await.unwrap() == 3 {}
+                while store.sweep(now, 3, |_| false).await.unwrap() == 3 {}
                 self.sweep(now);
             }
             Step::Restart => {}
@@ -331,6 +332,55 @@ async fn a_row_that_cannot_be_read_is_an_error_and_not_an_absence() {
     };
     store.write(spoil).await.unwrap();
     assert!(store.verification(id).is_err());
+    // A change that meets it fails; one that shares its transaction does not.
+    let ending = Ending {
+        outcome: Outcome::Cancelled,
+        kept_until: 9,
+        nonce: None,
+        idempotency: None,
+    };
+    let (broken, sound) = tokio::join!(
+        store.end_verification(id, ending),
+        store.open_verification(opening(2, 2, 10)),
+    );
+    assert!(broken.is_err());
+    sound.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writing_thread_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let health = health();
+    let check = health.register_check("state");
+    let path = folder.path().join("state.redb");
+    let store = Store::open(&path, check, StoreMetrics::default()).unwrap();
+    let lost = store.write(|_| -> Result<(), Fault> { panic!("called up by a test") });
+    assert!(lost.await.is_err());
+    store.ended().await;
+    assert!(!health.is_ready());
+    assert!(store.sweep(1, 1, |_| false).await.is_err());
+}
+
+#[tokio::test]
+async fn rows_whose_keys_are_lost_are_an_error_and_not_an_absence() {
+    let (folder, store) = fresh();
+    let path = folder.path().join("state.redb");
+    store
+        .issue_token(token(1, None, 10))
+        .await
+        .unwrap()
+        .unwrap();
+    store
+        .open_verification(opening(1, 1, 10))
+        .await
+        .unwrap()
+        .unwrap();
+    drop(store);
+    drop(reopen(&path));
+    std::fs::remove_file(folder.path().join("state.keys")).unwrap();
+    let store = reopen(&path);
+    assert!(store.nonce(&[1; 32]).is_err());
+    assert!(store.tokens().is_err());
 }
 
 #[tokio::test]
@@ -340,7 +390,7 @@ async fn a_failed_write_is_told_to_everybody_in_it_and_the_next_one_works() {
     let check = health.register_check("state");
     let path = folder.path().join("state.redb");
     let store = Store::open(&path, check, StoreMetrics::default()).unwrap();
-    let broken = store.write(|_| Err::<(), _>(redb::Error::Corrupted("a test".to_owned())));
+    let broken = store.write(|_| Err::<(), _>(redb::Error::Corrupted("a test".to_owned()).into()));
     assert!(broken.await.is_err());
     while health.is_ready() {
         tokio::task::yield_now().await;

@@ -9,7 +9,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::{mpsc, oneshot};
 
+use super::StoreError;
 use super::database::Database;
+use super::fault::Fault;
+use super::keys::KeyFile;
 use super::tables::Tables;
 
 /// The most changes in one transaction.
@@ -19,20 +22,25 @@ const BATCH: usize = 512;
 type Tell = Box<dyn FnOnce() + Send>;
 type Change = Box<dyn FnOnce(&mut Tables<'_>) -> Result<Tell, redb::Error> + Send>;
 
-/// One change that waits to be written. Whoever waits for it learns of a failure by the end of its
-/// channel.
+/// One change that waits to be written. Whoever waits for it learns of a failure of the whole
+/// transaction by the end of its channel.
 pub(super) struct Job(Change);
 
 impl Job {
-    pub(super) fn new<T, F>(change: F, tell: oneshot::Sender<T>) -> Self
+    pub(super) fn new<T, F>(change: F, tell: oneshot::Sender<Result<T, StoreError>>) -> Self
     where
         T: Send + 'static,
-        F: FnOnce(&mut Tables<'_>) -> Result<T, redb::Error> + Send + 'static,
+        F: FnOnce(&mut Tables<'_>) -> Result<T, Fault> + Send + 'static,
     {
         Self(Box::new(move |tables| {
-            let value = change(tables)?;
+            let outcome = match change(tables) {
+                Ok(value) => Ok(value),
+                // The other changes of the transaction have nothing to do with this row.
+                Err(fault @ Fault::Row) => Err(fault.into()),
+                Err(Fault::Store(error)) => return Err(error),
+            };
             // Whoever waited may have gone away; the change stands all the same.
-            Ok(Box::new(move || drop(tell.send(value))))
+            Ok(Box::new(move || drop(tell.send(outcome))))
         }))
     }
 }
@@ -88,25 +96,46 @@ impl StoreMetrics {
 
 pub(super) struct Writer {
     database: Arc<Database>,
+    keys: KeyFile,
     check: Check,
     metrics: StoreMetrics,
+    waiting: mpsc::Receiver<Job>,
     failed: bool,
 }
 
+impl Drop for Writer {
+    /// A panic ends the thread and with it [`super::Store::ended`]; until the process is gone the
+    /// check says why nothing is written.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.check
+                .set_failed("the thread that writes short-lived state has ended");
+        }
+    }
+}
+
 impl Writer {
-    pub(super) fn new(database: Arc<Database>, check: Check, metrics: StoreMetrics) -> Self {
+    pub(super) fn new(
+        database: Arc<Database>,
+        keys: KeyFile,
+        check: Check,
+        metrics: StoreMetrics,
+        waiting: mpsc::Receiver<Job>,
+    ) -> Self {
         Self {
             database,
+            keys,
             check,
             metrics,
+            waiting,
             failed: false,
         }
     }
 
     /// Runs until the last [`super::Store`] is gone.
-    pub(super) fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
+    pub(super) fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
-        while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+        while self.waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
             let count = batch.len() as u64;
             let begun = Instant::now();
             match self.commit(&mut batch) {
@@ -132,13 +161,18 @@ impl Writer {
             self.database.reopen()?;
         }
         let transaction = self.database.begin()?;
-        let mut tables = Tables::open(&transaction)?;
+        let mut tables = Tables::open(&transaction, &mut self.keys)?;
         let told = batch
             .drain(..)
             .map(|Job(change)| change(&mut tables))
             .collect::<Result<_, _>>()?;
+        let spent = tables.spent()?;
         drop(tables);
         transaction.commit()?;
+        // Only now: what a crash brings back must be readable.
+        if let Some(minute) = spent {
+            self.keys.forget_before(minute)?;
+        }
         Ok(told)
     }
 

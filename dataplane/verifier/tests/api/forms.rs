@@ -41,10 +41,10 @@ async fn every_response_carries_the_request_id_of_the_edge() {
 #[tokio::test]
 async fn requests_are_counted_by_route_and_outcome_and_series_begin_at_zero() {
     let world = World::new();
-    let zero =
-        "pavilion_requests_total{route=\"/v1/verifications\",status=\"200\",outcome=\"ok\"} 0";
+    let zero = "pavilion_requests_total{method=\"POST\",route=\"/v1/verifications\",status=\"201\",outcome=\"ok\"} 0";
     assert!(world.metric(zero), "{}", world.metrics.render().unwrap());
     assert!(world.metric("pavilion_verdicts_total{verdict=\"indeterminate\"} 0"));
+    assert!(world.metric("pavilion_policy_evaluation_errors_total 0"));
     let token = world.token("shop").await;
     world
         .post(&token, "/v1/verifications", &question())
@@ -60,9 +60,9 @@ async fn requests_are_counted_by_route_and_outcome_and_series_begin_at_zero() {
         .refused(404, "not_found");
     let page = world.metrics.render().unwrap();
     for line in [
-        "pavilion_requests_total{route=\"/v1/verifications\",status=\"201\",outcome=\"ok\"} 1",
-        "pavilion_requests_total{route=\"/v1/verifications/{id}\",status=\"404\",outcome=\"not_found\"} 1",
-        "pavilion_requests_total{route=\"unmatched\",status=\"404\",outcome=\"not_found\"} 1",
+        "pavilion_requests_total{method=\"POST\",route=\"/v1/verifications\",status=\"201\",outcome=\"ok\"} 1",
+        "pavilion_requests_total{method=\"GET\",route=\"/v1/verifications/{id}\",status=\"404\",outcome=\"not_found\"} 1",
+        "pavilion_requests_total{method=\"GET\",route=\"unmatched\",status=\"404\",outcome=\"not_found\"} 1",
     ] {
         assert!(world.metric(line), "{line}\n{page}");
     }

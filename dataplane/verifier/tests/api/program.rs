@@ -85,6 +85,17 @@ async fn a_program_that_cannot_start_says_why_by_its_exit_code() {
     )
     .unwrap();
     assert_eq!(exit(json!({})).await.unwrap_err().code(), 65);
+    // Rows without their keys: whoever reads it learns what to do.
+    let world = World::new();
+    world.token("shop").await;
+    for name in ["state.redb", "state.keys"] {
+        let (from, to) = (world.folder.path().join(name), folder.path().join(name));
+        std::fs::copy(from, to).unwrap();
+    }
+    std::fs::write(folder.path().join("state.keys"), "").unwrap();
+    let refused = exit(json!({})).await.unwrap_err();
+    assert_eq!(refused.code(), 65);
+    assert!(refused.to_string().contains("state.keys"), "{refused}");
     std::fs::remove_file(folder.path().join("state.redb")).unwrap();
     std::fs::write(folder.path().join("api.sock"), "in the way").unwrap();
     assert_eq!(exit(json!({})).await.unwrap_err().code(), 69);

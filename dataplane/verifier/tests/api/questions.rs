@@ -199,6 +199,35 @@ async fn a_body_that_never_ends_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_party_may_leave_only_so_many_questions_open() {
+    let world = World::new();
+    let (shop, rival) = (world.token("shop").await, world.token("rival").await);
+    let (path, _) = world.ask(&shop).await;
+    let world = world.restarted();
+    let id = ulid::Ulid::from_string(path.rsplit('/').next().unwrap()).unwrap();
+    let row = world.app.store.verification(id).unwrap().unwrap();
+    let now = world.clock.second();
+    // The one from before the restart counts.
+    let others = (1..10_000_u128).map(ulid::Ulid::from);
+    let entered: Vec<_> = others
+        .map(|id| world.app.open.enter(id, &row, now))
+        .collect();
+    assert!(entered.iter().all(Result::is_ok));
+    let refused = world.post(&shop, PATH, &question()).await;
+    refused.refused(429, "verification_limit_reached");
+    assert_eq!(refused.headers["retry-after"], "30");
+    world.ask(&rival).await;
+    assert_eq!(world.delete(&shop, &path).await.status, 204);
+    world.ask(&shop).await;
+    world
+        .post(&shop, PATH, &question())
+        .await
+        .refused(429, "verification_limit_reached");
+    world.clock.advance(600);
+    world.ask(&renewed(&world).await).await;
+}
+
+#[tokio::test]
 async fn a_nonce_counts_once_in_the_whole_tenant() {
     let world = World::new();
     let (shop, rival) = (world.token("shop").await, world.token("rival").await);

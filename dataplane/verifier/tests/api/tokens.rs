@@ -4,6 +4,7 @@ use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Request;
+use pavilion_verifier::program::sweep_once;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
@@ -47,6 +48,8 @@ async fn an_assertion_that_proves_nothing_is_refused_with_its_reason() {
             json!({"aud": "https://elsewhere.example"}),
         ),
         ("other audiences", json!({"aud": ["a", "b"]})),
+        ("also another audience", json!({"aud": ["x", ISSUER]})),
+        ("no audience", json!({"aud": []})),
         ("another issuer", json!({"iss": "rival"})),
         ("no jti", json!({"jti": null})),
         ("empty jti", json!({"jti": ""})),
@@ -83,7 +86,7 @@ async fn an_assertion_within_the_leeway_and_for_the_issuer_counts() {
         json!({"exp": NOW - 59}),
         json!({"iat": NOW + 60, "nbf": NOW + 60}),
         json!({"aud": ISSUER}),
-        json!({"aud": ["x", ISSUER], "exp": 1_795_348_830.5}),
+        json!({"aud": [format!("{ISSUER}/oauth/token"), ISSUER], "exp": 1_795_348_830.5}),
     ] {
         let body = form(&assertion(&world.shop, "shop", &changes));
         world.request_token(&body).await.ok(200);
@@ -213,6 +216,24 @@ async fn a_token_dies_when_its_relying_party_leaves_or_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_seen_assertion_never_counts_again_whatever_the_leeway_becomes() {
+    let world = World::new();
+    let body = form(&assertion(&world.shop, "shop", &json!({})));
+    world.request_token(&body).await.ok(200);
+    world.clock.advance(200);
+    sweep_once(&world.app).await;
+    let mut wide = world.bundle(2);
+    wide["lifetimes"]["clockLeewaySeconds"] = json!(300);
+    world.load(&wide);
+    for _ in 0..20 {
+        let refused = world.request_token(&body).await;
+        assert_eq!(refused.status, 401, "{}", refused.text);
+        world.clock.advance(10);
+        sweep_once(&world.app).await;
+    }
+}
+
+#[tokio::test]
 async fn tokens_and_seen_assertions_survive_a_restart() {
     let world = World::new();
     let body = form(&assertion(&world.shop, "shop", &json!({})));
@@ -326,20 +347,28 @@ async fn a_certificate_of_another_name_party_or_authority_gets_none() {
 }
 
 #[tokio::test]
-async fn live_tokens_are_bounded_and_make_room_when_they_expire() {
+async fn live_tokens_of_one_party_are_bounded_and_make_room_when_they_expire() {
     let world = World::new();
-    let record = |second: i64| pavilion_verifier::store::TokenRecord {
-        relying_party: "shop".to_owned(),
+    let record = |name: &str, second: i64| pavilion_verifier::store::TokenRecord {
+        relying_party: name.to_owned(),
         relying_party_uid: "u1".to_owned(),
         audience: ISSUER.to_owned(),
         expires_at: second,
         certificate: None,
     };
-    let issue = |second: i64, now: i64| world.app.tokens.issue(record(second), None, now);
-    let issued = futures::future::join_all((0..10_000).map(|_| issue(NOW + 10, NOW))).await;
-    assert!(issued.iter().all(Result::is_ok));
-    let refused = issue(NOW + 10, NOW).await.unwrap_err();
-    assert_eq!(refused.code(), "overloaded");
+    let issue = |second: i64, now: i64| world.app.tokens.issue(record("shop", second), None, now);
+    let issued = futures::future::join_all((0..2_010).map(|_| issue(NOW + 10, NOW))).await;
+    let (got, refused): (Vec<_>, Vec<_>) = issued.into_iter().partition(Result::is_ok);
+    assert_eq!((got.len(), refused.len()), (2_000, 10));
+    let refused = refused[0].as_ref().unwrap_err();
+    assert_eq!(refused.code(), "token_limit_reached");
+    let refused = refused.problem();
+    assert_eq!(
+        (refused.status, refused.retry_after_seconds),
+        (429, Some(30))
+    );
+    let others = world.app.tokens.issue(record("rival", NOW + 10), None, NOW);
+    assert!(others.await.is_ok());
     assert!(issue(NOW + 20, NOW + 10).await.is_ok());
 }
 
