@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `bytes` in one step, with these permissions (less the umask), and returns
@@ -46,9 +46,15 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// What the system says.
 pub fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(mode).create(path)?;
+    let disk = fs::metadata(path)?.dev();
     let mut folder = path;
     while let Some(parent) = folder.parent() {
-        match sync_folder(above(folder)) {
+        let names = above(folder);
+        if fs::metadata(names)?.dev() != disk {
+            // A mount point: its name was there before the disk.
+            return Ok(());
+        }
+        match sync_folder(names) {
             // A folder that we may not even list was not made by a program like this one.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
             outcome => outcome?,
