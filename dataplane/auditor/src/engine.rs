@@ -18,9 +18,12 @@
 //! **sealer** turns durable entries into tiles and bundles in the background, so the path of an
 //! append has exactly one fsync, shared by everyone who came in during the one before.
 //!
-//! After any write or fsync error the group is not acknowledged, `append` answers
-//! `log_unavailable` at once, and the tail is cut back to the last acknowledged entry before the
-//! log goes on; nothing that was refused can surface later.
+//! After any write or fsync error the group is not acknowledged. The tail is cut back to the last
+//! acknowledged entry, and only then is the group refused: an entry that was refused cannot surface
+//! later, also not when the process is killed just after. If the tail cannot be cut, or an append is
+//! not answered in time, its outcome is unknown and the error says so
+//! ([`AppendError::Uncertain`]): such an entry may be found in the log after a restart, and whoever
+//! sent it must not rely on either. An append that nobody waits for any more is not begun.
 //!
 //! [C2SP tlog-tiles]: https://c2sp.org/tlog-tiles
 
@@ -45,6 +48,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use pavilion_process::Fault;
 use pavilion_tlog::{
     Checkpoint, EMPTY_ROOT, Hash, MAX_ENTRY_BYTES, Proof, TileKind, TilePath, VerifierKey,
 };
@@ -69,6 +73,7 @@ const APPEND_OVERHEAD: usize = 128;
 pub struct Log {
     shared: Arc<Shared>,
     running: Arc<Mutex<Option<Running>>>,
+    fault: Fault,
     #[cfg(test)]
     faults: Arc<wal::Faults>,
 }
@@ -83,7 +88,7 @@ struct Running {
 impl Drop for Running {
     /// A log that nobody holds any more ends by itself.
     fn drop(&mut self) {
-        self.shared.appends.close();
+        self.shared.close();
     }
 }
 
@@ -139,10 +144,13 @@ impl Log {
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
-        let mut start = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            let lock = Arc::clone(&lock);
+        let fault = Fault::default();
+        let mut start = |name: &'static str, work: Box<dyn FnOnce() + Send>| {
+            let (lock, fault, shared) = (Arc::clone(&lock), fault.clone(), Arc::clone(&shared));
             let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-                work();
+                if fault.guard(name, work).is_none() {
+                    shared.give_up(name);
+                }
                 drop(lock);
             });
             thread
@@ -157,6 +165,7 @@ impl Log {
         Ok(Self {
             shared,
             running: Arc::new(Mutex::new(Some(running))),
+            fault,
             #[cfg(test)]
             faults,
         })
@@ -193,9 +202,9 @@ impl Log {
         }
         let answer = timeout(self.shared.settings.append_deadline, acknowledged).await;
         let answer =
-            answer.map_err(|_| AppendError::Unavailable("the disk takes too long".to_owned()))?;
+            answer.map_err(|_| AppendError::Uncertain("the disk takes too long".to_owned()))?;
         let index =
-            answer.map_err(|_| AppendError::Unavailable("the log was closed".to_owned()))??;
+            answer.map_err(|_| AppendError::Uncertain("the log was closed".to_owned()))??;
         self.shared.metrics.acknowledged(began.elapsed());
         Ok(Appended { index, leaf_hash })
     }
@@ -247,6 +256,12 @@ impl Log {
         self.shared.conditions.subscribe()
     }
 
+    /// Why this log cannot go on: one of its threads ended by a fault. Whoever runs it ends the
+    /// process then, so that it is started anew.
+    pub fn fault(&self) -> Fault {
+        self.fault.clone()
+    }
+
     /// Waits until the newest checkpoint covers everything durable, or the time is over.
     pub async fn settle(&self, patience: Duration) -> bool {
         let size = self.shared.durable.load(Ordering::Acquire);
@@ -266,7 +281,7 @@ impl Log {
     /// Takes no more appends, finishes those that wait, writes the files, ends the threads and
     /// unlocks the directory. Blocks.
     pub fn close(&self) {
-        self.shared.appends.close();
+        self.shared.close();
         let running = self
             .running
             .lock()
@@ -274,13 +289,8 @@ impl Log {
             .take();
         let threads = running.map(|mut running| std::mem::take(&mut running.threads));
         for thread in threads.into_iter().flatten() {
-            let name = thread.thread().name().unwrap_or_default().to_owned();
-            if thread.join().is_err() {
-                tracing::error!(
-                    thread = name,
-                    "a thread of the log ended by a fault of its own"
-                );
-            }
+            // A fault of it was told already.
+            let _ = thread.join();
         }
     }
 }
@@ -312,6 +322,93 @@ mod tests {
             log.shared.tree.entry(1).unwrap(),
             Bytes::from_static(b"next")
         );
+        log.close();
+    }
+
+    /// What a killed process leaves of the write-ahead log.
+    fn image(from: &std::path::Path) -> tempfile::TempDir {
+        let to = tempfile::tempdir().unwrap();
+        std::fs::create_dir(to.path().join("wal")).unwrap();
+        std::fs::copy(from.join("VERSION"), to.path().join("VERSION")).unwrap();
+        for entry in std::fs::read_dir(from.join("wal")).unwrap().flatten() {
+            let name = std::path::Path::new("wal").join(entry.file_name());
+            std::fs::copy(from.join(&name), to.path().join(&name)).unwrap();
+        }
+        to
+    }
+
+    fn size_of(folder: &std::path::Path) -> u64 {
+        let settings = Settings::new(folder, "log.example/acme");
+        let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
+        let size = log.status().size;
+        log.close();
+        size
+    }
+
+    #[tokio::test]
+    async fn a_refused_entry_does_not_surface_when_the_process_is_killed_just_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new(folder.path(), "log.example/acme");
+        let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
+        for kept in 1..8 {
+            log.append("kept".into()).await.unwrap();
+            log.faults.syncs.store(1, Ordering::SeqCst);
+            let refused = log.append("lost".into()).await.unwrap_err();
+            let left = image(folder.path());
+            assert!(matches!(refused, AppendError::Unavailable(_)), "{refused}");
+            assert_eq!(size_of(left.path()), kept);
+            let mut conditions = log.conditions();
+            conditions.wait_for(|now| now.writer.is_ok()).await.unwrap();
+        }
+        log.close();
+    }
+
+    #[tokio::test]
+    async fn where_the_tail_cannot_be_cut_the_outcome_is_said_to_be_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new(folder.path(), "log.example/acme");
+        let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
+        log.append("kept".into()).await.unwrap();
+        log.faults.repairs.store(1, Ordering::SeqCst);
+        log.faults.syncs.store(1, Ordering::SeqCst);
+        let unknown = log.append("unknown".into()).await.unwrap_err();
+        assert!(matches!(unknown, AppendError::Uncertain(_)), "{unknown}");
+        assert_eq!(unknown.entry().code, "log_unavailable");
+        // This process still cuts it, once it can.
+        let mut conditions = log.conditions();
+        conditions.wait_for(|now| now.writer.is_ok()).await.unwrap();
+        assert_eq!(log.append("next".into()).await.unwrap().index, 1);
+        log.close();
+    }
+
+    #[tokio::test]
+    async fn an_append_that_nobody_waits_for_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new(folder.path(), "log.example/acme");
+        let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
+        let (acknowledge, gone) = oneshot::channel();
+        drop(gone);
+        let leaf = Leaf::new("late".into());
+        let late = Pending { leaf, acknowledge };
+        assert!(log.shared.appends.try_push(late, 1).is_ok());
+        assert_eq!(log.append("next".into()).await.unwrap().index, 0);
+        log.close();
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_ends_by_a_fault_is_told_and_nothing_more_is_taken_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new(folder.path(), "log.example/acme");
+        let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
+        log.faults.panics.store(1, Ordering::SeqCst);
+        let unknown = log.append("x".into()).await.unwrap_err();
+        assert!(matches!(unknown, AppendError::Uncertain(_)), "{unknown}");
+        assert!(log.fault().told().await.contains("log-writer"));
+        let mut conditions = log.conditions();
+        let failed = conditions.wait_for(|now| now.writer.is_err());
+        failed.await.unwrap();
+        let refused = log.append("y".into()).await.unwrap_err();
+        assert!(matches!(refused, AppendError::Unavailable(_)), "{refused}");
         log.close();
     }
 

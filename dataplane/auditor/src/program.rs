@@ -67,10 +67,17 @@ async fn serve(config: Config, context: Context) -> Result<(), Exit> {
     );
     let service = AuditorService::new(log.clone(), &config.origin, signer);
     let service = AuditorServer::new(service).max_decoding_message_size(MAX_REQUEST);
-    let (served, ()) = tokio::join!(
-        socket::serve(grpc, service, context.shutdown.requested()),
-        http::serve(tiles, log.clone(), context.shutdown.requested()),
-    );
+    let serving = async {
+        tokio::join!(
+            socket::serve(grpc, service, context.shutdown.requested()),
+            http::serve(tiles, log.clone(), context.shutdown.requested()),
+        )
+    };
+    let fault = log.fault();
+    let (served, ()) = tokio::select! {
+        served = serving => served,
+        reason = fault.told() => return Err(Exit::Bug(reason)),
+    };
     if !log.settle(LAST_CHECKPOINT).await {
         tracing::warn!("the last entries are durable, but no checkpoint covers them yet");
     }

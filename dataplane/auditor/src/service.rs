@@ -109,7 +109,7 @@ fn grpc_of_append(error: &AppendError) -> Code {
     match error {
         AppendError::Invalid => Code::InvalidArgument,
         AppendError::Overloaded => Code::ResourceExhausted,
-        AppendError::Unavailable(_) => Code::Unavailable,
+        AppendError::Unavailable(_) | AppendError::Uncertain(_) => Code::Unavailable,
     }
 }
 

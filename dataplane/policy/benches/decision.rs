@@ -66,7 +66,6 @@ fn facts() -> Facts {
         issuer: "https://pid.example".to_owned(),
         credential_type: "t".to_owned(),
         issued_at: Some(now),
-        expires_at: None,
         assurance: Some(pavilion_policy::Assurance::High),
         claims: serde_json::from_value(claims).unwrap(),
     };

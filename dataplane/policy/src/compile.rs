@@ -31,11 +31,12 @@ pub struct Compiled {
     pub(crate) policies: Vec<CedarPolicy>,
     validator: Validator,
     schema: String,
-    digest: Digest,
 }
 
 /// What a decision needs beside the Cedar policies.
 pub(crate) struct Plan {
+    /// Names the revision that decides.
+    pub(crate) digest: Digest,
     pub(crate) readers: Vec<Reader>,
     pub(crate) clauses: Vec<ClausePlan>,
     /// Positions in `clauses` by the id of their Cedar policy.
@@ -78,7 +79,7 @@ impl Compiled {
 
     /// The digest of the revision.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.plan.digest
     }
 
     /// The Cedar schema its policies were validated against.
@@ -103,10 +104,9 @@ impl Compiled {
 
 impl fmt::Debug for Compiled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, digest, .. } = self;
         f.debug_struct("Compiled")
-            .field("name", name)
-            .field("digest", digest)
+            .field("name", &self.name)
+            .field("digest", &self.plan.digest)
             .finish_non_exhaustive()
     }
 }
@@ -155,14 +155,13 @@ pub(crate) fn compile(
     });
 
     let digest = digest_with_schema(policy, &schema);
-    let plan = Arc::new(Plan::of(policy, readers, plans, optimistic));
+    let plan = Arc::new(Plan::of(policy, digest, readers, plans, optimistic));
     Ok(Compiled {
         name: name.to_owned(),
         plan,
         policies,
         validator,
         schema,
-        digest,
     })
 }
 
@@ -196,12 +195,14 @@ fn plan_clauses(policy: &Policy, clauses: Vec<Formula>, readers: &[Reader]) -> V
 impl Plan {
     fn of(
         policy: &Policy,
+        digest: Digest,
         readers: Vec<Reader>,
         clauses: Vec<ClausePlan>,
         optimistic: PolicySet,
     ) -> Self {
         let by_id = clauses.iter().enumerate();
         Self {
+            digest,
             by_id: by_id
                 .map(|(at, clause)| (PolicyId::new(&clause.path), at))
                 .collect(),

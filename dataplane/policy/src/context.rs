@@ -93,7 +93,6 @@ fn of_evidence(slot: &Slot, fact: &Fact, about: &Situation<'_>) -> Option<Restri
         issued_at,
         assurance,
         claims,
-        ..
     } = fact
     else {
         return None;

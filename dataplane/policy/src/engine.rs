@@ -1,10 +1,11 @@
 //! Deciding questions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Display;
 
 use jiff::Timestamp;
 use pavilion_catalogue::policy as codes;
+use pavilion_json::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{CompileError, check};
@@ -71,6 +72,8 @@ pub struct Clause {
 pub struct Decision {
     /// The verdict.
     pub verdict: Verdict,
+    /// The digest of the revision that decided; `None` when there is no policy of the name.
+    pub revision: Option<Digest>,
     /// Every clause: required evidence first, then those of the rule in their order.
     pub clauses: Vec<Clause>,
     /// What the answer is limited to.
@@ -127,7 +130,8 @@ pub enum BuildError {
 /// All policies and relying parties of one tenant, ready to decide.
 pub struct Engine {
     judge: Judge,
-    policies: HashSet<String>,
+    /// The digest of each policy's revision.
+    policies: HashMap<String, Digest>,
     parties: HashMap<String, Party>,
 }
 
@@ -182,7 +186,10 @@ impl Engine {
         }
         Ok(Self {
             judge: Judge::new().map_err(BuildError::Engine)?,
-            policies: compiled.into_keys().collect(),
+            policies: compiled
+                .into_iter()
+                .map(|(name, policy)| (name, policy.digest()))
+                .collect(),
             parties,
         })
     }
@@ -195,7 +202,7 @@ impl Engine {
         let Question {
             policy, purpose, ..
         } = question;
-        if !self.policies.contains(*policy) {
+        if !self.policies.contains_key(*policy) {
             return Err(refusal(
                 codes::UNKNOWN.code,
                 "there is no policy of this name",
@@ -232,6 +239,7 @@ impl Engine {
             Some(slice) => slice.decide(&self.judge, question, facts),
             None => Decision {
                 verdict: Verdict::Fail,
+                revision: self.policies.get(question.policy).copied(),
                 clauses: vec![Clause {
                     path: crate::compile::RELYING_PARTY.to_owned(),
                     verdict: Verdict::Fail,

@@ -22,8 +22,6 @@ pub enum Fact {
         credential_type: String,
         /// When it was issued, if it says so.
         issued_at: Option<Timestamp>,
-        /// When it expires, if it does.
-        expires_at: Option<Timestamp>,
         /// How assured its trust anchor makes it, if it says so.
         assurance: Option<Assurance>,
         /// The disclosed claims that the policy asks for, by claim id.

@@ -90,13 +90,14 @@ impl Slice {
             .as_ref()
             .map_or(&first.errors, |second| &second.errors);
         let verdict = match &second {
-            _ if !errors.is_empty() => Verdict::Fail,
+            _ if !errors.is_empty() || first.broken.contains(&self.guard) => Verdict::Fail,
             _ if first.allowed => Verdict::Pass,
             Some(second) if second.allowed => Verdict::Indeterminate,
             _ => Verdict::Fail,
         };
         Decision {
             verdict,
+            revision: Some(self.plan.digest),
             clauses: self.clauses(&first, second.as_ref(), facts, &filled),
             obligations: self.obligations.clone(),
             disclose: match verdict {
@@ -111,14 +112,11 @@ impl Slice {
         }
     }
 
-    /// Whether to ask again with unknown conditions counted as true. What the registration forbids
-    /// stays forbidden whatever the evidence is.
+    /// Whether to ask again with unknown conditions counted as true. Also where the registration
+    /// forbids the question, which stays forbidden: to tell what failed from what is unknown.
     fn may_be_undecided(&self, first: &Evaluation, facts: &Facts) -> bool {
         let unknown = |id: &String| matches!(facts.of(id), Fact::Indeterminate { .. });
-        !first.allowed
-            && first.errors.is_empty()
-            && !first.broken.contains(&self.guard)
-            && self.plan.evidence.iter().any(unknown)
+        !first.allowed && first.errors.is_empty() && self.plan.evidence.iter().any(unknown)
     }
 
     fn evaluate(
@@ -159,7 +157,7 @@ impl Slice {
         judge: &Judge,
         pairs: Vec<(String, cedar_policy::RestrictedExpression)>,
     ) -> Result<Request, PolicyId> {
-        let bad = || PolicyId::new("context");
+        let bad = no_context;
         let context = Context::from_pairs(pairs).map_err(|_| bad())?;
         let [principal, action, resource] = [&self.principal, &judge.action, &self.resource];
         Request::new(
@@ -187,15 +185,26 @@ impl Slice {
                 }
             }
         };
+        let nothing_judged = [Some(first), second]
+            .into_iter()
+            .flatten()
+            .any(|evaluation| evaluation.errors.contains(&no_context()));
         match second {
             None => set(&first.broken, Outcome::Broke),
             Some(second) => {
                 set(&first.broken, Outcome::Open);
                 set(&second.broken, Outcome::Broke);
+                // The registration is not evidence: no set without it can lift what it forbids.
+                if first.broken.contains(&self.guard) {
+                    set(std::slice::from_ref(&self.guard), Outcome::Broke);
+                }
                 set(&second.errors, Outcome::Error);
             }
         }
         set(&first.errors, Outcome::Error);
+        if nothing_judged {
+            outcomes.fill(Outcome::Error);
+        }
         let clauses = self.plan.clauses.iter().zip(outcomes);
         clauses
             .filter_map(|(clause, outcome)| {
@@ -227,6 +236,11 @@ impl Evaluation {
             errors,
         }
     }
+}
+
+/// What stands for every clause when the context they are evaluated in cannot be built.
+fn no_context() -> PolicyId {
+    PolicyId::new("context")
 }
 
 /// The obligations of every `permit`, merged by the strictest rule.

@@ -3,14 +3,17 @@
 //! [`run`] is a program's whole frame: it reads one configuration file strictly, writes JSON log
 //! lines, sends traces where `--otlp` says, serves `/livez /readyz /metrics /status` on its health
 //! socket, drains on the first signal and ends at once on the second, and leaves with an exit code
-//! that a supervisor can act on ([`Exit`]). Beside it live the two things several programs need to
-//! do in the same way: listen on a unix socket ([`socket`]) and follow a document that is replaced
-//! by rename ([`watch`]).
+//! that a supervisor can act on ([`Exit`]). Beside it live the things several programs need to do
+//! in the same way: listen on a unix socket ([`socket`]), follow a document that is replaced by
+//! rename ([`watch`]), leave files that outlast a power cut ([`durable`]), and end when a thread
+//! they need has ([`Fault`]).
 
 mod arguments;
 mod config;
 pub mod crypto;
+pub mod durable;
 mod exit;
+mod fault;
 pub mod files;
 pub mod health;
 mod health_server;
@@ -25,6 +28,7 @@ pub mod watch;
 
 pub use config::{Listen, LogLevel, ProcessConfig, ProgramConfig, read_config};
 pub use exit::Exit;
+pub use fault::Fault;
 pub use health::{Check, Health};
 pub use health_server::HealthServer;
 pub use metrics::Metrics;

@@ -517,6 +517,49 @@ fn a_member_that_this_version_does_not_know_is_committed_to_as_well() {
 }
 
 #[test]
+fn a_verdict_that_is_not_the_logged_one_is_found_although_the_answer_has_no_canonical_form() {
+    let kid = KEYS.result.public().thumbprint();
+    let header = json!({"alg": "ES256", "kid": kid, "typ": "pvr+jwt"});
+    let jws = pavilion_jose::CompactJws::parse(&CHAIN.answer).unwrap();
+    let logged = String::from_utf8(jws.unverified_payload().to_vec()).unwrap();
+    for number in ["9007199254740993", "-9007199254740993", "1e400"] {
+        // "fail" is in the log; what is signed says "pass" and has a number that RFC 8785 has no form for.
+        let signed = logged
+            .replacen(r#""verdict":"fail""#, r#""verdict":"pass""#, 2)
+            .replacen('{', &format!(r#"{{"filler":{number},"#), 1);
+        assert!(!signed.contains(r#""verdict":"fail""#));
+        let forged = Chain {
+            answer: KEYS
+                .result
+                .sign_compact(&header, signed.as_bytes())
+                .unwrap(),
+            ..CHAIN.clone()
+        };
+        let report = judge(&forged);
+        assert!(!report.ok() && report.verdict().is_none(), "{report:#?}");
+        let bare = judge_as(
+            &forged,
+            REQUEST,
+            Expected::at(Timestamp::from_second(IAT).unwrap()),
+        );
+        assert!(!bare.ok(), "{bare:#?}");
+        let mut proof: Proof = forged.receipt.parse().unwrap();
+        proof.extra = None;
+        let receipt = proof.to_string();
+        assert!(!judge(&Chain { receipt, ..forged }).ok());
+    }
+    let forged = logged.replacen('{', r#"{"filler":9007199254740993,"#, 1);
+    let report = judge(&Chain {
+        answer: KEYS
+            .result
+            .sign_compact(&header, forged.as_bytes())
+            .unwrap(),
+        ..CHAIN.clone()
+    });
+    assert_eq!(broken(&report), [("leaf.commitments", "leaf_mismatch")]);
+}
+
+#[test]
 fn the_leaf_holds_no_content() {
     let leaf = answer().commit(&Salt::from_bytes([7; 32])).unwrap();
     let text = String::from_utf8(leaf.bytes().unwrap()).unwrap();

@@ -29,14 +29,15 @@ pub struct Config {
     pub module: PathBuf,
     /// The label of the tenant's token, 1 to 32 visible ASCII characters.
     pub token_label: TokenLabel,
-    /// The file with the user PIN on its first line and, where this program made the token, the
+    /// The file with the user PIN on its first line and, only while this program makes a token, the
     /// security officer's on its second. Mode 0600.
     pub pin_file: PathBuf,
     /// Where `SoftHSM` keeps tokens. Set only for `SoftHSM`: the token is then made on first start, and
     /// `SOFTHSM2_CONF` must name `softhsm2.conf` beside this folder, which the signer writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_directory: Option<PathBuf>,
-    /// The record of keys: what was published, and until when.
+    /// The record of keys: what was published, and until when. Beside it, with the extension
+    /// `checkpoint`, lies the newest checkpoint that was signed.
     pub keys_file: PathBuf,
     /// The origin line of the tenant's log; checkpoints of any other log are not signed.
     pub log_origin: String,
@@ -49,8 +50,8 @@ pub struct Config {
     /// How long one signature may take, waiting included, 1 to 600,000 ms; 2,000 unless set.
     #[serde(default = "default_deadline")]
     pub deadline_milliseconds: u64,
-    /// How long a replaced result key stays published, in seconds; 7 days unless set. It must
-    /// cover the longest time an answer is valid.
+    /// How long a replaced result key stays published after its last signature, in seconds; 7 days
+    /// unless set. It must cover the longest time an answer is valid.
     #[serde(default = "default_overlap")]
     pub overlap_seconds: u64,
     /// The age at which the result key is replaced, in seconds, at least 60; never unless set.

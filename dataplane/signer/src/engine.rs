@@ -7,14 +7,18 @@
 //! for it and are tried once more. Keys are made, recorded, replaced and destroyed so that a crash
 //! at any point loses none and doubles none ([`store`]).
 
+mod calls;
 mod clock;
 mod error;
 mod files;
 mod form;
+mod high_water;
 mod keeper;
 mod keys_file;
 mod label;
 mod link;
+mod measure;
+mod mechanisms;
 mod metrics;
 mod objects;
 mod pin;
@@ -24,6 +28,7 @@ mod ring;
 mod sign;
 pub mod softhsm;
 mod store;
+mod threads;
 mod token;
 mod worker;
 
@@ -31,12 +36,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use pavilion_process::Fault;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout_at;
 
@@ -45,19 +49,30 @@ pub use error::{Class, SignerError, StartError, TokenError};
 pub use form::MAX_MESSAGE;
 pub use label::{KeyLabel, LabelError, Purpose, TokenLabel};
 pub use metrics::EngineMetrics;
-pub use ring::{GRACE, PublicKey};
+pub use ring::{GRACE, LEEWAY, PublicKey};
 
-use form::Watermark;
+use high_water::HighWater;
 use keeper::{Command, Keeper};
 use keys_file::KeysFile;
-use link::Link;
+use link::{Limits, Link};
 use queue::{Job, Queue};
 use ring::{Key, Ring};
 use store::KeyStore;
+use threads::Threads;
 use worker::Shared;
 
 /// How long a change of keys may take; a network token makes a key pair in seconds.
 const CHANGE_TIME: Duration = Duration::from_secs(30);
+
+/// Changes of keys and reports of failures that may wait; a token that takes them slower than they
+/// come is overloaded.
+const COMMANDS: usize = 64;
+
+/// A signature that takes so many deadlines never comes: the process is given up.
+const STUCK: u32 = 5;
+
+/// The least time before a process is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the engine needs to know.
 #[derive(Clone, Debug)]
@@ -80,7 +95,8 @@ pub struct Settings {
     pub queue_limit: usize,
     /// How long a signature may take, waiting included.
     pub deadline: Duration,
-    /// How long a replaced key stays published.
+    /// How long a replaced key stays published after the last moment it may sign at, leeway of
+    /// clocks aside: at least the longest time an answer is valid.
     pub overlap: Duration,
     /// The age at which the result key is replaced.
     pub rotate_every: Option<Duration>,
@@ -112,16 +128,11 @@ pub struct Engine {
     settings: Settings,
     clock: Clock,
     ring: Arc<RwLock<Arc<Ring>>>,
-    watermark: Mutex<Watermark>,
+    high_water: HighWater,
     shared: Arc<Shared>,
     mechanisms: BTreeSet<String>,
-    keeper: Sender<Command>,
+    keeper: SyncSender<Command>,
     threads: Mutex<Threads>,
-}
-
-struct Threads {
-    workers: Vec<JoinHandle<()>>,
-    keeper: Option<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -135,6 +146,7 @@ impl Engine {
         metrics: EngineMetrics,
     ) -> Result<Self, StartError> {
         let record = KeysFile::open(&settings.keys_file)?;
+        let high_water = HighWater::open(&settings.keys_file, &settings.log_origin)?;
         let keys_known = !record.1.keys.is_empty();
         if let Some(folder) = &settings.token_directory {
             softhsm::prepare(folder, env::var_os(softhsm::VARIABLE).as_deref())?;
@@ -151,13 +163,18 @@ impl Engine {
                 _ => error.into(),
             })?;
         let mechanisms = token::mechanisms(&context, slot, &settings.avoid_mechanisms)?;
-        let ed25519 = needed_mechanisms(&mechanisms)?;
+        let ed25519 = mechanisms::needed(&mechanisms)?;
         let kept = (settings.overlap, settings.token_directory.clone());
         let store = KeyStore::reconcile(&management, record, kept, ed25519, clock.now())?;
 
-        let link = Arc::new(Link::new(context, slot));
+        let signature = (settings.deadline * STUCK).max(PATIENCE);
+        let limits = Limits {
+            signature,
+            change: CHANGE_TIME * 2 + signature,
+        };
+        let link = Arc::new(Link::new(context, slot, limits));
         let ring = Arc::new(RwLock::new(store.ring()));
-        let (sender, commands) = mpsc::channel();
+        let (sender, commands) = mpsc::sync_channel(COMMANDS);
         let keeper = Keeper {
             link: Arc::clone(&link),
             management,
@@ -177,17 +194,16 @@ impl Engine {
             metrics.queue_depth.clone(),
         );
         let shared = Arc::new(Shared::new(link, queue, metrics, sender.clone()));
-        let threads = Mutex::new(start_threads(keeper, &shared, settings.sessions)?);
-        let watermark = Mutex::default();
+        let threads = Threads::start(keeper, &shared, &high_water, settings.sessions)?;
         let engine = Self {
             settings,
             clock,
             ring,
-            watermark,
+            high_water,
             shared,
             mechanisms,
             keeper: sender,
-            threads,
+            threads: Mutex::new(threads),
         };
         engine.measure();
         Ok(engine)
@@ -240,13 +256,7 @@ impl Engine {
         }
         match key.label.purpose() {
             Purpose::Result => form::check_result(message, &key.kid),
-            Purpose::Checkpoint => {
-                let mut watermark = self
-                    .watermark
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                watermark.admit(message, &self.settings.log_origin)
-            }
+            Purpose::Checkpoint => self.high_water.admit(message),
             Purpose::Seal => Err(SignerError::KeyUnknown),
         }
     }
@@ -286,14 +296,12 @@ impl Engine {
     /// old enough, refreshes the metrics that age. To be called every few seconds.
     ///
     /// # Errors
-    /// Those of [`Engine::rotate`]; trying again later is safe.
+    /// Those of [`Engine::rotate`], and [`SignerError::Overloaded`] when too many changes wait; trying
+    /// again later is safe.
     pub async fn maintain(&self) -> Result<(), SignerError> {
         self.measure();
         let now = self.clock.now();
-        self.ask(|reply| Command::Sweep(now, reply)).await?;
-        if self.rotation_due().is_some_and(|due| due <= now) {
-            self.rotate(Purpose::Result).await?;
-        }
+        self.ask(|reply| Command::Maintain(now, reply)).await?;
         self.measure();
         Ok(())
     }
@@ -319,63 +327,30 @@ impl Engine {
         self.shared.link.readiness()
     }
 
-    /// Serves what is in the queue, ends the threads, closes the sessions. It blocks.
-    pub fn stop(&self) {
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.queue.close();
-        for worker in threads.workers.drain(..) {
-            let _ = worker.join();
-        }
-        let _ = self.keeper.send(Command::Stop);
-        if let Some(keeper) = threads.keeper.take() {
-            let _ = keeper.join();
-        }
+    /// Why this process cannot go on: a call of the module that does not return, or a thread that
+    /// ended by a fault. Whoever runs the engine ends the process then; if it is still there a few
+    /// seconds later, the engine does.
+    pub fn fault(&self) -> Fault {
+        self.shared.link.fault.clone()
     }
 
-    async fn ask<T>(
+    async fn ask(
         &self,
-        command: impl FnOnce(oneshot::Sender<Result<T, SignerError>>) -> Command,
-    ) -> Result<T, SignerError> {
+        command: impl FnOnce(oneshot::Sender<Result<(), SignerError>>) -> Command,
+    ) -> Result<(), SignerError> {
         let stopping = || SignerError::Unavailable("the signer is stopping".to_owned());
         let (reply, outcome) = oneshot::channel();
-        self.keeper.send(command(reply)).map_err(|_| stopping())?;
+        self.keeper
+            .try_send(command(reply))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => SignerError::Overloaded,
+                TrySendError::Disconnected(_) => stopping(),
+            })?;
         match tokio::time::timeout(CHANGE_TIME, outcome).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(stopping()),
             Err(_) => Err(SignerError::Timeout),
         }
-    }
-
-    fn rotation_due(&self) -> Option<Timestamp> {
-        let every = self.settings.rotate_every?;
-        let made = self.ring().current(Purpose::Result)?.label.created();
-        made.checked_add(every).ok()
-    }
-
-    /// Refreshes the metrics that change by themselves.
-    fn measure(&self) {
-        let (now, ring, metrics) = (self.clock.now(), self.ring(), &self.shared.metrics);
-        for purpose in Purpose::PUBLISHED {
-            if let Some(key) = ring.current(purpose) {
-                let age = now.duration_since(key.label.created()).as_secs();
-                metrics.age(purpose, age.max(0));
-            }
-        }
-        metrics
-            .rotation_due
-            .set(self.rotation_due().map_or(0, Timestamp::as_second));
-        metrics
-            .keys_published
-            .set(i64::try_from(ring.published(now).len()).unwrap_or(i64::MAX));
-        let pace = u64::try_from(self.shared.pace().as_nanos()).unwrap_or(u64::MAX);
-        let sessions = u64::try_from(self.settings.sessions).unwrap_or(u64::MAX);
-        let capacity = sessions
-            .saturating_mul(1_000_000_000)
-            .checked_div(pace)
-            .unwrap_or(0);
-        metrics
-            .capacity
-            .set(i64::try_from(capacity).unwrap_or(i64::MAX));
     }
 
     fn ring(&self) -> Arc<Ring> {
@@ -394,62 +369,5 @@ impl fmt::Debug for Engine {
         out.debug_struct("Engine")
             .field("settings", &self.settings)
             .finish_non_exhaustive()
-    }
-}
-
-fn start_threads(
-    keeper: Keeper,
-    shared: &Arc<Shared>,
-    sessions: usize,
-) -> Result<Threads, StartError> {
-    let failed =
-        |error: std::io::Error| TokenError::new(Class::Resources, format!("no thread: {error}"));
-    let keeper = thread::Builder::new()
-        .name("keeper".to_owned())
-        .spawn(move || keeper.run());
-    let keeper = Some(keeper.map_err(failed)?);
-    let workers = worker::start(shared, sessions).map_err(failed)?;
-    Ok(Threads { workers, keeper })
-}
-
-/// Checks that the token can do what is needed; says whether it can hold Ed25519 keys.
-fn needed_mechanisms(offered: &BTreeSet<String>) -> Result<bool, StartError> {
-    let has = |name: &str| offered.contains(name);
-    // PKCS#11 2.x calls the generator of EC keys by its older name.
-    if !has("CKM_EC_KEY_PAIR_GEN") && !has("CKM_ECDSA_KEY_PAIR_GEN") {
-        return Err(StartError::MechanismMissing("CKM_EC_KEY_PAIR_GEN"));
-    }
-    if !has("CKM_ECDSA") {
-        return Err(StartError::MechanismMissing("CKM_ECDSA"));
-    }
-    let ed25519 = has("CKM_EDDSA") && has("CKM_EC_EDWARDS_KEY_PAIR_GEN");
-    if !(ed25519 || (has("CKM_AES_GCM") && has("CKM_AES_KEY_GEN"))) {
-        return Err(StartError::MechanismMissing(
-            "both CKM_EDDSA and CKM_AES_GCM; one is needed for the checkpoint key",
-        ));
-    }
-    Ok(ed25519)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use super::*;
-
-    fn offered(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    #[test]
-    fn a_token_must_sign_with_p256_and_keep_an_ed25519_key_one_way_or_the_other() {
-        let p256 = ["CKM_EC_KEY_PAIR_GEN", "CKM_ECDSA"];
-        let edwards = ["CKM_EDDSA", "CKM_EC_EDWARDS_KEY_PAIR_GEN"];
-        let gcm = ["CKM_AES_GCM", "CKM_AES_KEY_GEN"];
-        assert!(needed_mechanisms(&offered(&[p256, edwards].concat())).unwrap());
-        assert!(!needed_mechanisms(&offered(&[p256, gcm].concat())).unwrap());
-        assert!(needed_mechanisms(&offered(&p256)).is_err());
-        assert!(needed_mechanisms(&offered(&[edwards, gcm].concat())).is_err());
-        assert!(needed_mechanisms(&offered(&["CKM_ECDSA_KEY_PAIR_GEN"])).is_err());
     }
 }

@@ -47,7 +47,14 @@ async fn serve(config: Config, context: Context) -> Result<(), Exit> {
     tracing::info!(socket = %config.socket.display(), token = config.token_label.as_str(), "signing");
     let service = SignerServer::new(SignerService::new(Arc::clone(&engine)))
         .max_decoding_message_size(MAX_REQUEST);
-    let served = socket::serve(listener, service, context.shutdown.requested()).await;
+    let fault = engine.fault();
+    let served = tokio::select! {
+        served = socket::serve(listener, service, context.shutdown.requested()) => served,
+        reason = fault.told() => {
+            engine.stop();
+            return Err(Exit::Unavailable(reason));
+        }
+    };
     chores.iter().for_each(JoinHandle::abort);
     let stopped = spawn_blocking(move || engine.stop()).await;
     stopped.map_err(|error| Exit::Bug(error.to_string()))?;

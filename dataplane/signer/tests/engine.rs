@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cryptoki::object::{Attribute, ObjectClass};
+use futures::FutureExt as _;
 use pavilion_jose::Jwk;
-use pavilion_signer::engine::{Engine, Purpose, SignerError};
+use pavilion_signer::engine::{Engine, LEEWAY, Purpose, SignerError};
 use tokio::task::JoinSet;
 
 use room::{ORIGIN, Room, alone, answer, checkpoint, current, verifies};
@@ -181,7 +182,7 @@ fn a_rotated_key_signs_for_a_grace_stays_published_for_the_overlap_and_is_then_d
             .unwrap_err();
         assert_eq!(late.code(), "key_retired");
 
-        room.set_time(1_000 + 3_599);
+        room.set_time(1_000 + 3_689);
         engine.maintain().await.unwrap();
         let published = engine
             .public_keys()
@@ -190,11 +191,11 @@ fn a_rotated_key_signs_for_a_grace_stays_published_for_the_overlap_and_is_then_d
             .unwrap();
         assert_eq!(
             published.retires.unwrap().as_second(),
-            room::NOON + 1_000 + 3_600
+            room::NOON + 1_000 + 30 + 3_600 + 60
         );
         assert_eq!(objects(&room, ObjectClass::PRIVATE_KEY), 3);
 
-        room.set_time(1_000 + 3_600);
+        room.set_time(1_000 + 3_690);
         assert!(
             !engine
                 .public_keys()
@@ -242,6 +243,59 @@ fn a_result_key_that_is_old_enough_is_replaced_without_being_asked() {
             room.metric("key_rotation_due_timestamp_seconds"),
             room::NOON + 1_200
         );
+    });
+}
+
+#[test]
+fn a_rotation_that_nobody_waits_for_any_more_is_not_made() {
+    alone(async |room: Room| {
+        let engine = room.start();
+        for _ in 0..6 {
+            // Asked, and given up before the keeper comes to it, as after a time-out.
+            let asked = engine.rotate(Purpose::Result).now_or_never();
+            assert!(asked.is_none());
+        }
+        engine.rotate(Purpose::Result).await.unwrap();
+        // The keeper may have begun the first one before it was given up.
+        assert!(
+            engine.public_keys().len() <= 4,
+            "{:?}",
+            engine.public_keys()
+        );
+    });
+}
+
+#[test]
+fn a_result_key_that_is_old_enough_is_replaced_once_however_often_that_is_asked() {
+    alone(async |mut room: Room| {
+        room.settings.rotate_every = Some(Duration::from_mins(10));
+        let engine = room.start();
+        room.set_time(600);
+        let asked = (0..8).map(|_| engine.maintain());
+        for outcome in futures::future::join_all(asked).await {
+            outcome.unwrap();
+        }
+        assert_eq!(engine.public_keys().len(), 3);
+    });
+}
+
+#[test]
+fn the_last_answer_of_a_replaced_key_can_be_checked_as_long_as_it_is_valid() {
+    alone(async |room: Room| {
+        let engine = room.start();
+        let old = current(&engine, Purpose::Result).key_id;
+        room.set_time(1_000);
+        engine.rotate(Purpose::Result).await.unwrap();
+        let last = 1_029;
+        room.set_time(last);
+        engine.sign(&old, answer(&old, 1)).await.unwrap();
+        // The longest lifetime of an answer is the overlap (the Tenant's rule); clocks may differ.
+        let lifetime = i64::try_from(room.settings.overlap.as_secs()).unwrap();
+        let leeway = i64::try_from(LEEWAY.as_secs()).unwrap();
+        room.set_time(last + lifetime + leeway);
+        engine.maintain().await.unwrap();
+        let mut published = engine.public_keys().into_iter();
+        assert!(published.any(|key| key.key_id == old));
     });
 }
 

@@ -147,7 +147,94 @@ async fn a_rotated_key_and_the_one_before_are_published_after_a_restart() {
     assert!(kids(&after).is_superset(&kids(&before)));
     assert_eq!(again.current(Purpose::Result).await.key_id, key.key_id);
     let replaced = after.iter().find(|key| !key.current).unwrap();
-    assert_eq!(replaced.retires_at, key.created_at + 7 * 24 * 3_600);
+    let (grace, leeway) = (30, 60);
+    assert_eq!(
+        replaced.retires_at,
+        key.created_at + grace + 7 * 24 * 3_600 + leeway
+    );
+}
+
+#[tokio::test]
+async fn a_log_that_was_set_back_while_the_signer_was_away_gets_no_checkpoint() {
+    let home = home();
+    let running = home.start();
+    let log = running.current(Purpose::Checkpoint).await.key_id;
+    for size in 1..=5 {
+        sign(&running, &log, checkpoint(size)).await.unwrap();
+    }
+    assert_eq!(running.stop(), Some(0));
+    let again = home.start();
+    let set_back = sign(&again, &log, checkpoint(4)).await;
+    assert_eq!(set_back, Err("checkpoint_conflict".to_owned()));
+    sign(&again, &log, checkpoint(5)).await.unwrap();
+}
+
+/// A PKCS#11 module in front of `SoftHSM` whose signatures do not come back while a file is there.
+fn module_that_hangs(home: &Home) -> std::path::PathBuf {
+    let source = home.path("hangs.c");
+    // A function list is a version and 68 pointers; `C_Sign` is the 44th (PKCS#11 2.40, pkcs11f.h).
+    let text = format!(
+        r#"
+        #include <dlfcn.h>
+        #include <unistd.h>
+        typedef unsigned long (*call)();
+        struct list {{ unsigned char version[2]; call calls[68]; }};
+        static struct list ours;
+        static call sign;
+        static unsigned long hangs(unsigned long session, void *data, unsigned long length,
+                                   void *signature, unsigned long *room) {{
+            while (access("hang", F_OK) == 0) sleep(1);
+            return sign(session, data, length, signature, room);
+        }}
+        unsigned long C_GetFunctionList(struct list **out) {{
+            void *module = dlopen("{}", RTLD_NOW);
+            struct list *theirs;
+            unsigned long refused = ((call)dlsym(module, "C_GetFunctionList"))(&theirs);
+            if (refused) return refused;
+            ours = *theirs;
+            sign = ours.calls[43];
+            ours.calls[43] = (call)hangs;
+            *out = &ours;
+            return 0;
+        }}
+        "#,
+        module().display()
+    );
+    fs::write(&source, text).unwrap();
+    let library = home.path("hangs.so");
+    let made = Command::new("cc")
+        .args(["-std=gnu11", "-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .arg("-ldl")
+        .status();
+    assert!(made.unwrap().success());
+    library
+}
+
+#[tokio::test]
+async fn a_signer_whose_module_does_not_return_ends_so_that_it_is_started_anew() {
+    let mut home = home();
+    home.config["module"] = json!(module_that_hangs(&home));
+    home.config["deadlineMilliseconds"] = json!(300);
+    let mut running = home.start();
+    let key = running.current(Purpose::Result).await.key_id;
+    sign(&running, &key, answer(&key, 1)).await.unwrap();
+
+    fs::write(home.path("hang"), "").unwrap();
+    let late = sign(&running, &key, answer(&key, 2)).await;
+    assert_eq!(late, Err("signer_timeout".to_owned()));
+    let ended = tokio::task::spawn_blocking(move || running.child.wait().unwrap());
+    let ended = tokio::time::timeout(Duration::from_mins(1), ended).await;
+    // The module may hang in its own end as well; it is killed then.
+    let ended = ended.expect("it ends by itself").unwrap();
+    assert!(!ended.success());
+    let said = fs::read_to_string(home.path("log")).unwrap();
+    assert!(said.contains("does not return"), "{said}");
+
+    fs::remove_file(home.path("hang")).unwrap();
+    let again = home.start();
+    assert_eq!(again.current(Purpose::Result).await.key_id, key);
+    sign(&again, &key, answer(&key, 3)).await.unwrap();
 }
 
 #[tokio::test]

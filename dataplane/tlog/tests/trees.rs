@@ -77,6 +77,77 @@ impl Tiles {
     }
 }
 
+/// A tree whose leaves all have the same hash: every whole subtree of a height has the same root, so
+/// that a tree of any size is a few dozen hashes, and a reader needs no stored leaf.
+struct Uniform(Vec<Hash>);
+
+impl Uniform {
+    fn new() -> Self {
+        let mut roots = vec![leaf_hash(b"every leaf")];
+        while roots.len() < 40 {
+            let below = roots[roots.len() - 1];
+            roots.push(node_hash(&below, &below));
+        }
+        Self(roots)
+    }
+
+    /// RFC 6962 section 2.1 for `size` leaves, computed from the heights alone.
+    fn root(&self, size: u64) -> Hash {
+        match size {
+            0 => EMPTY_ROOT,
+            1 => self.0[0],
+            _ => {
+                let height = (size - 1).ilog2();
+                let rest = self.root(size - (1 << height));
+                node_hash(&self.0[height as usize], &rest)
+            }
+        }
+    }
+
+    /// RFC 6962 section 2.1.1, the same way.
+    fn path(&self, index: u64, size: u64) -> Vec<Hash> {
+        if size <= 1 {
+            return Vec::new();
+        }
+        let k = 1 << (size - 1).ilog2();
+        let (mut path, sibling) = if index < k {
+            (self.path(index, k), self.root(size - k))
+        } else {
+            (self.path(index - k, size - k), self.root(k))
+        };
+        path.push(sibling);
+        path
+    }
+
+    /// Reads a node as a client does: the tile as it is in a tree of this size, computed.
+    fn reader(&self, size: u64) -> impl Fn(Node) -> Result<Hash, Infallible> {
+        move |node| {
+            let path = node
+                .tile()
+                .in_tree(size)
+                .expect("a tile outside the tree was asked for");
+            let TileKind::Hashes(level) = path.kind() else {
+                panic!("a bundle was asked for a hash");
+            };
+            let hash = self.0[8 * usize::from(level)];
+            let tile = hash.as_bytes().repeat(usize::from(path.width()));
+            Ok(node_in_tile(node, &tile).expect("a node that is not whole"))
+        }
+    }
+}
+
+/// Sizes around the first tile of the second and of the third level, and anything below.
+fn large_size() -> impl Strategy<Value = u64> {
+    let around = |size: u64| size - 300..size + 300;
+    prop_oneof![
+        1..1_u64 << 25,
+        around(1 << 16),
+        around(1 << 24),
+        (1..600_u64).prop_map(|tiles| tiles << 8),
+        (1..600_u64).prop_map(|tiles| tiles << 16),
+    ]
+}
+
 /// Sizes around the borders of tiles, and anything else below a thousand and a bit.
 fn size() -> impl Strategy<Value = usize> {
     prop_oneof![
@@ -163,6 +234,26 @@ proptest! {
         let theirs = prove_tree(size, old, &Reader(tiles.reader(size))).unwrap();
         let theirs: Vec<Hash> = theirs.iter().map(|hash| Hash::new(hash.0)).collect();
         prop_assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn roots_and_proofs_of_large_trees_are_those_of_the_rfc_and_verify(
+        size in large_size(), at in any::<prop::sample::Index>(), old in any::<prop::sample::Index>(),
+    ) {
+        let tree = Uniform::new();
+        // An index has 32 bits on some machines; these sizes fit.
+        let count = usize::try_from(size).unwrap();
+        let (index, old) = (at.index(count) as u64, old.index(count + 1) as u64);
+        prop_assert_eq!(root(size, tree.reader(size)), Ok(tree.root(size)));
+        let proof = inclusion_proof(index, size, tree.reader(size)).unwrap();
+        prop_assert_eq!(&proof, &tree.path(index, size));
+        let (leaf, whole) = (leaf_hash(b"every leaf"), tree.root(size));
+        prop_assert_eq!(verify_inclusion(index, size, &leaf, &proof, &whole), Ok(()));
+        prop_assert!(verify_inclusion(index, size, &leaf_hash(b"x"), &proof, &whole).is_err());
+        let proof = consistency_proof(old, size, tree.reader(size)).unwrap();
+        prop_assert_eq!(verify_consistency(old, size, &tree.root(old), &whole, &proof), Ok(()));
+        let wrong = leaf_hash(b"wrong");
+        prop_assert!(verify_consistency(old, size, &wrong, &whole, &proof).is_err());
     }
 
     #[test]

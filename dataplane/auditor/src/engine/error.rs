@@ -63,7 +63,8 @@ impl OpenError {
     }
 }
 
-/// Why an entry was not appended. It is not in the log, with one exception that is stated.
+/// Why an entry was not appended. It is not in the log and will not be, unless the outcome is
+/// [`Uncertain`](Self::Uncertain).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     /// Empty, or longer than 65,535 bytes.
@@ -72,10 +73,13 @@ pub enum AppendError {
     /// The queue is full.
     #[error("the queue of appends is full")]
     Overloaded,
-    /// The log cannot be written; the reason is for operators. After a time-out the entry may
-    /// still be logged: it was handed to a disk that has not answered.
+    /// The log cannot be written; the reason is for operators.
     #[error("the log cannot be written: {0}")]
     Unavailable(String),
+    /// The entry was handed to a disk that has not answered, or failed and does not let what it may
+    /// have of it be taken back: it may be in the log, or come to be when the log is opened anew.
+    #[error("it is not known whether the entry was logged: {0}")]
+    Uncertain(String),
 }
 
 impl AppendError {
@@ -84,7 +88,7 @@ impl AppendError {
         match self {
             Self::Invalid => &log::ENTRY_INVALID,
             Self::Overloaded => &log::OVERLOADED,
-            Self::Unavailable(_) => &log::UNAVAILABLE,
+            Self::Unavailable(_) | Self::Uncertain(_) => &log::UNAVAILABLE,
         }
     }
 }

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread::{self, ScopedJoinHandle};
 
+use pavilion_process::durable::sync_folder;
+
 /// Files that are written at the same time; the threads wait for the disk, they do not compute.
 const WORKERS: usize = 16;
 
@@ -17,6 +19,8 @@ const WORKERS: usize = 16;
 pub(crate) struct Placer {
     root: PathBuf,
     unsettled: BTreeSet<PathBuf>,
+    /// Folders whose names are durable, or will be with the next `settle`.
+    known: BTreeSet<PathBuf>,
     count: u64,
 }
 
@@ -31,6 +35,7 @@ impl Placer {
         Ok(Self {
             root: root.to_owned(),
             unsettled: BTreeSet::new(),
+            known: BTreeSet::from([root.to_owned()]),
             count: 0,
         })
     }
@@ -93,9 +98,11 @@ impl Placer {
         Ok(())
     }
 
-    /// Creates a folder and those above it, and remembers to make their names durable.
+    /// Creates a folder and those above it, and remembers to make their names durable: also of those
+    /// that are there already, because a process that was killed may have made them.
     fn make(&mut self, folder: &Path) -> io::Result<()> {
-        if folder.is_dir() {
+        // A folder of partial tiles goes away, and may come back.
+        if self.known.contains(folder) && folder.is_dir() {
             return Ok(());
         }
         if let Some(above) = folder.parent() {
@@ -103,9 +110,10 @@ impl Placer {
             self.unsettled.insert(above.to_owned());
         }
         match fs::create_dir(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
-        }
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => self.known.insert(folder.to_owned()),
+        };
+        Ok(())
     }
 }
 
@@ -120,15 +128,10 @@ fn move_in(aside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes a new file and fsyncs it.
-pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// The file's content; `None` when there is no such file.
@@ -159,6 +162,28 @@ mod tests {
             b"two"
         );
         assert_eq!(read_if_there(&root.path().join("tile/1")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_folder_that_a_killed_process_made_is_made_durable_as_well() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("tile/0")).unwrap();
+        let mut placer = Placer::new(root.path()).unwrap();
+        placer
+            .place(Path::new("tile/0/000"), b"x".to_vec())
+            .unwrap();
+        let unsettled: Vec<_> = ["", "tile", "tile/0"]
+            .map(|name| root.path().join(name))
+            .into();
+        assert!(unsettled.iter().all(|folder| {
+            let mut found = placer.unsettled.iter();
+            found.any(|one| one.components().eq(folder.components()))
+        }));
+        placer.settle().unwrap();
+        placer
+            .place(Path::new("tile/0/001"), b"x".to_vec())
+            .unwrap();
+        assert_eq!(placer.unsettled.len(), 1, "only what is new");
     }
 
     #[test]

@@ -36,6 +36,8 @@ struct State<T> {
     items: VecDeque<(T, usize)>,
     weight: usize,
     closed: bool,
+    /// Bounds no longer hold.
+    lifted: bool,
 }
 
 impl<T> Queue<T> {
@@ -44,6 +46,7 @@ impl<T> Queue<T> {
             items: VecDeque::new(),
             weight: 0,
             closed: false,
+            lifted: false,
         };
         Self {
             bounds,
@@ -114,6 +117,17 @@ impl<T> Queue<T> {
         Some(taken)
     }
 
+    /// How much it holds.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// Lets everything in from now on; nobody waits for room any more.
+    pub fn lift(&self) {
+        self.lock().lifted = true;
+        self.emptied.notify_all();
+    }
+
     /// Items waiting.
     pub fn depth(&self) -> usize {
         self.lock().items.len()
@@ -147,7 +161,7 @@ impl<T> Queue<T> {
 
     fn is_full(&self, state: &State<T>, weight: usize) -> bool {
         let over = state.weight + weight > self.bounds.weight && !state.items.is_empty();
-        over || state.items.len() >= self.bounds.items
+        !state.lifted && (over || state.items.len() >= self.bounds.items)
     }
 
     fn add(&self, state: &mut State<T>, item: T, weight: usize) {
@@ -218,6 +232,18 @@ mod tests {
         assert_eq!(queue.take(ALL, Duration::from_secs(9)), None);
         queue.pause(Duration::from_secs(9));
         assert!(queue.is_closed());
+    }
+
+    #[test]
+    fn a_pusher_that_waits_goes_on_when_the_bounds_are_lifted_although_nobody_takes() {
+        let queue = queue();
+        queue.try_push(1, 10).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.push(2, 1));
+            queue.lift();
+            assert_eq!(waiting.join().unwrap(), Ok(()));
+        });
+        assert_eq!(queue.take(ALL, Duration::ZERO), Some(vec![1, 2]));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use pavilion_tlog::Proof;
+use pavilion_tlog::{Proof, leaf_hash};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -57,6 +57,14 @@ async fn covering(shared: &Shared, index: u64) -> Result<Arc<SignedCheckpoint>, 
 
 fn build(shared: &Shared, index: u64, signed: &SignedCheckpoint) -> io::Result<Proof> {
     let entry = shared.tree.entry(index)?;
+    // Bytes that rotted on the disk would make a receipt that proves nothing.
+    if leaf_hash(&entry) != shared.tree.leaf(index)? {
+        tracing::error!(
+            index,
+            "the entry on disk is not the one that was logged; restore its bundle"
+        );
+        return Err(io::Error::other("an entry does not hash to its leaf"));
+    }
     let hashes = shared.tree.proof(index, signed.size)?;
     Ok(Proof {
         extra: Some(entry.into()),

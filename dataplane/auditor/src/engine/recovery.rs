@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use pavilion_process::durable;
 use pavilion_tlog::{Checkpoint, Note, TILE_WIDTH, TileKind, TilePath};
 use rustix::fs::{FlockOperation, flock};
 
 use super::error::OpenError;
-use super::files::{Placer, read_if_there, sync_folder, write_synced};
+use super::files::{Placer, read_if_there};
 use super::frame::{self, FrameError, Leaf};
 use super::seal::CHECKPOINT;
 use super::shared::Settings;
@@ -31,6 +32,9 @@ use super::wal::{self, Finished, Segments, Wal};
 const FORMAT: u64 = 1;
 const VERSION: &str = "VERSION";
 const LOCK: &str = "lock";
+/// Permissions of folders and files, less the umask: a log is public.
+const FOLDERS: u32 = 0o777;
+const FILES: u32 = 0o666;
 
 /// A directory that was opened.
 pub(crate) struct Recovered {
@@ -50,12 +54,12 @@ pub(crate) struct Recovered {
 pub(crate) fn open(settings: &Settings) -> Result<Recovered, OpenError> {
     let root = &settings.directory;
     let at = OpenError::io;
-    fs::create_dir_all(root).map_err(at(root))?;
+    durable::make_folder(root, FOLDERS).map_err(at(root))?;
     let lock = lock(root)?;
     check_version(root)?;
-    fs::create_dir_all(root.join(wal::FOLDER)).map_err(at(root))?;
+    durable::make_folder(&root.join(wal::FOLDER), FOLDERS).map_err(at(root))?;
     let placer = Placer::new(root).map_err(at(root))?;
-    sync_folder(root).map_err(at(root))?;
+    durable::sync_folder(root).map_err(at(root))?;
     let (found, leaves, first) = read_segments(root, &settings.origin)?;
     let sealed = sealed_below(root, first)?;
     let (tree, backlog) = rebuild(settings, sealed, first.unwrap_or(sealed), leaves)?;
@@ -112,10 +116,8 @@ fn check_version(root: &Path) -> Result<(), OpenError> {
                 ));
             }
         }
-        let aside = root.join("VERSION.new");
-        let written = write_synced(&aside, format!("{FORMAT}\n").as_bytes())
-            .and_then(|()| fs::rename(&aside, &path))
-            .and_then(|()| sync_folder(root));
+        let text = format!("{FORMAT}\n");
+        let written = durable::replace(&path, text.as_bytes(), FILES);
         return written.map_err(OpenError::io(&path));
     };
     let text = String::from_utf8_lossy(&bytes);

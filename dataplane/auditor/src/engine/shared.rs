@@ -179,6 +179,26 @@ impl Shared {
         }
     }
 
+    /// Takes no more appends, and no longer has the writer wait for a sealer that may be waiting for
+    /// its disk: what is queued by now is durable, and bounded.
+    pub fn close(&self) {
+        self.appends.close();
+        self.completed.lift();
+    }
+
+    /// Refuses everything from now on: a thread of this log is gone.
+    pub fn give_up(&self, thread: &str) {
+        let gone = Err(format!("the thread {thread} ended by a fault of its own"));
+        self.set_writer(gone.clone());
+        self.set_sealer(gone);
+        self.close();
+        // Whoever waits in the queue is told at once.
+        while let Some(left) = self.appends.take(self.appends.bounds(), Duration::ZERO) {
+            drop(left);
+        }
+        self.completed.close();
+    }
+
     pub fn set_writer(&self, now: Result<(), String>) {
         self.set(|conditions| &mut conditions.writer, now);
     }

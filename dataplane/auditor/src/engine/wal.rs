@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use pavilion_process::durable::sync_folder;
 use rustix::fs::{Advice, fadvise};
 
-use super::files::sync_folder;
 use super::frame::{self, Leaf, SALT, SEGMENT_HEADER};
 
 /// The folder of the segments below the log's directory.
@@ -45,13 +45,18 @@ pub(crate) struct Finished {
 pub(crate) struct Segments {
     folder: PathBuf,
     kept: Mutex<Kept>,
+    #[cfg(test)]
+    faults: Faults,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     /// Oldest first.
     finished: VecDeque<Finished>,
+    /// Spares whose old names are gone for good.
     spares: Vec<PathBuf>,
+    /// Spares that were renamed, but the folder was not fsynced since.
+    fresh: Vec<PathBuf>,
 }
 
 /// The writer's half: appends batches.
@@ -87,6 +92,9 @@ struct Segment {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     pub syncs: std::sync::atomic::AtomicU32,
+    pub repairs: std::sync::atomic::AtomicU32,
+    pub folders: std::sync::atomic::AtomicU32,
+    pub panics: std::sync::atomic::AtomicU32,
 }
 
 impl Wal {
@@ -127,7 +135,7 @@ impl Wal {
             .write_all_at(&self.buffer, segment.acknowledged);
         let synced = written.and_then(|()| segment.file.sync_data());
         #[cfg(test)]
-        let synced = synced.and_then(|()| self.faults.strike());
+        let synced = synced.and_then(|()| self.faults.strike_sync());
         if let Err(error) = synced {
             self.suspect = self.active.take();
             return Err(error);
@@ -138,10 +146,17 @@ impl Wal {
         Ok(first)
     }
 
+    /// Whether something of a failed append may still be on disk.
+    pub fn is_suspect(&self) -> bool {
+        self.suspect.is_some()
+    }
+
     /// Makes sure that the next append has a place to go. After a failure this first cuts the
     /// segment back to what was acknowledged; see the module's words.
     pub fn repair(&mut self) -> io::Result<()> {
         if let Some(segment) = &self.suspect {
+            #[cfg(test)]
+            Faults::strike(&self.faults.repairs)?;
             segment.verify_and_cut(&self.origin)?;
             let kept = segment.end > segment.first;
             let (path, end) = (segment.path.clone(), segment.end);
@@ -242,35 +257,39 @@ impl Segments {
         }
         let kept = Kept {
             finished,
-            spares: Vec::new(),
+            ..Kept::default()
         };
         Ok(Self {
             folder,
             kept: Mutex::new(kept),
+            #[cfg(test)]
+            faults: Faults::default(),
         })
     }
 
     /// Lets go of the finished segments whose entries all lie below `index`.
     pub fn drop_below(&self, index: u64) -> io::Result<()> {
         let mut kept = self.lock();
-        let mut renamed = false;
         while let Some(oldest) = kept.finished.front().filter(|segment| segment.end <= index) {
             let spare = oldest.path.with_extension(SPARE);
-            if kept.spares.len() < SPARES {
+            if kept.spares.len() + kept.fresh.len() < SPARES {
                 fs::rename(&oldest.path, &spare)?;
-                kept.spares.push(spare);
-                renamed = true;
+                kept.fresh.push(spare);
             } else {
                 fs::remove_file(&oldest.path)?;
             }
             kept.finished.pop_front();
         }
-        // A spare is overwritten: after a power cut it must not come back under its old name.
-        if renamed {
-            sync_folder(&self.folder)
-        } else {
-            Ok(())
+        // A spare is overwritten: after a power cut it must not come back under its old name. Until
+        // the folder is on disk it is not given out.
+        if !kept.fresh.is_empty() {
+            #[cfg(test)]
+            Faults::strike(&self.faults.folders)?;
+            sync_folder(&self.folder)?;
+            let mut fresh = std::mem::take(&mut kept.fresh);
+            kept.spares.append(&mut fresh);
         }
+        Ok(())
     }
 
     fn finish(&self, segment: Finished) {
@@ -314,12 +333,18 @@ pub(crate) fn drop_cache(file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 impl Faults {
-    /// Fails as many fsyncs as were ordered.
-    fn strike(&self) -> io::Result<()> {
+    /// Fails as many fsyncs as were ordered, or ends the thread.
+    fn strike_sync(&self) -> io::Result<()> {
+        if Self::strike(&self.panics).is_err() {
+            std::panic::resume_unwind(Box::new("ordered by a test"));
+        }
+        Self::strike(&self.syncs)
+    }
+
+    /// Fails as often as was ordered.
+    fn strike(orders: &std::sync::atomic::AtomicU32) -> io::Result<()> {
         use std::sync::atomic::Ordering::SeqCst;
-        let ordered = self
-            .syncs
-            .fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        let ordered = orders.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
         if ordered.is_ok() {
             Err(io::Error::other("the disk failed"))
         } else {
@@ -419,6 +444,23 @@ mod tests {
             segment_files(root.path()).unwrap().len(),
             1,
             "the active one stays"
+        );
+    }
+
+    #[test]
+    fn a_segment_is_used_again_only_when_its_old_name_is_gone_for_good() {
+        let root = tempfile::tempdir().unwrap();
+        let mut wal = wal(root.path());
+        for _ in 0..3 {
+            wal.append(&batch(&"x".repeat(2_000))).unwrap();
+        }
+        wal.segments.faults.folders.store(1, SeqCst);
+        assert!(wal.segments.drop_below(1).is_err());
+        assert_eq!(wal.segments.spare(), None);
+        wal.segments.drop_below(1).unwrap();
+        assert!(
+            wal.segments.spare().is_some(),
+            "tried again, without a new segment"
         );
     }
 

@@ -35,7 +35,12 @@ pub(crate) fn run(shared: &Arc<Shared>, mut wal: Wal) {
     shared.completed.close();
 }
 
-fn commit(shared: &Shared, wal: &mut Wal, group: Vec<Pending>) {
+fn commit(shared: &Shared, wal: &mut Wal, mut group: Vec<Pending>) {
+    // Nobody would learn of its place, and they may have asked again.
+    group.retain(|pending| !pending.acknowledge.is_closed());
+    if group.is_empty() {
+        return;
+    }
     let (mut leaves, mut waiting) = (
         Vec::with_capacity(group.len()),
         Vec::with_capacity(group.len()),
@@ -60,8 +65,14 @@ fn commit(shared: &Shared, wal: &mut Wal, group: Vec<Pending>) {
         Err(error) => {
             let reason = error.to_string();
             shared.set_writer(Err(format!("entries cannot be written: {reason}")));
+            // The tail first: an entry that was refused must not come back after a crash.
+            let mended = wal.repair();
+            let refusal = match mended {
+                Err(_) if wal.is_suspect() => AppendError::Uncertain(reason),
+                _ => AppendError::Unavailable(reason),
+            };
             for acknowledge in waiting {
-                refuse(shared, acknowledge, &reason);
+                refuse(shared, acknowledge, refusal.clone());
             }
             resume(shared, wal);
         }
@@ -92,7 +103,8 @@ fn resume(shared: &Shared, wal: &mut Wal) {
                 break;
             }
             for pending in group {
-                refuse(shared, pending.acknowledge, &reason);
+                let refusal = AppendError::Unavailable(reason.clone());
+                refuse(shared, pending.acknowledge, refusal);
             }
         }
         if shared.appends.is_closed() {
@@ -107,9 +119,9 @@ fn resume(shared: &Shared, wal: &mut Wal) {
 fn refuse(
     shared: &Shared,
     acknowledge: tokio::sync::oneshot::Sender<Result<u64, AppendError>>,
-    reason: &str,
+    refusal: AppendError,
 ) {
     shared.metrics.failure();
     // Whoever gave up waiting learns nothing.
-    let _ = acknowledge.send(Err(AppendError::Unavailable(reason.to_owned())));
+    let _ = acknowledge.send(Err(refusal));
 }

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
+use pavilion_auditor::LogMetrics;
+use pavilion_auditor::engine::{Log, Settings};
 use proptest::prelude::*;
 
 use crate::directory::audit;
-use crate::world::{append_all, entry, finish, image, open, open_signing};
+use crate::world::{append_all, entry, finish, image, open, open_signing, settings};
 
 /// The log's only segment with entries, for logs that have one.
 fn segment(directory: &Path) -> std::path::PathBuf {
@@ -109,22 +111,24 @@ async fn a_segment_that_was_just_being_made_is_made_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_between_tiles_and_bundle_is_made_good_from_the_write_ahead_log() {
-    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let log = open(folder.path());
-    let appended = append_all(
-        &log,
-        (0..600)
-            .map(|number| vec![1; 16 + number % 3].into())
-            .collect(),
-    )
-    .await;
-    image(folder.path(), copy.path());
-    log.close();
-    let wal: Vec<_> = fs::read_dir(copy.path().join("wal")).unwrap().collect();
-    assert!(!wal.is_empty());
-    // The segments are still there when the bundle is not: as after a crash in between.
-    if copy.path().join("wal/00000000000000000000.wal").exists() {
-        let _ = fs::remove_file(copy.path().join("tile/entries/001"));
-    }
-    assert_eq!(recovered(copy.path()).await.len(), appended.len());
+    let folder = tempfile::tempdir().unwrap();
+    // One segment that is never finished: it is still there when the bundles are.
+    let settings = Settings {
+        segment_bytes: 16 * 1024 * 1024,
+        ..settings(folder.path())
+    };
+    let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
+    let entries = (0..600).map(|number| vec![1; 16 + number % 3].into());
+    let appended = append_all(&log, entries.collect()).await;
+    assert_eq!(appended.len(), 600);
+    tokio::task::spawn_blocking(move || log.close())
+        .await
+        .unwrap();
+    let bundle = folder.path().join("tile/entries/001");
+    assert!(segment(folder.path()).exists() && bundle.exists());
+    assert!(folder.path().join("tile/0/001").exists());
+    // As after a crash in between.
+    fs::remove_file(&bundle).unwrap();
+    assert_eq!(recovered(folder.path()).await.len(), 600);
+    assert!(bundle.exists(), "it was made again");
 }

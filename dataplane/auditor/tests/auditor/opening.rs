@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pavilion_auditor::LogMetrics;
 use pavilion_auditor::engine::{Log, OpenError, Settings};
@@ -51,6 +52,31 @@ fn is_broken_because(directory: &Path, words: &str) {
     assert!(matches!(refusal, OpenError::Broken { .. }), "{refusal:?}");
     let text = refusal.to_string();
     assert!(text.contains(words) && text.contains("restore"), "{text}");
+}
+
+#[tokio::test]
+async fn no_receipt_is_made_of_an_entry_whose_bytes_changed_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open_signing(folder.path());
+    let padded = |number: usize| bytes::Bytes::from(format!("{number:0100}"));
+    // Batches that each fill a segment: those of the first bundle are gone when the second is sealed.
+    for first in [0, 256, 512] {
+        append_all(&log, (first..first + 256).map(padded).collect()).await;
+    }
+    finish(log).await;
+    let entries = audit(folder.path());
+    let log = open_signing(folder.path());
+    assert!(log.settle(Duration::from_mins(1)).await);
+    // The last byte of entry 100: a bundle is a length of two bytes before each entry.
+    let path = folder.path().join("tile/entries/000");
+    let upto: usize = entries[..=100].iter().map(|entry| 2 + entry.len()).sum();
+    flip(&path, upto - 1);
+    log.receipt(99).await.unwrap();
+    let refused = log.receipt(100).await.unwrap_err();
+    assert_eq!(refused.entry().code, "log_unavailable");
+    flip(&path, upto - 1);
+    log.receipt(100).await.unwrap();
+    finish(log).await;
 }
 
 #[tokio::test]

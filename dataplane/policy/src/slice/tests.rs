@@ -76,7 +76,6 @@ fn budget(spent: impl Into<Value>) -> Facts {
         issuer: "i".to_owned(),
         credential_type: "t".to_owned(),
         issued_at: None,
-        expires_at: None,
         assurance: None,
         claims: BTreeMap::from([("spent".to_owned(), spent.into())]),
     };
@@ -167,6 +166,16 @@ fn a_context_that_cannot_be_built_denies() {
     let decision = slice.decide(&Judge::new().unwrap(), &question(), &budget(1));
     assert_eq!(decision.verdict, Verdict::Fail);
     assert_eq!(decision.errors, ["context could not be evaluated"]);
+    let told = decision
+        .clauses
+        .iter()
+        .map(|clause| (clause.verdict, clause.code));
+    let error = (Verdict::Fail, Some("policy_evaluation_error"));
+    assert!(told.clone().count() >= 2);
+    assert!(
+        told.into_iter().all(|clause| clause == error),
+        "a clause that nobody evaluated did not pass"
+    );
 }
 
 #[test]

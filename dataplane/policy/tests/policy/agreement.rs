@@ -180,7 +180,6 @@ fn any_fact() -> BoxedStrategy<Fact> {
                 issuer: issuer.to_owned(),
                 credential_type: credential_type.to_owned(),
                 issued_at: issued.map(|at| Timestamp::from_second(1_740_000_000 + at).unwrap()),
-                expires_at: None,
                 assurance,
                 claims,
             },

@@ -569,6 +569,56 @@ fn a_name_that_looks_like_cedar_is_a_name() {
 }
 
 #[test]
+fn a_decision_names_the_revision_that_it_was_made_by() {
+    let policy = policy(account_opening());
+    let engine = engine(policy.clone());
+    let ask = |asked: &Question<'_>| engine.decide(asked, &facts(adult(), enrolled())).revision;
+    let digest = pavilion_policy::revision_digest(&policy);
+    assert_eq!(ask(&question()), Some(digest));
+    let stranger = Question {
+        relying_party: "stranger",
+        ..question()
+    };
+    assert_eq!(ask(&stranger), Some(digest));
+    let unknown = Question {
+        policy: "unknown",
+        ..question()
+    };
+    assert_eq!(ask(&unknown), None);
+}
+
+#[test]
+fn a_question_that_may_not_be_asked_fails_and_still_tells_unknown_from_failed() {
+    let engine = engine(policy(account_opening()));
+    let foreign = Question {
+        purpose: "advertising",
+        ..question()
+    };
+    let unknown = Fact::Indeterminate {
+        code: "status_unreachable",
+    };
+    let decision = engine.decide(&foreign, &facts(unknown, Fact::Missing));
+    assert_eq!(decision.verdict, Verdict::Fail);
+    assert!(decision.disclose.is_empty());
+    let told = |path: &str| {
+        let clause = clause(&decision, path);
+        (clause.verdict, clause.code)
+    };
+    assert_eq!(
+        told("relyingParty"),
+        (Verdict::Fail, Some("purpose_not_registered"))
+    );
+    assert_eq!(
+        told("evidence.pid"),
+        (Verdict::Indeterminate, Some("status_unreachable"))
+    );
+    assert_eq!(
+        told("rule.all[0]"),
+        (Verdict::Indeterminate, Some("clause_undecided"))
+    );
+}
+
+#[test]
 fn an_engine_is_not_built_from_what_does_not_fit_together() {
     let bad = policy(json!({"claim": "pid.shoe", "equals": 1}));
     let none: BTreeMap<String, RpRules> = BTreeMap::new();

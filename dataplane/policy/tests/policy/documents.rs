@@ -76,10 +76,13 @@ fn defaults_that_are_written_out_change_nothing() {
 #[test]
 fn the_digest_of_a_revision_is_stable() {
     let policy = policy(every_form());
-    assert_eq!(engine_version(), "pavilion-policy/1 cedar/4.14.1");
+    assert_eq!(
+        engine_version(),
+        "pavilion-policy/1 cedar/4.14.1 tzdb/2026f"
+    );
     assert_eq!(
         revision_digest(&policy).to_string(),
-        "sha-256:4bac0637689d2dccaf99295ac78dab1d0cdc673fd4b32a5e5d1efd165e540c76"
+        "sha-256:53cc68455866023f457ee1f19a3edb38accd35f714cf22b449a6efc427a42272"
     );
     assert_eq!(
         check("any name", &policy).unwrap().digest(),

@@ -87,7 +87,6 @@ pub fn verified(credential_type: &str, claims: Value) -> Fact {
         issuer: "https://issuer.example".to_owned(),
         credential_type: credential_type.to_owned(),
         issued_at: Some("2026-01-15T11:00:00Z".parse().unwrap()),
-        expires_at: None,
         assurance: Some(Assurance::Substantial),
         claims: claims.into_iter().collect(),
     }

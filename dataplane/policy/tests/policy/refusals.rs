@@ -391,7 +391,7 @@ fn every_mistake_around_the_rule_points_at_its_field() {
             |p| p.evidence[0].trust[0].clear(),
             "spec.evidence[0].trust[0]",
             INVALID,
-            "1 to 63 bytes",
+            "1 to 253 bytes",
         ),
         (
             |p| p.evidence[0].claims[1].id = "birthdate".to_owned(),

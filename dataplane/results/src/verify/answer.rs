@@ -27,33 +27,19 @@ pub(super) struct Document {
 
 /// Judges the answer and returns it, unverified, for the checks that follow.
 pub(super) fn judge(inputs: &Inputs<'_>, report: &mut Report) -> Option<Document> {
-    let (document, form) = match CompactJws::parse(inputs.answer) {
-        Ok(jws) => {
-            let document = read(jws.unverified_payload());
-            let form = match &document {
-                Ok(_) => Judgement::Holds("a compact JWS with an answer in it".to_owned()),
-                Err(why) => Judgement::Broken(
-                    &codes::INPUT_MALFORMED,
-                    format!("the payload is not an answer: {why}"),
-                ),
-            };
-            (
-                document.ok(),
-                (form, kind(jws.header()), signature(jws, inputs)),
-            )
-        }
-        Err(why) => {
-            let form =
-                Judgement::Broken(&codes::INPUT_MALFORMED, format!("not a compact JWS: {why}"));
-            (
-                None,
-                (form, Judgement::Open(NO_ANSWER), Judgement::Open(NO_ANSWER)),
-            )
-        }
+    let jws = CompactJws::parse(inputs.answer);
+    let document = match &jws {
+        Ok(jws) => read(jws.unverified_payload())
+            .map_err(|why| format!("the payload is not an answer: {why}")),
+        Err(why) => Err(format!("not a compact JWS: {why}")),
     };
-    report.add("answer.form", form.0);
-    report.add("answer.type", form.1);
-    report.add("answer.signature", form.2);
+    report.add("answer.form", form(&document));
+    let open = || Judgement::Open(NO_ANSWER);
+    let header = jws.as_ref().ok().map(CompactJws::header);
+    report.add("answer.type", header.map_or_else(open, kind));
+    let signature = jws.map_or_else(|_| open(), |jws| signature(jws, inputs));
+    report.add("answer.signature", signature);
+    let document = document.ok();
     let answer = document.as_ref().map(|document| &document.answer);
     report.add("answer.issuer", issuer(answer, inputs.expected.issuer));
     report.add(
@@ -68,6 +54,13 @@ pub(super) fn judge(inputs: &Inputs<'_>, report: &mut Report) -> Option<Document
     report.add("request.digest", request(answer, inputs.request));
     report.add("policy.digest", policy(answer, inputs.expected.policy));
     document
+}
+
+fn form(document: &Result<Document, String>) -> Judgement {
+    match document {
+        Ok(_) => Judgement::Holds("a compact JWS with an answer in it".to_owned()),
+        Err(why) => Judgement::Broken(&codes::INPUT_MALFORMED, why.clone()),
+    }
 }
 
 fn read(payload: &[u8]) -> Result<Document, String> {

@@ -13,6 +13,7 @@ const NO_RECEIPT: &str = "the receipt cannot be read";
 const NO_KEY: &str = "the log's key cannot be read";
 const NO_EVIDENCE: &str = "the answer names no place in a log";
 const NO_ENTRY: &str = "there is no entry to judge";
+const NO_COMMITMENT: &str = "the answer has no canonical form, so no logged entry can commit to it";
 
 /// What the checks of this half share.
 struct Chain<'a> {
@@ -119,8 +120,12 @@ impl<'a> Chain<'a> {
         if self.evidence.is_none() {
             return Judgement::Broken(&codes::LEAF_MISMATCH, NO_EVIDENCE.to_owned());
         }
-        let expected = self.expected.as_ref().and_then(|leaf| leaf.bytes().ok());
-        let (Some(expected), Some(entry)) = (expected, &self.entry) else {
+        // An answer without a canonical form cannot have been committed to: what a later parser makes of
+        // such a document is anybody's guess, so it is broken, never merely not judged.
+        let Some(expected) = self.expected.as_ref().and_then(|leaf| leaf.bytes().ok()) else {
+            return Judgement::Broken(&codes::LEAF_MISMATCH, NO_COMMITMENT.to_owned());
+        };
+        let Some(entry) = &self.entry else {
             return Judgement::Open(NO_ENTRY);
         };
         if expected == *entry {

@@ -5,10 +5,28 @@ use serde::Serialize;
 
 use crate::{Answer, Verdict};
 
+/// The checks that need only what the asker cannot lack. A report is good when each of them was made and
+/// holds: one that could not be made proves nothing. The others are made when something is expected.
+const MANDATORY: &[&str] = &[
+    "answer.form",
+    "answer.type",
+    "answer.signature",
+    "answer.times",
+    "receipt.form",
+    "log.key",
+    "leaf.policy",
+    "leaf.commitments",
+    "leaf.hash",
+    "log.index",
+    "log.inclusion",
+    "checkpoint.origin",
+    "checkpoint.signature",
+];
+
 /// The findings of one offline check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// True when nothing failed.
+    /// True when nothing failed and every mandatory check holds.
     ok: bool,
     checks: Vec<Finding>,
     #[serde(skip)]
@@ -37,7 +55,7 @@ pub enum Outcome {
     Passed,
     /// It does not hold.
     Failed,
-    /// Not judged: nothing was expected, or what it needs has failed already.
+    /// Not judged: nothing was expected, or what it needs has failed.
     Skipped,
 }
 
@@ -93,13 +111,13 @@ impl Report {
         });
     }
 
-    /// Keeps the answer only if nothing failed: whoever holds it from here holds a checked one.
+    /// Keeps the answer only if the report is good: whoever holds it from here holds a checked one.
     pub(super) fn conclude(mut self, answer: Option<Answer>) -> Self {
-        let unbroken = self
-            .checks
-            .iter()
-            .all(|check| check.outcome != Outcome::Failed);
-        self.ok = unbroken && answer.is_some();
+        let held = |name: &&str| {
+            let mut found = self.checks.iter().filter(|check| check.name == *name);
+            found.any(|check| check.outcome == Outcome::Passed)
+        };
+        self.ok = self.failures().next().is_none() && MANDATORY.iter().all(held);
         self.answer = answer.filter(|_| self.ok);
         self
     }
@@ -116,7 +134,7 @@ impl Report {
             .filter(|check| check.outcome == Outcome::Failed)
     }
 
-    /// True when nothing failed.
+    /// True when nothing failed and nothing that must hold was left unjudged.
     pub fn ok(&self) -> bool {
         self.ok
     }

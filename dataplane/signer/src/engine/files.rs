@@ -1,33 +1,21 @@
 //! Files that are either the old or the new one, whatever happens in between.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
+
+use pavilion_process::durable;
 
 use super::StartError;
 
 /// Replaces `path` by `bytes`, readable by its owner only, and returns when that is on disk.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path
-        .file_name()
-        .ok_or(io::ErrorKind::InvalidInput)?
-        .to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    sync_folder_of(path)
+    durable::replace(path, bytes, 0o600)
 }
 
-/// Makes `path` and its parents, open to the owner only.
+/// Makes `path` and its parents, open to the owner only, and returns when they are on disk.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    sync_folder_of(path)
+    durable::make_folder(path, 0o700)
 }
 
 /// Brings every file below `folder` to disk: `SoftHSM` writes its objects but does not sync them.
@@ -51,13 +39,6 @@ pub(super) fn cannot_write(path: &Path, error: &io::Error) -> StartError {
     }
 }
 
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -65,20 +46,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-
-    #[test]
-    fn a_replaced_file_is_whole_and_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pin");
-        replace(&path, b"first").unwrap();
-        replace(&path, b"second").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"second");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
 
     #[test]
     fn a_folder_is_made_private_and_its_tree_can_be_synced() {

@@ -63,14 +63,22 @@ pub(super) fn check_result(message: &[u8], kid: &str) -> Result<(), SignerError>
     Ok(())
 }
 
-/// The newest checkpoint this process has agreed to sign: a split view needs a signer that forgets.
-///
-/// The promise lasts as long as the process; a log that is set back while the signer restarts is
-/// found by witnesses and by anyone who kept a checkpoint.
-#[derive(Debug, Default)]
+/// The newest checkpoint that was agreed to be signed, as size and root: a split view needs a signer
+/// that forgets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Watermark(Option<(u64, String)>);
 
 impl Watermark {
+    /// The watermark at a checkpoint; `None` when the root is none.
+    pub(super) fn at(size: u64, root: String) -> Option<Self> {
+        is_root(&root).then_some(Self(Some((size, root))))
+    }
+
+    /// The size and root of the newest checkpoint.
+    pub(super) fn newest(&self) -> Option<(u64, &str)> {
+        self.0.as_ref().map(|(size, root)| (*size, root.as_str()))
+    }
+
     /// Checks that `message` is the text of a checkpoint (C2SP tlog-checkpoint) of the log `origin`
     /// and does not contradict the newest one, and remembers it before anything is signed.
     pub(super) fn admit(&mut self, message: &[u8], origin: &str) -> Result<(), SignerError> {

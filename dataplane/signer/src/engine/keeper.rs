@@ -26,14 +26,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// A connection that held this long is not part of the trouble before it.
 const STEADY: Duration = Duration::from_secs(10);
 
+/// Where the end of a change is awaited.
+type Reply = oneshot::Sender<Result<(), SignerError>>;
+
 /// What the keeper is asked to do.
 pub(super) enum Command {
     /// A call failed in this generation, and why.
     Broken(u64, String),
     /// Replace the key of a purpose.
-    Rotate(Purpose, Timestamp, oneshot::Sender<Result<(), SignerError>>),
-    /// Destroy keys that have left the published set; says how many.
-    Sweep(Timestamp, oneshot::Sender<Result<usize, SignerError>>),
+    Rotate(Purpose, Timestamp, Reply),
+    /// Destroy keys that have left the published set, and replace a result key that is old enough.
+    Maintain(Timestamp, Reply),
     /// Log out and end.
     Stop,
 }
@@ -65,21 +68,17 @@ impl Keeper {
         loop {
             let next = match self.commands.recv_timeout(CHECK_EVERY) {
                 Ok(Command::Broken(generation, why))
-                    if generation == self.link.enter().generation =>
+                    if generation == self.link.now().generation =>
                 {
                     self.recover(&why)
                 }
                 Ok(Command::Broken(..)) => Next::GoOn,
                 Ok(Command::Rotate(purpose, now, reply)) => {
-                    let (outcome, next) =
-                        self.change(|store, session| store.rotate(session, purpose, now));
-                    let _ = reply.send(outcome);
-                    next
+                    self.change(reply, |store, session| store.rotate(session, purpose, now))
                 }
-                Ok(Command::Sweep(now, reply)) => {
-                    let (outcome, next) = self.change(|store, session| store.sweep(session, now));
-                    let _ = reply.send(outcome);
-                    next
+                Ok(Command::Maintain(now, reply)) => {
+                    let every = self.settings.rotate_every;
+                    self.change(reply, |store, session| store.maintain(session, every, now))
                 }
                 Err(RecvTimeoutError::Timeout) => match self.check() {
                     Ok(()) => Next::GoOn,
@@ -96,27 +95,35 @@ impl Keeper {
         let _ = self.link.context.clone().finalize();
     }
 
-    /// Changes keys. A connection that turns out to be broken is opened anew, and the change made then.
-    fn change<T>(
+    /// Changes keys. A connection that turns out to be broken is opened anew, and the change made
+    /// then. Nothing is changed for someone who gave up: they were told that it did not happen, and
+    /// may have asked again.
+    fn change(
         &mut self,
-        change: impl Fn(&mut KeyStore, &Session) -> Result<T, SignerError>,
-    ) -> (Result<T, SignerError>, Next) {
+        reply: Reply,
+        change: impl Fn(&mut KeyStore, &Session) -> Result<(), SignerError>,
+    ) -> Next {
+        if reply.is_closed() {
+            return Next::GoOn;
+        }
         if let Err(error) = self.check()
             && self.recover(&error.to_string()) == Next::Stop
         {
-            return (
-                Err(SignerError::Unavailable(
-                    "the signer is stopping".to_owned(),
-                )),
-                Next::Stop,
-            );
+            let stopping = SignerError::Unavailable("the signer is stopping".to_owned());
+            let _ = reply.send(Err(stopping));
+            return Next::Stop;
+        }
+        // The recovery may have taken longer than the caller waits.
+        if reply.is_closed() {
+            return Next::GoOn;
         }
         let link = Arc::clone(&self.link);
-        let guard = link.enter();
+        let guard = link.enter_to_change();
         let outcome = change(&mut self.store, &self.management);
         drop(guard);
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = self.store.ring();
-        (outcome, Next::GoOn)
+        let _ = reply.send(outcome);
+        Next::GoOn
     }
 
     /// Tries the connection: the session is logged in, and the result key is there.
@@ -212,8 +219,9 @@ impl Keeper {
             };
             match self.commands.recv_timeout(left) {
                 Ok(Command::Broken(..)) => {}
-                Ok(Command::Rotate(_, _, reply)) => drop(reply.send(Err(away()))),
-                Ok(Command::Sweep(_, reply)) => drop(reply.send(Err(away()))),
+                Ok(Command::Rotate(_, _, reply) | Command::Maintain(_, reply)) => {
+                    drop(reply.send(Err(away())));
+                }
                 Err(RecvTimeoutError::Timeout) => return Next::GoOn,
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return Next::Stop,
             }

@@ -4,7 +4,10 @@
 //! holds the write lock, so that no call is under way then. Each restart begins a new generation:
 //! sessions and handles of an older one are forgotten, never used and never closed, because the
 //! module may have given their numbers to others.
+//!
+//! Each of them says for how long the call may take ([`super::calls`]).
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{
     Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
@@ -12,7 +15,19 @@ use std::time::{Duration, Instant};
 
 use cryptoki::context::Pkcs11;
 use cryptoki::slot::Slot;
+use pavilion_process::Fault;
 use tokio::sync::watch;
+
+use super::calls::{Call, Calls};
+
+/// How long calls of the module may take before the process is given up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// A signature, and what is looked up for it.
+    pub signature: Duration,
+    /// A change of keys, or opening the connection anew.
+    pub change: Duration,
+}
 
 /// The connection at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +44,10 @@ pub(super) struct Live {
 #[derive(Debug)]
 pub(super) struct Link {
     pub context: Pkcs11,
+    pub calls: Calls,
+    pub limits: Limits,
+    /// Why this process cannot go on.
+    pub fault: Fault,
     live: RwLock<Live>,
     gate: Mutex<()>,
     changed: Condvar,
@@ -39,7 +58,7 @@ pub(super) struct Link {
 
 impl Link {
     /// A connection that is up.
-    pub(super) fn new(context: Pkcs11, slot: Slot) -> Self {
+    pub(super) fn new(context: Pkcs11, slot: Slot, limits: Limits) -> Self {
         let live = Live {
             up: true,
             generation: 0,
@@ -47,6 +66,9 @@ impl Link {
         };
         Self {
             context,
+            calls: Calls::default(),
+            limits,
+            fault: Fault::default(),
             live: RwLock::new(live),
             gate: Mutex::default(),
             changed: Condvar::new(),
@@ -55,14 +77,36 @@ impl Link {
         }
     }
 
-    /// Keeps the module from being restarted while the guard lives.
-    pub(super) fn enter(&self) -> RwLockReadGuard<'_, Live> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner)
+    /// Keeps the module from being restarted while the guard lives, which is for one signature.
+    pub(super) fn enter(&self) -> InCall<'_, RwLockReadGuard<'_, Live>> {
+        self.enter_for(self.limits.signature)
+    }
+
+    /// The same for a change of keys.
+    pub(super) fn enter_to_change(&self) -> InCall<'_, RwLockReadGuard<'_, Live>> {
+        self.enter_for(self.limits.change)
+    }
+
+    fn enter_for(&self, limit: Duration) -> InCall<'_, RwLockReadGuard<'_, Live>> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        InCall {
+            live,
+            _call: self.calls.begin(limit),
+        }
     }
 
     /// Waits until no thread is in a call of the module, and keeps all out.
-    pub(super) fn exclusive(&self) -> RwLockWriteGuard<'_, Live> {
-        self.live.write().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn exclusive(&self) -> InCall<'_, RwLockWriteGuard<'_, Live>> {
+        let live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        InCall {
+            live,
+            _call: self.calls.begin(self.limits.change),
+        }
+    }
+
+    /// The connection as it is now; nothing keeps it so.
+    pub(super) fn now(&self) -> Live {
+        *self.live.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says that the connection is down, and why.
@@ -89,7 +133,7 @@ impl Link {
     pub(super) fn wait_past(&self, generation: u64, deadline: Instant) -> bool {
         let mut gate = lock(&self.gate);
         loop {
-            let live = *self.enter();
+            let live = self.now();
             if live.up && live.generation > generation {
                 return true;
             }
@@ -115,6 +159,26 @@ impl Link {
     /// Why the connection is down at this moment.
     pub(super) fn reason(&self) -> Option<String> {
         self.readiness.borrow().clone()
+    }
+}
+
+/// The connection as a thread sees it that is in a call of the module.
+pub(super) struct InCall<'a, G> {
+    live: G,
+    _call: Call<'a>,
+}
+
+impl<G: Deref<Target = Live>> Deref for InCall<'_, G> {
+    type Target = Live;
+
+    fn deref(&self) -> &Live {
+        &self.live
+    }
+}
+
+impl<G: DerefMut<Target = Live>> DerefMut for InCall<'_, G> {
+    fn deref_mut(&mut self) -> &mut Live {
+        &mut self.live
     }
 }
 

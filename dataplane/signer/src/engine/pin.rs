@@ -1,6 +1,6 @@
 //! The PINs of the token and the file they rest in.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Pin {
     }
 }
 
-/// What a PIN file says: the user's PIN, and the security officer's where this program made the token.
+/// What a PIN file says: the user's PIN, and the security officer's while this program makes a token.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Pins {
     /// Opens the keys.
@@ -86,24 +86,47 @@ impl Pins {
         }))
     }
 
-    /// Makes both PINs and brings them to disk before any token knows them, so that a crash in
-    /// between leaves a file that the next start uses.
-    pub(super) fn generate(path: &Path) -> Result<Self, StartError> {
-        let write = |error: &io::Error| files::cannot_write(path, error);
-        if let Some(folder) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
+    /// Makes the PINs that are missing to make a token, and brings both to disk before any token
+    /// knows them, so that a crash in between leaves a file that the next start uses.
+    pub(super) fn for_new_token(found: Option<Self>, path: &Path) -> Result<Self, StartError> {
+        let user = match found {
+            Some(pins) if pins.officer.is_some() => return Ok(pins),
+            found => found.map(|pins| pins.user),
+        };
+        let made = || -> io::Result<Self> {
+            if let Some(folder) = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+            {
+                files::make_folder(folder)?;
+            }
+            let pins = Self {
+                user: user.map_or_else(Pin::generate, Ok)?,
+                officer: Some(Pin::generate()?),
+            };
+            pins.write(path)?;
+            Ok(pins)
+        };
+        made().map_err(|error| files::cannot_write(path, &error))
+    }
+
+    /// Forgets the officer's PIN, here and in the file: it could only set another user PIN, and
+    /// whoever reads the file has the user PIN anyway. A token whose PIN is lost is lost with it.
+    pub(super) fn forget_officer(mut self, path: &Path) -> Self {
+        if self.officer.take().is_some()
+            && let Err(error) = self.write(path)
         {
-            fs::create_dir_all(folder).map_err(|error| write(&error))?;
+            // It does no more harm than before; the next start tries again.
+            tracing::warn!(path = %path.display(), %error, "the officer's PIN is still in the PIN file");
         }
-        let user = Pin::generate().map_err(|error| write(&error))?;
-        let officer = Pin::generate().map_err(|error| write(&error))?;
-        let text = Zeroizing::new([user.0.as_str(), officer.0.as_str(), ""].join("\n"));
-        files::replace(path, text.as_bytes()).map_err(|error| write(&error))?;
-        Ok(Self {
-            user,
-            officer: Some(officer),
-        })
+        self
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let officer = self.officer.as_ref().map(|pin| pin.0.as_str());
+        let lines = [Some(self.user.0.as_str()), officer, Some("")];
+        let lines: Vec<&str> = lines.into_iter().flatten().collect();
+        files::replace(path, Zeroizing::new(lines.join("\n")).as_bytes())
     }
 }
 
@@ -111,6 +134,7 @@ impl Pins {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -119,11 +143,32 @@ mod tests {
     fn generated_pins_are_long_different_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("signer/pin");
-        let made = Pins::generate(&path).unwrap();
+        let made = Pins::for_new_token(None, &path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert!(Pins::read(&path).unwrap() == Some(made.clone()));
         assert_eq!(made.user.0.len(), LENGTH);
-        assert!(Some(made.user) != made.officer);
+        assert!(Some(&made.user) != made.officer.as_ref());
+        let again = Pins::for_new_token(Some(made.clone()), &path).unwrap();
+        assert!(
+            again == made,
+            "a crash before the token was made loses no PIN"
+        );
+    }
+
+    #[test]
+    fn the_officers_pin_leaves_the_file_when_the_token_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pin");
+        let made = Pins::for_new_token(None, &path).unwrap();
+        let officer = made.officer.clone().unwrap();
+        let kept = made.forget_officer(&path);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains(officer.0.as_str()));
+        assert!(kept.officer.is_none() && Pins::read(&path).unwrap() == Some(kept.clone()));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        // Another token is made with the same user PIN and another officer.
+        let next = Pins::for_new_token(Some(kept.clone()), &path).unwrap();
+        assert!(next.user == kept.user && next.officer.is_some_and(|pin| pin != officer));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | the PIN file | PINs, no token | makes the token with those PINs |
 //! | `C_InitToken` | a token without a user PIN | logs in as officer, sets the user PIN |
 //! | half of `C_InitToken` | a token that no PIN opens, or that does not describe itself | leaves it, makes another |
-//! | `C_InitPIN` | a token with a user PIN | uses it |
+//! | `C_InitPIN` | a token with a user PIN | uses it, and forgets the officer's PIN |
 //!
 //! A token is never made where the record says that keys existed: that would answer the loss of a
 //! token with new keys that nobody asked for.
@@ -32,15 +32,17 @@ pub(super) fn ensure_token(
         .filter(|(_, info)| info.user_pin_initialized())
         .count();
     if usable > 0 {
-        return pins.ok_or_else(|| pin_missing(settings));
+        let pins = pins.ok_or_else(|| pin_missing(settings))?;
+        // The file of a token that somebody else made is theirs.
+        return Ok(match settings.token_directory {
+            Some(_) => pins.forget_officer(&settings.pin_file),
+            None => pins,
+        });
     }
     let Some(folder) = settings.token_directory.as_deref().filter(|_| !keys_known) else {
         return Err(token_missing(context, settings, keys_known));
     };
-    let pins = match pins {
-        Some(pins) => pins,
-        None => Pins::generate(&settings.pin_file)?,
-    };
+    let pins = Pins::for_new_token(pins, &settings.pin_file)?;
     let unfinished: Vec<Slot> = found.into_iter().map(|(slot, _)| slot).collect();
     make_token(
         context,
@@ -50,7 +52,7 @@ pub(super) fn ensure_token(
         folder,
         &settings.pin_file,
     )?;
-    Ok(pins)
+    Ok(pins.forget_officer(&settings.pin_file))
 }
 
 fn make_token(

@@ -14,6 +14,9 @@ use super::{KeyLabel, Purpose, SignerError};
 /// How long a replaced key may still sign: requests that read the keys just before the rotation.
 pub const GRACE: Duration = Duration::from_secs(30);
 
+/// How far behind the clock of whoever checks a signature may be: the offline check's leeway.
+pub const LEEWAY: Duration = Duration::from_mins(1);
+
 /// Where a private key lives.
 pub(super) enum Custody {
     /// In the token; it cannot leave.
@@ -125,7 +128,8 @@ pub(super) struct Ring(Vec<Entry>);
 
 impl Ring {
     /// The ring of `keys` with the time each is to leave, as far as it is recorded. A replaced key
-    /// leaves when it was promised to, or `overlap` after its successor came, whichever is later.
+    /// leaves when it was promised to, or `overlap` after the last moment it may sign at (plus the
+    /// leeway of clocks), whichever is later: an answer of that moment is valid for up to `overlap`.
     pub(super) fn new(mut keys: Vec<(Arc<Key>, Option<Timestamp>)>, overlap: Duration) -> Self {
         keys.sort_by_key(|(one, _)| one.label);
         let successors: Vec<_> = keys
@@ -141,7 +145,7 @@ impl Ring {
                 // Labels sort by purpose first, so the next one of the same purpose is the successor.
                 let next = next.filter(|next| next.purpose() == key.label.purpose());
                 let replaced = next.map(|next| {
-                    let due = after(next.created(), overlap);
+                    let due = after(next.created(), GRACE + overlap + LEEWAY);
                     (
                         next.created(),
                         recorded.map_or(due, |recorded| recorded.max(due)),
@@ -171,6 +175,12 @@ impl Ring {
         current
             .find(|entry| entry.key.label.purpose() == purpose)
             .map(|entry| &entry.key)
+    }
+
+    /// When a result key that is replaced at the age `every` is due to be.
+    pub(super) fn rotation_due(&self, every: Option<Duration>) -> Option<Timestamp> {
+        let made = self.current(Purpose::Result)?.label.created();
+        made.checked_add(every?).ok()
     }
 
     /// The keys a verifier may need at `now`.
@@ -256,12 +266,12 @@ mod tests {
                 .map(|key| key.key_id)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(published(259), [old.clone(), new.clone()]);
-        assert_eq!(published(260), std::slice::from_ref(&new));
+        assert_eq!(published(349), [old.clone(), new.clone()]);
+        assert_eq!(published(350), std::slice::from_ref(&new));
         assert_eq!(ring.current(Purpose::Checkpoint).unwrap().kid, new);
         assert!(ring.current(Purpose::Result).is_none());
-        assert!(ring.retired(at(259)).is_empty());
-        assert_eq!(ring.retired(at(260)).len(), 1);
+        assert!(ring.retired(at(349)).is_empty());
+        assert_eq!(ring.retired(at(350)).len(), 1);
     }
 
     #[test]
@@ -277,6 +287,23 @@ mod tests {
             ring.signing_key("other", at(1)).unwrap_err(),
             SignerError::KeyUnknown
         );
+    }
+
+    #[test]
+    fn a_key_is_published_until_the_answer_it_signed_last_has_expired_everywhere() {
+        let overlap = 60;
+        let (ring, old, _) = ring(overlap);
+        let last = (200..400)
+            .rfind(|second| ring.signing_key(&old, at(*second)).is_ok())
+            .unwrap();
+        // The longest an answer may be valid is the overlap; a clock may be behind by the leeway.
+        let expires = last + i64::try_from(overlap).unwrap();
+        let leeway = i64::try_from(LEEWAY.as_secs()).unwrap();
+        let published = |second| {
+            let keys = ring.published(at(second));
+            keys.iter().any(|key| key.key_id == old)
+        };
+        assert!(published(expires + leeway));
     }
 
     #[test]

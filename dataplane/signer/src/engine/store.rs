@@ -129,15 +129,26 @@ impl KeyStore {
         Ok(())
     }
 
-    /// Destroys the keys that have left the published set; says how many.
-    pub(super) fn sweep(
+    /// Destroys the keys that have left the published set, and replaces a result key of the age `every`.
+    pub(super) fn maintain(
         &mut self,
         session: &Session,
+        every: Option<Duration>,
         now: Timestamp,
-    ) -> Result<usize, SignerError> {
+    ) -> Result<(), SignerError> {
+        self.sweep(session, now)?;
+        // Looked at here, where keys are changed: who asked may have seen the ring before a change.
+        let due = self.ring.rotation_due(every);
+        if due.is_some_and(|due| due <= now) {
+            self.rotate(session, Purpose::Result, now)?;
+        }
+        Ok(())
+    }
+
+    fn sweep(&mut self, session: &Session, now: Timestamp) -> Result<(), SignerError> {
         let retired = self.ring.retired(now);
         if retired.is_empty() && !self.records.keys.iter().any(|record| record.destroying) {
-            return Ok(0);
+            return Ok(());
         }
         for record in &mut self.records.keys {
             record.destroying |= retired.contains(&record.label);
@@ -156,7 +167,7 @@ impl KeyStore {
         self.finish_destruction(session)?;
         self.save().map_err(unsaved)?;
         tracing::info!(keys = retired.len(), "replaced keys destroyed");
-        Ok(retired.len())
+        Ok(())
     }
 
     /// Destroys what is marked for it; what resists stays marked.

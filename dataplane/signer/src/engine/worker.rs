@@ -25,7 +25,7 @@ pub(super) struct Shared {
     pub link: Arc<Link>,
     pub queue: Queue,
     pub metrics: EngineMetrics,
-    pub keeper: mpsc::Sender<Command>,
+    pub keeper: mpsc::SyncSender<Command>,
     /// A moving average of the time of one signature, in nanoseconds.
     pace: AtomicU64,
 }
@@ -35,7 +35,7 @@ impl Shared {
         link: Arc<Link>,
         queue: Queue,
         metrics: EngineMetrics,
-        keeper: mpsc::Sender<Command>,
+        keeper: mpsc::SyncSender<Command>,
     ) -> Self {
         Self {
             link,
@@ -75,13 +75,15 @@ pub(super) fn start(shared: &Arc<Shared>, count: usize) -> io::Result<Vec<JoinHa
             done: Vec::new(),
         };
         let prepared = prepared.clone();
-        thread::Builder::new()
-            .name(format!("sign-{index}"))
-            .spawn(move || {
+        let name = format!("sign-{index}");
+        thread::Builder::new().name(name.clone()).spawn(move || {
+            let fault = worker.shared.link.fault.clone();
+            fault.guard(&name, || {
                 worker.prepare();
                 drop(prepared);
                 worker.run();
-            })
+            });
+        })
     };
     let workers = (0..count).map(start).collect();
     drop(prepared);
@@ -204,8 +206,10 @@ impl Worker {
         // Nobody else's outcome waits for the recovery.
         self.tell();
         let broken = Command::Broken(failed.generation, failed.error.to_string());
-        let asked = self.shared.keeper.send(broken).is_ok();
-        if asked && self.shared.link.wait_past(failed.generation, deadline) {
+        // A full channel has a word of this in it, or the keeper finds out by itself.
+        let asked = self.shared.keeper.try_send(broken);
+        let heard = !matches!(asked, Err(mpsc::TrySendError::Disconnected(_)));
+        if heard && self.shared.link.wait_past(failed.generation, deadline) {
             return Ok(());
         }
         Err(failed.error.clone().into())

@@ -26,7 +26,8 @@ pub(super) fn build(
     decision: &Decision,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
-    let Some(revision) = tenant.policies.get(&inquiry.policy) else {
+    let known = tenant.policies.get(&inquiry.policy);
+    let Some((revision, digest)) = known.zip(decision.revision) else {
         return Err((&policy::UNKNOWN).into());
     };
     let iat = now.as_second();
@@ -45,7 +46,7 @@ pub(super) fn build(
         policy: PolicyReference {
             name: inquiry.policy.clone(),
             revision: revision.revision,
-            digest: revision.digest,
+            digest,
         },
         purpose: inquiry.purpose.clone(),
         verdict: verdict(decision.verdict),

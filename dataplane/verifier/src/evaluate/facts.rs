@@ -36,7 +36,6 @@ fn verified(credential: &Credential, wanted: &Evidence) -> Fact {
         issuer: credential.issuer.clone(),
         credential_type: credential.credential_type.clone(),
         issued_at: credential.issued_at,
-        expires_at: credential.expires_at,
         assurance: credential.assurance.map(assurance),
         claims: claims.collect(),
     }
