@@ -50,8 +50,15 @@ pub struct Lifetimes {
     pub answer_seconds: u64,
     /// From issue to expiry of an access token.
     pub token_seconds: u64,
-    /// Allowed difference between clocks when times in credentials and assertions are judged.
+    /// Allowed difference between clocks when times in credentials and assertions are judged; at
+    /// most [`Self::MAX_CLOCK_LEEWAY_SECONDS`].
     pub clock_leeway_seconds: u64,
+}
+
+impl Lifetimes {
+    /// The greatest leeway. What must not count twice is remembered for as long as it could count
+    /// under this one, because the next bundle may bring it.
+    pub const MAX_CLOCK_LEEWAY_SECONDS: u64 = 300;
 }
 
 /// The tenant's log.
@@ -136,8 +143,14 @@ fn validate_lifetimes(lifetimes: &Lifetimes) -> Result<(), LoadError> {
         keep_result_seconds,
         answer_seconds,
         token_seconds,
-        ..
+        clock_leeway_seconds,
     } = lifetimes;
+    if *clock_leeway_seconds > Lifetimes::MAX_CLOCK_LEEWAY_SECONDS {
+        return Err(LoadError::invalid(
+            "lifetimes.clockLeewaySeconds",
+            format!("must be at most {}", Lifetimes::MAX_CLOCK_LEEWAY_SECONDS),
+        ));
+    }
     let positive = [
         ("verificationSeconds", verification_seconds),
         ("keepResultSeconds", keep_result_seconds),

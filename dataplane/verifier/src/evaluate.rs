@@ -18,7 +18,7 @@ mod examine;
 mod facts;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pavilion_catalogue::{policy, request};
@@ -31,9 +31,10 @@ pub use examine::Presented;
 
 use crate::app::App;
 use crate::metrics::Stage;
+use crate::pool::Place;
 use crate::problems::Refusal;
 use crate::store::{Completed, NonceUse};
-use crate::tenant::{RelyingParty, Tenant, seconds};
+use crate::tenant::{PRESENTED_WITHIN, RelyingParty, Tenant, seconds};
 
 /// What is asked.
 pub struct Inquiry {
@@ -47,6 +48,8 @@ pub struct Inquiry {
     pub purpose: String,
     /// The nonce that presentations must carry.
     pub nonce: String,
+    /// When the nonce was handed out, in seconds since the epoch; `None` if it came with the evidence.
+    pub asked_at: Option<i64>,
     /// The claims the answer is limited to by the asker.
     pub disclose: Option<Vec<ClaimRef>>,
     /// The digest of the request that opened the verification.
@@ -61,6 +64,22 @@ pub struct Evaluated {
     pub nonce_use: NonceUse,
     /// How long the result may be kept, in seconds.
     pub keep_seconds: i64,
+    begun: Instant,
+    _place: Place,
+}
+
+impl Evaluated {
+    /// Counts and logs the answer, once it is stored.
+    pub(crate) fn stored(self, app: &App, inquiry: &Inquiry) {
+        let verdict = self.completed.verdict;
+        app.metrics.answered(verdict, self.begun);
+        tracing::info!(
+            verification = %inquiry.id,
+            policy = inquiry.policy,
+            verdict = verdict.as_str(),
+            "verification answered"
+        );
+    }
 }
 
 impl Inquiry {
@@ -73,6 +92,16 @@ impl Inquiry {
             requested_disclosure: self.disclose.as_deref(),
             now,
         }
+    }
+
+    /// The greatest age of a key-binding JWT. Nobody had the nonce of a stored verification before
+    /// it was handed out; one that came with the evidence may be older than the question.
+    fn key_binding_max_age(&self, now: Timestamp) -> Duration {
+        let Some(asked_at) = self.asked_at else {
+            return Duration::from_secs(PRESENTED_WITHIN);
+        };
+        let asked_at = Timestamp::from_second(asked_at).unwrap_or(now);
+        Duration::try_from(now.duration_since(asked_at)).unwrap_or_default()
     }
 }
 
@@ -96,6 +125,11 @@ fn sentence(detail: &str) -> String {
     text
 }
 
+/// How long an evaluation may take. With the wait for its turn it stays below the time after which
+/// the edge gives up, so that the relying party hears of it from here, and no status host, signer
+/// or log that answers slowly holds a place of the pool for longer.
+const DEADLINE: Duration = Duration::from_secs(20);
+
 /// Evaluates evidence.
 ///
 /// # Errors
@@ -107,7 +141,20 @@ pub(crate) async fn evaluate(
     presented: Vec<Presented>,
     request_id: &str,
 ) -> Result<Evaluated, Refusal> {
-    let _place = app.pool.enter().await?;
+    let place = app.pool.enter().await?;
+    let work = evaluate_in(place, app, tenant, inquiry, presented, request_id);
+    let outcome = tokio::time::timeout(DEADLINE, work).await;
+    outcome.unwrap_or_else(|_| Err((&request::EVALUATION_TIMEOUT).into()))
+}
+
+async fn evaluate_in(
+    place: Place,
+    app: &App,
+    tenant: &Arc<Tenant>,
+    inquiry: &Arc<Inquiry>,
+    presented: Vec<Presented>,
+    request_id: &str,
+) -> Result<Evaluated, Refusal> {
     let begun = Instant::now();
     let now = app.clock.now();
     admit(tenant, inquiry, now)?;
@@ -125,25 +172,22 @@ pub(crate) async fn evaluate(
     let facts = facts::of(&judged, &revision.policy);
     let decision = tenant.engine.decide(&inquiry.question(now), &facts);
     if !decision.errors.is_empty() {
+        app.metrics.policy_errors(decision.errors.len());
         tracing::error!(
             policy = inquiry.policy,
+            errors = ?decision.errors,
             "the policy engine reported an error; it denies"
         );
     }
     let answer = answer::build(tenant, inquiry, &judged, &facts, &decision, now)?;
     let keep = answer::keep_seconds(tenant, &decision);
     let completed = seal(app, tenant, answer, request_id).await?;
-    app.metrics.answered(completed.verdict, begun);
-    tracing::info!(
-        verification = %inquiry.id,
-        policy = inquiry.policy,
-        verdict = completed.verdict.as_str(),
-        "verification answered"
-    );
     Ok(Evaluated {
         completed,
         nonce_use,
         keep_seconds: seconds(keep),
+        begun,
+        _place: place,
     })
 }
 

@@ -73,6 +73,7 @@ pub struct VerifierMetrics {
     requests: Family<RequestLabels, Counter>,
     stages: Family<StageLabels, Histogram, fn() -> Histogram>,
     verdicts: Family<VerdictLabels, Counter>,
+    policy_errors: Counter,
 }
 
 fn durations() -> Histogram {
@@ -88,6 +89,7 @@ impl VerifierMetrics {
             requests: Family::default(),
             stages: Family::new_with_constructor(durations),
             verdicts: Family::default(),
+            policy_errors: Counter::default(),
         };
         registry.register(
             "requests",
@@ -101,6 +103,11 @@ impl VerifierMetrics {
             metrics.stages.clone(),
         );
         registry.register("verdicts", "Answers by verdict", metrics.verdicts.clone());
+        registry.register(
+            "policy_evaluation_errors",
+            "Clauses that the policy engine could not evaluate; each denies",
+            metrics.policy_errors.clone(),
+        );
         metrics.begin_at_zero();
         metrics
     }
@@ -138,6 +145,10 @@ impl VerifierMetrics {
         self.stages
             .get_or_create(&StageLabels { stage })
             .observe(seconds);
+    }
+
+    pub(crate) fn policy_errors(&self, count: usize) {
+        self.policy_errors.inc_by(count as u64);
     }
 
     pub(crate) fn answered(&self, verdict: Verdict, begun: Instant) {

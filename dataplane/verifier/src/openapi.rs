@@ -40,6 +40,22 @@ pub(crate) struct VerificationId {
     id: String,
 }
 
+/// What makes a request safe to repeat.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(crate) struct IdempotencyKey {
+    /// 1 to 128 printable ASCII characters without spaces; the same key and body get the same response.
+    #[param(
+        rename = "Idempotency-Key",
+        nullable = false,
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[!-~]{1,128}$"
+    )]
+    idempotency_key: Option<String>,
+}
+
 /// Client credentials: an assertion (RFC 7523), or `client_id` and the connection's certificate
 /// (RFC 8705). Other parameters are ignored.
 #[derive(ToSchema)]
@@ -154,6 +170,13 @@ const BODY: &[&Entry] = &[
 /// What an operation with a JSON body can answer with.
 const JSON: &[&Entry] = &[&request::BODY_MALFORMED, &request::BODY_INVALID];
 
+/// What an idempotency key can be refused for.
+const IDEMPOTENT: &[&Entry] = &[
+    &request::IDEMPOTENCY_KEY_INVALID,
+    &request::IDEMPOTENCY_KEY_IN_USE,
+    &request::IDEMPOTENCY_KEY_REUSED,
+];
+
 /// What an operation that wants an access token can answer with.
 const AUTHORIZED: &[&Entry] = &[
     &token::MISSING,
@@ -174,7 +197,9 @@ const EVALUATED: &[&Entry] = &[
     &presentation::TOO_LARGE,
     &presentation::NONCE_MISMATCH,
     &presentation::AUDIENCE_MISMATCH,
+    &presentation::CLAIM_NOT_EXACT,
     &request::OVERLOADED,
+    &request::EVALUATION_TIMEOUT,
     &log::UNAVAILABLE,
     &log::OVERLOADED,
     &signer::UNAVAILABLE,
@@ -205,13 +230,12 @@ problems! {
         &token::ASSERTION_REPLAYED, &request::STATE_UNAVAILABLE, &request::OVERLOADED,
     ];
     /// Refusals of a question.
-    CreateProblems = BODY, JSON, AUTHORIZED, EVALUATED, &[
-        &request::IDEMPOTENCY_KEY_INVALID, &request::IDEMPOTENCY_KEY_IN_USE,
-        &request::IDEMPOTENCY_KEY_REUSED, &request::NONCE_REQUIRED, &request::NONCE_REUSED,
-        &presentation::REPLAYED, &request::NOT_FOUND,
+    CreateProblems = BODY, JSON, IDEMPOTENT, AUTHORIZED, EVALUATED, &[
+        &request::NONCE_REQUIRED, &request::NONCE_REUSED, &presentation::REPLAYED,
+        &request::NOT_FOUND,
     ];
     /// Refusals of evidence.
-    EvidenceProblems = BODY, JSON, AUTHORIZED, EVALUATED, &[
+    EvidenceProblems = BODY, JSON, IDEMPOTENT, AUTHORIZED, EVALUATED, &[
         &request::NOT_FOUND, &request::STATE_CONFLICT, &request::VERIFICATION_EXPIRED,
     ];
     /// Refusals of reading.

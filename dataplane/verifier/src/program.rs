@@ -101,6 +101,11 @@ async fn sweep(app: Arc<App>) {
 pub async fn sweep_once(app: &App) {
     let now = app.clock.second();
     app.tokens.prune(now);
+    let sweep = || {
+        let verifications = app.verifications.clone();
+        let in_use = move |id| verifications.is_reserved(id);
+        app.store.sweep(now, SWEEP_BATCH, in_use)
+    };
     // A failure is logged where it happens; the next round tries again.
-    while matches!(app.store.sweep(now, SWEEP_BATCH).await, Ok(taken) if taken == SWEEP_BATCH) {}
+    while matches!(sweep().await, Ok(taken) if taken == SWEEP_BATCH) {}
 }

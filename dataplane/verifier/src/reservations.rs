@@ -50,6 +50,13 @@ impl<K: Copy + Eq + Hash> Reservations<K> {
     }
 }
 
+impl<K: Copy + Eq + Hash> Reservation<K> {
+    /// What is reserved.
+    pub fn key(&self) -> K {
+        self.key
+    }
+}
+
 impl<K: Copy + Eq + Hash> Drop for Reservation<K> {
     fn drop(&mut self) {
         self.reservations.lock().remove(&self.key);

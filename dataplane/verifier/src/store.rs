@@ -21,7 +21,7 @@ use std::sync::Arc;
 use pavilion_process::{Check, Exit};
 use tokio::sync::{mpsc, oneshot};
 
-pub use operations::{Conflict, Ending, IssuedToken, Opening};
+pub use operations::{Conflict, Ending, IssuedToken, KeyedRecord, Opening};
 pub use rows::{Completed, IdempotencyRecord, NonceUse, Outcome, StoredVerification, TokenRecord};
 
 use database::Database;

@@ -15,6 +15,20 @@ use pavilion_proofs::PreparedAnchors;
 
 pub use client_authorities::{ClientAuthorities, ClientCertificateError};
 
+/// The greatest age of a key-binding JWT that comes with the question, in seconds. It is a constant
+/// because a nonce is remembered by it: if it could grow, what was forgotten would count again.
+pub(crate) const PRESENTED_WITHIN: u64 = 300;
+
+/// The greatest leeway that any bundle can bring, in seconds.
+#[allow(clippy::cast_possible_wrap, reason = "300 seconds")]
+pub(crate) const MAX_LEEWAY: i64 = Lifetimes::MAX_CLOCK_LEEWAY_SECONDS as i64;
+
+/// How long after the last moment a nonce can be answered in, a presentation with it could still be
+/// taken for fresh under whatever bundle comes, in seconds: it may be dated a leeway ahead of its
+/// answer, and be taken until it is [`PRESENTED_WITHIN`] and a leeway old.
+#[allow(clippy::cast_possible_wrap, reason = "300 seconds")]
+pub(crate) const NONCE_MEMORY: i64 = PRESENTED_WITHIN as i64 + 2 * MAX_LEEWAY + 1;
+
 /// A tenant that is served.
 pub struct Tenant {
     /// The bundle's version.
@@ -94,19 +108,6 @@ impl Tenant {
     /// The allowed difference between clocks.
     pub fn leeway(&self) -> Duration {
         Duration::from_secs(self.lifetimes.clock_leeway_seconds)
-    }
-
-    /// The greatest age of a key-binding JWT: as long as a verification may await evidence, since
-    /// nobody had its nonce before.
-    pub fn key_binding_max_age(&self) -> Duration {
-        Duration::from_secs(self.lifetimes.verification_seconds)
-    }
-
-    /// How long after the last moment a nonce can be answered in, a presentation with it could
-    /// still be taken for fresh, in seconds.
-    pub fn nonce_memory(&self) -> i64 {
-        let leeway = self.lifetimes.clock_leeway_seconds.saturating_mul(2);
-        seconds(self.lifetimes.verification_seconds.saturating_add(leeway)).saturating_add(60)
     }
 }
 

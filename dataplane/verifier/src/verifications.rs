@@ -14,6 +14,7 @@ mod evidence;
 mod idempotency;
 pub(crate) mod model;
 mod owned;
+mod presentations;
 mod read;
 
 pub(crate) use cancel::{__path_cancel, cancel};

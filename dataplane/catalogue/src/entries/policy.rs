@@ -17,6 +17,10 @@ entries! { Policy;
         "The request asks for more than the policy discloses",
         "A requested claim is outside what the policy and the registration allow.",
         "Ask for fewer claims; the problem names the first that is too many.";
+    EVIDENCE_WITH_REQUEST_REFUSED = "evidence_with_request_refused", 403, FINAL,
+        "The policy does not take evidence with the question",
+        "Its evidence must answer a nonce that the verifier handed out.",
+        "Start the verification without presentations, then send the evidence for its nonce.";
     CLAUSE_NOT_MET = "clause_not_met", 0, FINAL,
         "A clause of the rule is not met",
         "The verified evidence does not satisfy this clause.",

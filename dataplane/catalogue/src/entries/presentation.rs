@@ -21,6 +21,10 @@ entries! { Presentation;
         "The presentation was used before",
         "The same key-binding JWT was already answered for.",
         "Let the wallet present again with a fresh nonce.";
+    CLAIM_NOT_EXACT = "claim_not_exact", 422, FINAL,
+        "A claim cannot be carried exactly",
+        "A claim that the answer is to carry is a number that JSON would round (RFC 8785).",
+        "Limit the answer to other claims by result.disclose; the issuer should write the number as text.";
     CREDENTIAL_SIGNATURE_INVALID = "credential_signature_invalid", 0, FINAL,
         "The credential's signature does not verify",
         "The issuer's signature does not fit the credential.",

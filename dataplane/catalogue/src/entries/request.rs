@@ -77,6 +77,14 @@ entries! { Request;
         "The tenant is busy",
         "The queue of evaluations is full.",
         "Try again after the time in Retry-After.";
+    EVALUATION_TIMEOUT = "evaluation_timeout", 503, RETRY,
+        "The evaluation took too long",
+        "Something it waited for did not come in time, so nothing was decided.",
+        "Send the same request again after the time in Retry-After.";
+    VERIFICATION_LIMIT = "verification_limit_reached", 429, RETRY,
+        "Too many verifications await evidence",
+        "This relying party has as many unanswered verifications as one may have.",
+        "Send their evidence, delete those that are not needed, or wait until they expire.";
     STATE_UNAVAILABLE = "state_unavailable", 503, RETRY,
         "The verifier cannot keep its records",
         "Short-lived state could not be written, so nothing was decided.",

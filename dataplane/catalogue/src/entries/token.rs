@@ -21,6 +21,10 @@ entries! { Token;
         "The client assertion was used before",
         "An assertion with this jti was seen.",
         "Make a new assertion with a new jti for each token request.";
+    LIMIT = "token_limit_reached", 429, RETRY,
+        "Too many access tokens are live",
+        "This relying party holds as many live tokens as one may hold.",
+        "Use a token until it expires instead of getting one for each request.";
     GRANT_UNSUPPORTED = "grant_unsupported", 400, FINAL,
         "The grant type is not supported",
         "Only client_credentials is.",

@@ -1,7 +1,7 @@
 //! Building the canonical answer from a decision.
 
 use jiff::Timestamp;
-use pavilion_catalogue::{Problem, policy, presentation, request};
+use pavilion_catalogue::{Problem, policy, presentation};
 use pavilion_policy::{Clause, Decision, Fact, Facts, GoDuration};
 use pavilion_results::{Answer, Check, CheckKind, PolicyReference, Verdict};
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ const EVIDENCE: &str = "evidence.";
 /// The answer, not yet in the log.
 ///
 /// # Errors
-/// 422 `credential_invalid` if a claim that is to leave has no canonical form.
+/// `claim_not_exact` if a claim that is to leave has no canonical form.
 pub(super) fn build(
     tenant: &Tenant,
     inquiry: &Inquiry,
@@ -99,14 +99,14 @@ fn explained(mut check: Check, clause: &Clause) -> Check {
 }
 
 fn credential(judged: &Judged) -> Check {
-    let (verdict, entry) = match judged.standing {
+    let (verdict, finding) = match &judged.standing {
         Standing::Good => (Verdict::Pass, None),
-        Standing::Unknown(entry) => (Verdict::Indeterminate, Some(entry)),
-        Standing::Bad(entry) => (Verdict::Fail, Some(entry)),
+        Standing::Unknown(finding) => (Verdict::Indeterminate, Some(finding)),
+        Standing::Bad(finding) => (Verdict::Fail, Some(finding)),
     };
     let mut check = Check::new(&judged.evidence, CheckKind::Credential, verdict);
-    check.code = entry.map(|entry| entry.code.to_owned());
-    check.because = entry.map(|entry| format!("{} {}", entry.meaning, entry.hint));
+    check.code = finding.map(|finding| finding.entry.code.to_owned());
+    check.because = finding.map(|finding| format!("{} {}", finding.detail, finding.entry.hint));
     check.format = Some("dc+sd-jwt".to_owned());
     check.proof_digest = Some(judged.digest);
     if let Some(credential) = &judged.credential {
@@ -144,11 +144,9 @@ fn claims(facts: &Facts, decision: &Decision) -> Result<Map<String, Value>, Refu
 }
 
 fn inexact(evidence: &str) -> Refusal {
-    let mut problem = Problem::new(&presentation::CREDENTIAL_INVALID)
-        .detail("A claim that the answer is to carry is a number that JSON cannot carry exactly.")
-        .evidence(evidence);
-    problem.status = request::BODY_INVALID.status;
-    problem.into()
+    Problem::new(&presentation::CLAIM_NOT_EXACT)
+        .evidence(evidence)
+        .into()
 }
 
 fn verdict(verdict: pavilion_policy::Verdict) -> Verdict {

@@ -34,7 +34,7 @@ pub struct Presented {
 pub(super) struct Examined {
     pub(super) evidence: String,
     pub(super) digest: Digest,
-    pub(super) outcome: Result<Verified<Credential>, &'static Entry>,
+    pub(super) outcome: Result<Verified<Credential>, Finding>,
 }
 
 /// The same, its status considered.
@@ -47,11 +47,25 @@ pub(super) struct Judged {
 }
 
 /// Whether a presentation counts.
-#[derive(Clone, Copy)]
 pub(super) enum Standing {
     Good,
-    Unknown(&'static Entry),
-    Bad(&'static Entry),
+    Unknown(Finding),
+    Bad(Finding),
+}
+
+/// What was found about a credential or its holder. Its sentence holds no value of them.
+pub(super) struct Finding {
+    pub(super) entry: &'static Entry,
+    pub(super) detail: String,
+}
+
+impl From<&'static Entry> for Finding {
+    fn from(entry: &'static Entry) -> Self {
+        Self {
+            entry,
+            detail: entry.meaning.to_owned(),
+        }
+    }
 }
 
 impl Examined {
@@ -100,18 +114,18 @@ fn examine_all(
 /// Every id is one of the policy's, and stands once.
 fn check_ids(policy: &Policy, presented: &[Presented]) -> Result<(), Refusal> {
     let mut seen = BTreeSet::new();
-    for one in presented {
-        let detail = if policy.evidence(&one.evidence).is_none() {
-            "The policy asks for no evidence of this id."
-        } else if seen.insert(&one.evidence) {
-            continue;
-        } else {
-            "This evidence was presented twice."
+    for (index, one) in presented.iter().enumerate() {
+        let unknown = Problem::new(&request::EVIDENCE_UNKNOWN)
+            .field(format!("presentations[{index}].evidence"));
+        // The id is repeated only where it is the policy's word and not just the caller's.
+        let Some(known) = policy.evidence(&one.evidence) else {
+            let detail = "The policy asks for no evidence of this id.";
+            return Err(unknown.detail(detail).into());
         };
-        return Err(Problem::new(&request::EVIDENCE_UNKNOWN)
-            .detail(detail)
-            .evidence(&one.evidence)
-            .into());
+        if !seen.insert(&known.id) {
+            let detail = "This evidence was presented twice.";
+            return Err(unknown.detail(detail).evidence(&known.id).into());
+        }
     }
     Ok(())
 }
@@ -135,12 +149,12 @@ fn examine_one(
         audience: &tenant.issuer,
         now,
         leeway: tenant.leeway(),
-        key_binding_max_age: tenant.key_binding_max_age(),
+        key_binding_max_age: inquiry.key_binding_max_age(now),
         holder_binding: wanted.holder_binding,
     };
     let outcome = match sd_jwt::verify(&presented.presentation, &expected) {
         Ok(credential) => Ok(credential),
-        Err(error) => Err(finding(error)?),
+        Err(error) => Err(finding(inquiry, error)?),
     };
     Ok(Examined {
         evidence: presented.evidence,
@@ -150,9 +164,19 @@ fn examine_one(
 }
 
 /// A finding about the credential, or a refusal of the request (see the module above).
-fn finding(error: ProofError) -> Result<&'static Entry, Refusal> {
+fn finding(inquiry: &Inquiry, error: ProofError) -> Result<Finding, Refusal> {
+    tracing::info!(
+        verification = %inquiry.id,
+        evidence = error.evidence,
+        code = error.code.code,
+        detail = error.detail,
+        "a presentation does not verify"
+    );
     if error.code.status == 0 {
-        return Ok(error.code);
+        return Ok(Finding {
+            entry: error.code,
+            detail: error.detail,
+        });
     }
     Err(Problem::new(error.code)
         .detail(error.detail)
@@ -172,7 +196,7 @@ pub(super) async fn check_status(
 
 async fn judge(app: &App, tenant: &Tenant, examined: Examined, now: Timestamp) -> Judged {
     let (standing, credential) = match examined.outcome {
-        Err(code) => (Standing::Bad(code), None),
+        Err(finding) => (Standing::Bad(finding), None),
         Ok(credential) => {
             let status = app.status.check(&credential, now, tenant.leeway()).await;
             (Standing::of(status), Some(credential))
@@ -190,9 +214,9 @@ impl Standing {
     fn of(status: StatusOutcome) -> Self {
         match (status, status.code()) {
             (StatusOutcome::Valid | StatusOutcome::Unstated, None) => Self::Good,
-            (StatusOutcome::Indeterminate(_), Some(code)) => Self::Unknown(code),
-            (_, Some(code)) => Self::Bad(code),
-            (_, None) => Self::Bad(&request::INTERNAL),
+            (StatusOutcome::Indeterminate(_), Some(code)) => Self::Unknown(code.into()),
+            (_, Some(code)) => Self::Bad(code.into()),
+            (_, None) => Self::Bad((&request::INTERNAL).into()),
         }
     }
 }

@@ -15,10 +15,14 @@ pub(super) fn of(judged: &[Judged], policy: &Policy) -> Facts {
 }
 
 fn fact(judged: &Judged, wanted: &Evidence) -> Fact {
-    match (judged.standing, &judged.credential) {
+    match (&judged.standing, &judged.credential) {
         (Standing::Good, Some(credential)) => verified(credential, wanted),
-        (Standing::Unknown(entry), _) => Fact::Indeterminate { code: entry.code },
-        (Standing::Bad(entry), _) => Fact::Failed { code: entry.code },
+        (Standing::Unknown(finding), _) => Fact::Indeterminate {
+            code: finding.entry.code,
+        },
+        (Standing::Bad(finding), _) => Fact::Failed {
+            code: finding.entry.code,
+        },
         (Standing::Good, None) => Fact::Missing,
     }
 }

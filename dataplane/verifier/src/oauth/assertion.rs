@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::keys::key_of;
 use crate::problems::Refusal;
 use crate::store::Key;
-use crate::tenant::{RelyingParty, Tenant, seconds};
+use crate::tenant::{MAX_LEEWAY, RelyingParty, Tenant, seconds};
 
 /// An assertion may not promise to live longer than this, in seconds; its `jti` is remembered so long.
 const LONGEST_LIFE: i64 = 3_600;
@@ -84,7 +84,7 @@ pub(super) fn verify(
     }
     if !claims.aud.names(&[&tenant.issuer, &tenant.token_endpoint]) {
         return Err(refused(
-            "The assertion's aud names neither the issuer nor the token endpoint.",
+            "The assertion's aud must be the issuer or the token endpoint, and nobody else.",
         ));
     }
     if claims.jti.is_empty() || claims.jti.len() > LONGEST_ID {
@@ -94,7 +94,8 @@ pub(super) fn verify(
     let expires = claims.check_times(now.as_second(), leeway)?;
     Ok(Proven {
         id: key_of("assertion", &[&party.name, &claims.jti]),
-        until: expires.saturating_add(leeway).saturating_add(1),
+        // Not this bundle's leeway: the next one may bring a greater.
+        until: expires.saturating_add(MAX_LEEWAY).saturating_add(1),
     })
 }
 
@@ -138,7 +139,8 @@ impl Audience {
         let is_wanted = |name: &String| wanted.contains(&name);
         match self {
             Self::One(name) => is_wanted(name),
-            Self::Many(names) => names.iter().any(is_wanted),
+            // An assertion that is also somebody else's could be passed on by them.
+            Self::Many(names) => !names.is_empty() && names.iter().all(is_wanted),
         }
     }
 }

@@ -22,7 +22,18 @@ pub struct Opening {
     /// Until when the nonce must not be used again, seconds since the epoch.
     pub nonce_until: i64,
     /// The record of the idempotency key, if one was sent.
-    pub idempotency: Option<(Key, IdempotencyRecord)>,
+    pub idempotency: Option<KeyedRecord>,
+}
+
+/// The record of an idempotency key.
+#[derive(Clone, Debug)]
+pub struct KeyedRecord {
+    /// The key.
+    pub key: Key,
+    /// What its request came to.
+    pub record: IdempotencyRecord,
+    /// Until when it is kept, seconds since the epoch.
+    pub until: i64,
 }
 
 /// How a verification ends.
@@ -34,6 +45,8 @@ pub struct Ending {
     pub kept_until: i64,
     /// The nonce's key, until when it is remembered, and by what it was answered.
     pub nonce: Option<(Key, i64, NonceUse)>,
+    /// The record of the idempotency key, if one was sent.
+    pub idempotency: Option<KeyedRecord>,
 }
 
 /// A new access token.
@@ -52,7 +65,7 @@ pub struct IssuedToken {
 pub enum Conflict {
     /// The nonce was used before, by this.
     NonceUsed(NonceUse),
-    /// The idempotency key opened another verification meanwhile.
+    /// The idempotency key was used by another request meanwhile.
     KeyUsed,
     /// The assertion was seen before.
     AssertionSeen,
@@ -67,9 +80,7 @@ impl Store {
         opening: Opening,
     ) -> Result<Result<(), Conflict>, StoreError> {
         self.write(move |tables| {
-            if let Some((key, _)) = &opening.idempotency
-                && tables.get(Kind::Idempotency, key)?.is_some()
-            {
+            if is_used(tables, opening.idempotency.as_ref())? {
                 return Ok(Err(Conflict::KeyUsed));
             }
             if let Some(used) = tables.get(Kind::Nonce, &opening.nonce)? {
@@ -83,10 +94,7 @@ impl Store {
                 &encode(&opening.nonce_use)?,
             )?;
             put_verification(tables, opening.id, &opening.verification)?;
-            if let Some((key, record)) = &opening.idempotency {
-                let until = seconds(opening.verification.kept_until);
-                tables.put(Kind::Idempotency, key, until, &encode(record)?)?;
-            }
+            put_record(tables, opening.idempotency.as_ref())?;
             Ok(Ok(()))
         })
         .await
@@ -99,17 +107,19 @@ impl Store {
         ending: Ending,
     ) -> Result<Result<StoredVerification, Conflict>, StoreError> {
         self.write(move |tables| {
+            if is_used(tables, ending.idempotency.as_ref())? {
+                return Ok(Err(Conflict::KeyUsed));
+            }
             let found = tables.get(Kind::Verification, &id.to_bytes())?;
-            let found = found
-                .as_deref()
-                .map(decode::<StoredVerification>)
-                .transpose()?;
-            let Some(mut row) = found.filter(|row| row.outcome.is_none()) else {
+            let Some(found) = found else {
                 return Ok(Err(Conflict::NotAwaiting));
             };
-            row.outcome = Some(ending.outcome);
-            row.kept_until = ending.kept_until;
+            let mut row: StoredVerification = decode(&found)?;
+            if !row.end(ending.outcome, ending.kept_until) {
+                return Ok(Err(Conflict::NotAwaiting));
+            }
             put_verification(tables, id, &row)?;
+            put_record(tables, ending.idempotency.as_ref())?;
             if let Some((key, until, nonce_use)) = &ending.nonce {
                 tables.put(Kind::Nonce, key, seconds(*until), &encode(nonce_use)?)?;
             }
@@ -143,9 +153,19 @@ impl Store {
         .await
     }
 
-    /// Deletes up to `limit` rows whose time has passed; says how many it looked at.
-    pub async fn sweep(&self, now: i64, limit: usize) -> Result<usize, StoreError> {
-        self.write(move |tables| tables.sweep(seconds(now), limit))
+    /// Deletes up to `limit` rows whose time has passed; says how many it looked at. Verifications
+    /// that are `in_use` stay until the next sweep.
+    pub async fn sweep(
+        &self,
+        now: i64,
+        limit: usize,
+        in_use: impl Fn(Ulid) -> bool + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        let spared = move |kind: Kind, key: &[u8]| {
+            let id = (kind == Kind::Verification).then(|| key.try_into().ok());
+            id.flatten().is_some_and(|id| in_use(Ulid::from_bytes(id)))
+        };
+        self.write(move |tables| tables.sweep(seconds(now), limit, &spared))
             .await
     }
 
@@ -182,6 +202,20 @@ impl Store {
         let row = tables::read(&self.database.read()?, kind, key)?;
         Ok(row.as_deref().map(decode).transpose()?)
     }
+}
+
+fn is_used(tables: &Tables<'_>, keyed: Option<&KeyedRecord>) -> Result<bool, redb::Error> {
+    let earlier = keyed.map(|keyed| tables.get(Kind::Idempotency, &keyed.key));
+    Ok(earlier.transpose()?.flatten().is_some())
+}
+
+fn put_record(tables: &mut Tables<'_>, keyed: Option<&KeyedRecord>) -> Result<(), redb::Error> {
+    let Some(keyed) = keyed else {
+        return Ok(());
+    };
+    let until = seconds(keyed.until);
+    let record = encode(&keyed.record)?;
+    tables.put(Kind::Idempotency, &keyed.key, until, &record)
 }
 
 fn put_verification(

@@ -5,7 +5,7 @@ use pavilion_policy::ClaimRef;
 use pavilion_results::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::state::State;
+use crate::state::{Event, State};
 
 /// A verification. All times are seconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,18 @@ pub enum Outcome {
     Cancelled,
 }
 
+impl Outcome {
+    /// What happens to a verification that awaits evidence until it has ended so. That it was under
+    /// evaluation in between is never stored.
+    fn events(&self) -> &'static [Event] {
+        match self {
+            Self::Completed(_) => &[Event::Submitted, Event::Answered],
+            Self::Failed { .. } => &[Event::Submitted, Event::Broke],
+            Self::Cancelled => &[Event::CalledOff],
+        }
+    }
+}
+
 /// An answer and what proves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completed {
@@ -74,6 +86,21 @@ impl StoredVerification {
             None if now >= self.expires_at => State::Expired,
             None => State::AwaitingEvidence,
         }
+    }
+
+    /// Ends it, if the states allow; says whether they did. Its time may be over meanwhile: what
+    /// was begun in time may be finished.
+    pub fn end(&mut self, outcome: Outcome, kept_until: i64) -> bool {
+        let mut state = self.outcome.is_none().then_some(State::AwaitingEvidence);
+        for event in outcome.events() {
+            state = state.and_then(|state| state.on(*event));
+        }
+        let ends = state.is_some_and(State::is_final);
+        if ends {
+            self.outcome = Some(outcome);
+            self.kept_until = kept_until;
+        }
+        ends
     }
 }
 

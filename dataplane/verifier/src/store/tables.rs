@@ -106,21 +106,29 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Deletes up to `limit` rows whose expiry is not after `now`; says how many entries it took.
-    pub(super) fn sweep(&mut self, now: u64, limit: usize) -> Result<usize, redb::Error> {
+    /// Deletes up to `limit` rows whose expiry is not after `now`, except those that are spared; says
+    /// how many entries it took.
+    pub(super) fn sweep(
+        &mut self,
+        now: u64,
+        limit: usize,
+        spared: &dyn Fn(Kind, &[u8]) -> bool,
+    ) -> Result<usize, redb::Error> {
         let mut due = Vec::new();
-        for entry in self
-            .expiries
-            .range(..(now.saturating_add(1), 0, &[][..]))?
-            .take(limit)
-        {
+        for entry in self.expiries.range(..(now.saturating_add(1), 0, &[][..]))? {
+            if due.len() == limit {
+                break;
+            }
             let (key, _) = entry?;
-            let (at, kind, row) = key.value();
-            due.push((at, kind, row.to_vec()));
+            let (at, number, row) = key.value();
+            let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == number);
+            if !kind.is_some_and(|kind| spared(kind, row)) {
+                due.push((at, number, kind, row.to_vec()));
+            }
         }
-        for (at, number, key) in &due {
+        for (at, number, kind, key) in &due {
             self.expiries.remove((*at, *number, key.as_slice()))?;
-            let Some(kind) = Kind::ALL.into_iter().find(|kind| *kind as u8 == *number) else {
+            let Some(kind) = kind else {
                 continue;
             };
             let rows = &mut self.rows[kind.index()];

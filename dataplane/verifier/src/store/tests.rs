@@ -170,6 +170,7 @@ impl Model {
                     outcome: Outcome::Cancelled,
                     kept_until: until,
                     nonce: None,
+                    idempotency: None,
                 };
                 let id_there = Ulid::from(u128::from(id));
                 let outcome = store.end_verification(id_there, ending).await.unwrap();
@@ -203,7 +204,7 @@ impl Model {
                 }
             }
             Step::Sweep { now } => {
-                while store.sweep(now, 3).await.unwrap() == 3 {}
+                while store.sweep(now, 3, |_| false).await.unwrap() == 3 {}
                 self.sweep(now);
             }
             Step::Restart => {}

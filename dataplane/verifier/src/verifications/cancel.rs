@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::oauth::Caller;
 use crate::openapi;
 use crate::problems::Refusal;
-use crate::state::{Event, State};
+use crate::state::Event;
 use crate::store::{Ending, Outcome};
 
 /// Calls a verification off, or deletes one that has ended.
@@ -31,19 +31,17 @@ pub(crate) async fn cancel(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<StatusCode, Refusal> {
-    let found = Owned::find(&app, &caller, &id)?;
-    if found.state.is_final() {
-        app.store.remove_verification(found.id).await?;
+    let (owned, _reservation) = Owned::reserve(&app, &caller, &id)?;
+    if owned.state.is_final() {
+        app.store.remove_verification(owned.id).await?;
         return Ok(StatusCode::NO_CONTENT);
     }
-    if found.state == State::Evaluating {
-        return Err(found.conflict());
-    }
-    let (owned, _reservation) = Owned::reserve(&app, &caller, &id, Event::CalledOff)?;
+    owned.allows(Event::CalledOff)?;
     let ending = Ending {
         outcome: Outcome::Cancelled,
         kept_until: owned.row.kept_until,
         nonce: None,
+        idempotency: None,
     };
     match app.store.end_verification(owned.id, ending).await? {
         Ok(_) => Ok(StatusCode::NO_CONTENT),

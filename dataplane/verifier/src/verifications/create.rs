@@ -1,47 +1,46 @@
 //! `POST /v1/verifications`.
 
+mod asking;
+mod at_once;
+mod response;
+
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State as FromApp;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
-use pavilion_catalogue::{Problem, presentation, request};
+use http::HeaderMap;
+use pavilion_catalogue::{Problem, request};
 use pavilion_json::Digest;
 use tracing::Instrument;
 use ulid::Ulid;
 
 use super::idempotency::{IdempotencyKey, in_use};
-use super::model::{
-    MAX_CLAIMS, MAX_NAME, MAX_PRESENTATIONS, NONCE, PresentedEvidence, Verification,
-    VerificationRequest,
-};
-use super::owned::path;
+use super::model::{MAX_CLAIMS, MAX_NAME, NONCE, Verification, VerificationRequest};
+use super::presentations;
 use crate::app::App;
 use crate::body::Json;
-use crate::evaluate::{Inquiry, Presented, admit, evaluate};
-use crate::keys::{key_of, random_text};
+use crate::evaluate::{Inquiry, admit};
+use crate::keys::random_text;
 use crate::oauth::Caller;
 use crate::openapi;
 use crate::problems::Refusal;
 use crate::request_id::RequestId;
-use crate::state::{Event, State};
-use crate::store::{
-    Conflict, IdempotencyRecord, Key, NonceUse, Opening, Outcome, StoredVerification,
-};
+use crate::store::{Conflict, StoredVerification};
 use crate::tenant::{Tenant, seconds};
+
+use asking::ask;
+use at_once::Answering;
+use response::again;
 
 /// Asks a question.
 ///
 /// Without `presentations` the verification awaits evidence; send it within its time. With
-/// `presentations` the verification is answered at once, and `answer`, `jws` and `receipt` are in
-/// the response. Send an `Idempotency-Key` to be able to repeat the request safely.
+/// `presentations`, where the policy takes them, the verification is answered at once, and `answer`,
+/// `jws` and `receipt` are in the response. Send an `Idempotency-Key` to be able to repeat the
+/// request safely.
 #[utoipa::path(
     post, path = "/v1/verifications", operation_id = "createVerification", tag = "verifications",
-    params(("Idempotency-Key" = Option<String>, Header,
-        description = "1 to 128 printable ASCII characters without spaces; the same key and body get the same response.",
-        min_length = 1, max_length = 128, pattern = "^[!-~]{1,128}$")),
+    params(openapi::IdempotencyKey),
     request_body(content = VerificationRequest, content_type = "application/json"),
     responses(
         (status = 201, description = "The verification: awaiting evidence, or completed.", body = Verification,
@@ -56,7 +55,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     Json { value, digest }: Json<VerificationRequest>,
 ) -> Result<Response, Refusal> {
-    let key = IdempotencyKey::of(&app, &caller, &headers, digest)?;
+    let key = IdempotencyKey::of(&app, &caller, &headers, "/v1/verifications", digest)?;
     if let Some(earlier) = key.as_ref().and_then(|key| key.earlier.as_ref()) {
         return again(&app, &caller.tenant, earlier);
     }
@@ -99,25 +98,14 @@ fn check(body: &VerificationRequest) -> Result<(), Refusal> {
     if disclose.is_some_and(|claims| claims.len() > MAX_CLAIMS) {
         return Err(invalid("result.disclose", "It may name 64 claims."));
     }
-    let Some(presentations) = &body.presentations else {
+    let Some(presented) = &body.presentations else {
         return Ok(());
     };
-    check_presentations(presentations)?;
+    presentations::check(presented)?;
     if body.nonce.is_none() {
         return Err(Problem::new(&request::NONCE_REQUIRED).field("nonce").into());
     }
     Ok(())
-}
-
-/// The number of presentations.
-pub(super) fn check_presentations(presentations: &[PresentedEvidence]) -> Result<(), Refusal> {
-    match presentations.len() {
-        0 => Err(Problem::new(&request::EVIDENCE_EMPTY)
-            .field("presentations")
-            .into()),
-        1..=MAX_PRESENTATIONS => Ok(()),
-        _ => Err(invalid("presentations", "There may be 16 of them.")),
-    }
 }
 
 fn is_nonce(nonce: &str) -> bool {
@@ -143,15 +131,10 @@ fn inquiry(caller: &Caller, body: VerificationRequest, digest: Digest) -> Result
         policy: body.policy,
         purpose: body.purpose,
         nonce,
+        asked_at: None,
         disclose: body.result.and_then(|result| result.disclose),
         req_digest: digest,
     })
-}
-
-/// The key of a nonce. One nonce counts once in the whole tenant: a presentation names the tenant
-/// as its audience, so a second relying party must not be able to use it either.
-pub(super) fn nonce_key(nonce: &str) -> Key {
-    key_of("nonce", &[nonce])
 }
 
 /// The row of a new verification.
@@ -172,41 +155,6 @@ fn row(tenant: &Tenant, inquiry: &Inquiry, now: i64) -> StoredVerification {
     }
 }
 
-/// Opens a verification that awaits evidence.
-async fn ask(
-    app: &App,
-    tenant: &Tenant,
-    inquiry: &Inquiry,
-    key: Option<IdempotencyKey>,
-) -> Result<Response, Refusal> {
-    let state = State::Created.on(Event::Asked);
-    let state = state.ok_or_else(|| Refusal::from(&request::INTERNAL))?;
-    let verification = row(tenant, inquiry, app.clock.second());
-    let body = body_of(&Verification::of(inquiry.id, &verification, state, tenant))?;
-    let idempotency = key.as_ref().map(|key| {
-        let record = IdempotencyRecord {
-            req_digest: inquiry.req_digest,
-            verification: inquiry.id.to_string(),
-            response: Some(body.clone()),
-        };
-        (key.key, record)
-    });
-    let opening = Opening {
-        id: inquiry.id,
-        nonce: nonce_key(&inquiry.nonce),
-        nonce_use: NonceUse::default(),
-        nonce_until: verification
-            .expires_at
-            .saturating_add(tenant.nonce_memory()),
-        verification,
-        idempotency,
-    };
-    match app.store.open_verification(opening).await? {
-        Ok(()) => Ok(created(inquiry.id, body)),
-        Err(conflict) => Err(refused(&conflict)),
-    }
-}
-
 /// Why a verification could not be written.
 fn refused(conflict: &Conflict) -> Refusal {
     match conflict {
@@ -216,124 +164,6 @@ fn refused(conflict: &Conflict) -> Refusal {
     }
 }
 
-/// A verification that is answered at once.
-struct Answering {
-    app: Arc<App>,
-    tenant: Arc<Tenant>,
-    inquiry: Arc<Inquiry>,
-    key: Option<IdempotencyKey>,
-}
-
-impl Answering {
-    async fn run(
-        self,
-        presented: Vec<PresentedEvidence>,
-        request_id: Arc<str>,
-    ) -> Result<Response, Refusal> {
-        let Self {
-            app,
-            tenant,
-            inquiry,
-            ..
-        } = &self;
-        let nonce = nonce_key(&inquiry.nonce);
-        // Held until the answer is on disk: two requests with one nonce cannot both be answered.
-        let _reservation = app.nonces.reserve(nonce).ok_or_else(nonce_reused)?;
-        if let Some(used) = app.store.nonce(&nonce)? {
-            return Err(used_before(&used, &presented));
-        }
-        let presented = presented.into_iter().map(Presented::from).collect();
-        let evaluated = evaluate(app, tenant, inquiry, presented, &request_id).await?;
-        let now = app.clock.second();
-        let mut verification = row(tenant, inquiry, now);
-        verification.kept_until = now.saturating_add(evaluated.keep_seconds);
-        verification.outcome = Some(Outcome::Completed(evaluated.completed));
-        let opening = Opening {
-            id: inquiry.id,
-            nonce,
-            nonce_use: evaluated.nonce_use,
-            nonce_until: now.saturating_add(tenant.nonce_memory()),
-            verification: verification.clone(),
-            idempotency: self.key.as_ref().map(|key| (key.key, record_of(inquiry))),
-        };
-        match app.store.open_verification(opening).await? {
-            Ok(()) => finished(tenant, inquiry.id, &verification),
-            Err(conflict) => Err(refused(&conflict)),
-        }
-    }
-}
-
-fn record_of(inquiry: &Inquiry) -> IdempotencyRecord {
-    IdempotencyRecord {
-        req_digest: inquiry.req_digest,
-        verification: inquiry.id.to_string(),
-        response: None,
-    }
-}
-
-/// The nonce was used: by one of these very presentations, or otherwise.
-fn used_before(used: &NonceUse, presented: &[PresentedEvidence]) -> Refusal {
-    let was_answered = |one: &&PresentedEvidence| {
-        let key_binding = one.presentation.rsplit('~').next().unwrap_or_default();
-        used.key_bindings
-            .contains(&Digest::of(key_binding.as_bytes()))
-    };
-    match presented.iter().find(was_answered) {
-        Some(one) => Problem::new(&presentation::REPLAYED)
-            .evidence(&one.evidence)
-            .into(),
-        None => nonce_reused(),
-    }
-}
-
 fn nonce_reused() -> Refusal {
     Problem::new(&request::NONCE_REUSED).field("nonce").into()
-}
-
-impl From<PresentedEvidence> for Presented {
-    fn from(sent: PresentedEvidence) -> Self {
-        Self {
-            evidence: sent.evidence,
-            presentation: sent.presentation,
-        }
-    }
-}
-
-/// The response to a request that was answered before.
-fn again(app: &App, tenant: &Tenant, earlier: &IdempotencyRecord) -> Result<Response, Refusal> {
-    let id =
-        Ulid::from_string(&earlier.verification).map_err(|_| Refusal::from(&request::INTERNAL))?;
-    if let Some(body) = &earlier.response {
-        return Ok(created(id, body.clone()));
-    }
-    let gone = || Refusal::from(&request::NOT_FOUND).about(path(id));
-    let now = app.clock.second();
-    let row = app.store.verification(id)?;
-    let row = row.filter(|row| now < row.kept_until).ok_or_else(gone)?;
-    finished(tenant, id, &row)
-}
-
-fn finished(tenant: &Tenant, id: Ulid, row: &StoredVerification) -> Result<Response, Refusal> {
-    let verification = Verification::of(id, row, State::Completed, tenant);
-    let verification = match &row.outcome {
-        Some(Outcome::Completed(completed)) => verification.with_result(completed),
-        _ => verification,
-    };
-    Ok(created(id, body_of(&verification)?))
-}
-
-fn body_of(verification: &Verification<'_>) -> Result<String, Refusal> {
-    serde_json::to_string(verification).map_err(|_| (&request::INTERNAL).into())
-}
-
-fn created(id: Ulid, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::CREATED;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(location) = HeaderValue::try_from(path(id)) {
-        headers.insert(LOCATION, location);
-    }
-    response
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::State as FromApp;
 use axum::response::Response;
+use http::HeaderMap;
 use pavilion_catalogue::request;
 use tracing::Instrument;
 
-use super::create::{check_presentations, nonce_key};
+use super::idempotency::{IdempotencyKey, in_use};
 use super::model::{EvidenceRequest, PresentedEvidence, Verification};
 use super::owned::{Owned, PathId};
+use super::presentations::{self, nonce_key};
 use super::read::shown;
 use crate::app::App;
 use crate::body::Json;
@@ -20,15 +22,17 @@ use crate::problems::Refusal;
 use crate::request_id::RequestId;
 use crate::reservations::Reservation;
 use crate::state::Event;
-use crate::store::{Ending, Outcome, StoredVerification};
+use crate::store::{Conflict, Ending, Outcome, StoredVerification};
+use crate::tenant::NONCE_MEMORY;
 
 /// Sends the evidence of a verification.
 ///
 /// It is judged once: the response is the finished verification. If a presentation does not belong
-/// to it (422), or something needed is away (503), it keeps awaiting evidence.
+/// to it (422), or something needed is away (503), it keeps awaiting evidence. Send an
+/// `Idempotency-Key` to be able to repeat the request safely.
 #[utoipa::path(
     post, path = "/v1/verifications/{id}/evidence", operation_id = "submitEvidence", tag = "verifications",
-    params(openapi::VerificationId),
+    params(openapi::VerificationId, openapi::IdempotencyKey),
     request_body(content = EvidenceRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The completed verification, with its answer.", body = Verification),
@@ -40,14 +44,24 @@ pub(crate) async fn submit(
     caller: Caller,
     RequestId(request_id): RequestId,
     PathId(id): PathId,
-    Json { value, .. }: Json<EvidenceRequest>,
+    headers: HeaderMap,
+    Json { value, digest }: Json<EvidenceRequest>,
 ) -> Result<Response, Refusal> {
-    check_presentations(&value.presentations)?;
-    let (owned, reservation) = Owned::reserve(&app, &caller, &id, Event::Submitted)?;
+    let found = Owned::find(&app, &caller, &id)?;
+    let key = IdempotencyKey::of(&app, &caller, &headers, &found.path(), digest)?;
+    if key.as_ref().is_some_and(|key| key.earlier.is_some()) {
+        // Read again: it may have been answered since it was found.
+        let Owned { id, row, .. } = Owned::find(&app, &caller, &id)?;
+        return finished(&app, &caller, id, &row);
+    }
+    presentations::check(&value.presentations)?;
+    let (owned, reservation) = Owned::reserve(&app, &caller, &id)?;
+    owned.allows(Event::Submitted)?;
     let submission = Submission {
         app,
         caller,
         owned,
+        key,
         _reservation: reservation,
     };
     // On its own task, so that a caller that goes away does not stop it half-way.
@@ -58,12 +72,28 @@ pub(crate) async fn submit(
     outcome.unwrap_or_else(|_| Err((&request::INTERNAL).into()))
 }
 
+/// The response that carries an answer.
+fn finished(
+    app: &App,
+    caller: &Caller,
+    id: ulid::Ulid,
+    row: &StoredVerification,
+) -> Result<Response, Refusal> {
+    let state = row.state(app.clock.second());
+    let verification = Verification::of(id, row, state, &caller.tenant);
+    match &row.outcome {
+        Some(Outcome::Completed(completed)) => shown(&verification.with_result(completed)),
+        _ => Err((&request::INTERNAL).into()),
+    }
+}
+
 /// Evidence that is being judged. The verification is reserved meanwhile; however this ends, if no
 /// answer was stored it awaits evidence again.
 struct Submission {
     app: Arc<App>,
     caller: Caller,
     owned: Owned,
+    key: Option<IdempotencyKey>,
     _reservation: Reservation<ulid::Ulid>,
 }
 
@@ -75,27 +105,24 @@ impl Submission {
     ) -> Result<Response, Refusal> {
         let inquiry = Arc::new(self.inquiry());
         let presented = presented.into_iter().map(Presented::from).collect();
-        let tenant = &self.caller.tenant;
         // In a task of its own, so that a defect ends the verification and not only the request.
         let judged = {
-            let (app, tenant) = (Arc::clone(&self.app), Arc::clone(tenant));
+            let (app, tenant) = (Arc::clone(&self.app), Arc::clone(&self.caller.tenant));
+            let inquiry = Arc::clone(&inquiry);
             let task =
                 async move { evaluate(&app, &tenant, &inquiry, presented, &request_id).await };
             tokio::spawn(task.in_current_span()).await
         };
         let row = match judged {
             Ok(evaluated) => {
-                self.answered(evaluated.map_err(|refusal| refusal.about(self.owned.path()))?)
-                    .await?
+                let evaluated = evaluated.map_err(|refusal| refusal.about(self.owned.path()))?;
+                let row = self.answered(&evaluated).await?;
+                evaluated.stored(&self.app, &inquiry);
+                row
             }
             Err(_) => self.broke().await?,
         };
-        let state = row.state(self.app.clock.second());
-        let verification = Verification::of(self.owned.id, &row, state, tenant);
-        match &row.outcome {
-            Some(Outcome::Completed(completed)) => shown(&verification.with_result(completed)),
-            _ => Err((&request::INTERNAL).into()),
-        }
+        finished(&self.app, &self.caller, self.owned.id, &row)
     }
 
     fn inquiry(&self) -> Inquiry {
@@ -106,46 +133,45 @@ impl Submission {
             policy: row.policy.clone(),
             purpose: row.purpose.clone(),
             nonce: row.nonce.clone(),
+            asked_at: Some(row.created_at),
             disclose: row.disclose.clone(),
             req_digest: row.req_digest,
         }
     }
 
-    async fn answered(&self, evaluated: Evaluated) -> Result<StoredVerification, Refusal> {
-        let now = self.app.clock.second();
-        let until = self
-            .owned
-            .row
-            .expires_at
-            .saturating_add(self.caller.tenant.nonce_memory());
-        let ending = Ending {
-            outcome: Outcome::Completed(evaluated.completed),
-            kept_until: now.saturating_add(evaluated.keep_seconds),
-            nonce: Some((nonce_key(&self.owned.row.nonce), until, evaluated.nonce_use)),
-        };
-        self.end(ending).await
+    async fn answered(&self, evaluated: &Evaluated) -> Result<StoredVerification, Refusal> {
+        let (now, row) = (self.app.clock.second(), &self.owned.row);
+        let kept_until = now.saturating_add(evaluated.keep_seconds);
+        let until = row.expires_at.max(now).saturating_add(NONCE_MEMORY);
+        self.end(Ending {
+            outcome: Outcome::Completed(evaluated.completed.clone()),
+            kept_until,
+            nonce: Some((nonce_key(&row.nonce), until, evaluated.nonce_use.clone())),
+            idempotency: self
+                .key
+                .as_ref()
+                .map(|key| key.record(self.owned.id, None, kept_until, now)),
+        })
+        .await
     }
 
     async fn broke(&self) -> Result<StoredVerification, Refusal> {
-        let ending = Ending {
+        self.end(Ending {
             outcome: Outcome::Failed {
                 code: request::INTERNAL.code.to_owned(),
             },
             kept_until: self.owned.row.kept_until,
             nonce: None,
-        };
-        self.end(ending).await
+            idempotency: None,
+        })
+        .await
     }
 
     async fn end(&self, ending: Ending) -> Result<StoredVerification, Refusal> {
-        match self
-            .app
-            .store
-            .end_verification(self.owned.id, ending)
-            .await?
-        {
-            Ok(row) => Ok(row),
-            Err(_) => Err(Refusal::from(&request::STATE_CONFLICT).about(self.owned.path())),
-        }
+        let ended = self.app.store.end_verification(self.owned.id, ending);
+        ended.await?.map_err(|conflict| match conflict {
+            Conflict::KeyUsed => in_use(),
+            _ => Refusal::from(&request::STATE_CONFLICT).about(self.owned.path()),
+        })
     }
 }

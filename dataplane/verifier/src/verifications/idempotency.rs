@@ -1,29 +1,36 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the same key and body get the
 //! same response, whatever happened to the first one on its way back.
 //!
-//! A key belongs to one relying party. It is kept as long as the verification it opened. A request
-//! that was refused leaves no record, so that it can be repaired under the same key.
+//! A key belongs to one relying party and one path. It is kept as long as the verification of its
+//! request, and ten minutes at least. A request that was refused leaves no record, so that it can be
+//! repaired under the same key.
 
 use http::HeaderMap;
 use pavilion_catalogue::{Problem, request};
 use pavilion_json::Digest;
+use ulid::Ulid;
 
 use crate::app::App;
 use crate::keys::key_of;
 use crate::oauth::Caller;
 use crate::problems::Refusal;
 use crate::reservations::Reservation;
-use crate::store::{IdempotencyRecord, Key};
+use crate::store::{IdempotencyRecord, Key, KeyedRecord};
 
 const HEADER: &str = "idempotency-key";
 const LONGEST: usize = 128;
 
+/// How long a record is kept at least, in seconds: as long as somebody may still be repeating the
+/// request, however short the result is kept.
+const KEPT: i64 = 600;
+
 /// A key that this request alone works on.
 pub(super) struct IdempotencyKey {
-    pub(super) key: Key,
+    key: Key,
+    digest: Digest,
     /// What an earlier request with the key came to.
     pub(super) earlier: Option<IdempotencyRecord>,
-    pub(super) _reservation: Reservation<Key>,
+    _reservation: Reservation<Key>,
 }
 
 impl IdempotencyKey {
@@ -36,6 +43,7 @@ impl IdempotencyKey {
         app: &App,
         caller: &Caller,
         headers: &HeaderMap,
+        path: &str,
         digest: Digest,
     ) -> Result<Option<Self>, Refusal> {
         let mut values = headers.get_all(HEADER).iter();
@@ -48,7 +56,7 @@ impl IdempotencyKey {
         };
         let key = key_of(
             "idempotency",
-            &[&caller.party.name, &caller.party.uid, text],
+            &[&caller.party.name, &caller.party.uid, path, text],
         );
         let reservation = app.idempotency_keys.reserve(key).ok_or_else(in_use)?;
         let earlier = app.store.idempotency(&key)?;
@@ -61,8 +69,28 @@ impl IdempotencyKey {
         Ok(Some(Self {
             key,
             earlier,
+            digest,
             _reservation: reservation,
         }))
+    }
+
+    /// What is to be stored about its request, which came to this.
+    pub(super) fn record(
+        &self,
+        verification: Ulid,
+        response: Option<String>,
+        kept_until: i64,
+        now: i64,
+    ) -> KeyedRecord {
+        KeyedRecord {
+            key: self.key,
+            record: IdempotencyRecord {
+                req_digest: self.digest,
+                verification: verification.to_string(),
+                response,
+            },
+            until: kept_until.max(now.saturating_add(KEPT)),
+        }
     }
 }
 

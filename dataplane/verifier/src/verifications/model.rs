@@ -17,6 +17,8 @@ use crate::tenant::Tenant;
 
 /// The most presentations in one request.
 pub(crate) const MAX_PRESENTATIONS: usize = 16;
+/// The longest id of evidence in a policy, in characters.
+pub(crate) const MAX_EVIDENCE_ID: usize = 63;
 /// The most claims a request may name.
 pub(crate) const MAX_CLAIMS: usize = 64;
 /// The longest name of a policy or a purpose, in characters.
@@ -58,7 +60,12 @@ pub(crate) struct VerificationRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PresentedEvidence {
     /// The id of the evidence in the policy.
-    #[schema(min_length = 1, max_length = 63, example = "pid")]
+    #[schema(
+        min_length = 1,
+        max_length = 63,
+        pattern = "^[a-z][A-Za-z0-9_-]{0,62}$",
+        example = "pid"
+    )]
     pub(crate) evidence: String,
     /// What the wallet returned, unchanged: an SD-JWT with its disclosures and key binding.
     #[schema(min_length = 1, max_length = 65536)]

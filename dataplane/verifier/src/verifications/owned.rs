@@ -38,47 +38,53 @@ impl Owned {
     /// # Errors
     /// `not_found`, the same for what does not exist and what is another's.
     pub(crate) fn find(app: &App, caller: &Caller, id: &str) -> Result<Self, Refusal> {
-        let mut owned = Self::stored(app, caller, id)?;
-        if owned.state == State::AwaitingEvidence && app.verifications.is_reserved(owned.id) {
+        let id = parse(id)?;
+        // Looked at before the row: an evaluation that ends in between is seen by its outcome.
+        let reserved = app.verifications.is_reserved(id);
+        let mut owned = Self::stored(app, caller, id, reserved)?;
+        if reserved && owned.row.outcome.is_none() {
+            // Whatever the clock says: what was begun in time is finished.
             owned.state = State::Evaluating;
         }
         Ok(owned)
     }
 
-    /// Finds it and reserves it for something that is to happen to it.
+    /// Finds it and reserves it, so that nothing else happens to it meanwhile.
     ///
     /// # Errors
-    /// As [`Self::find`]; `state_conflict` or `verification_expired` if that cannot happen now.
+    /// As [`Self::find`]; `state_conflict` if another request is at work on it.
     pub(crate) fn reserve(
         app: &App,
         caller: &Caller,
         id: &str,
-        event: Event,
     ) -> Result<(Self, Reservation<Ulid>), Refusal> {
-        let found = Self::find(app, caller, id)?;
-        let Some(reservation) = app.verifications.reserve(found.id) else {
-            return Err(found.conflict());
+        let Some(reservation) = app.verifications.reserve(parse(id)?) else {
+            return Err(Self::find(app, caller, id)?.conflict());
         };
-        // Another request may have ended it before it was reserved: what is stored now counts.
-        let owned = Self::stored(app, caller, id)?;
-        match owned.state.on(event) {
-            Some(_) => Ok((owned, reservation)),
-            None => Err(owned.conflict()),
+        let owned = Self::stored(app, caller, reservation.key(), false)?;
+        Ok((owned, reservation))
+    }
+
+    /// Refuses what cannot happen to it in its state.
+    ///
+    /// # Errors
+    /// `state_conflict` or `verification_expired`.
+    pub(crate) fn allows(&self, event: Event) -> Result<(), Refusal> {
+        match self.state.on(event) {
+            Some(_) => Ok(()),
+            None => Err(self.conflict()),
         }
     }
 
-    fn stored(app: &App, caller: &Caller, id: &str) -> Result<Self, Refusal> {
-        let parsed = Ulid::from_string(id)
-            .ok()
-            .filter(|ulid| ulid.to_string() == id);
-        let id = parsed.ok_or_else(unknown)?;
+    /// As it is stored. One that is `in_use` is there until it is done with.
+    fn stored(app: &App, caller: &Caller, id: Ulid, in_use: bool) -> Result<Self, Refusal> {
         let now = app.clock.second();
         let row = app
             .store
             .verification(id)?
             .filter(|row| row.relying_party == caller.party.name)
             .filter(|row| row.relying_party_uid == caller.party.uid)
-            .filter(|row| now < row.kept_until)
+            .filter(|row| now < row.kept_until || (in_use && row.outcome.is_none()))
             .ok_or_else(unknown)?;
         let state = row.state(now);
         Ok(Self { id, row, state })
@@ -103,6 +109,14 @@ impl Owned {
         };
         refusal.about(self.path())
     }
+}
+
+/// An id in its only spelling.
+fn parse(id: &str) -> Result<Ulid, Refusal> {
+    let parsed = Ulid::from_string(id).ok();
+    parsed
+        .filter(|ulid| ulid.to_string() == id)
+        .ok_or_else(unknown)
 }
 
 /// The path of a verification.

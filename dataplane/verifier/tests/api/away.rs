@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pavilion_verifier::program::sweep_once;
 use serde_json::json;
 
 use crate::neighbours::Neighbours;
@@ -165,6 +166,53 @@ async fn while_one_request_is_at_work_others_wait_their_turn_or_are_told_so() {
     busy.refused(503, "overloaded");
     neighbours.go_on();
     first.await.unwrap().ok(200);
+}
+
+#[tokio::test]
+async fn an_evaluation_that_began_in_time_is_finished_whatever_the_clock_says() {
+    let world = Arc::new(World::new());
+    let neighbours = Neighbours::serve(world.folder.path());
+    neighbours.hold().await;
+    let mut long = world.bundle(2);
+    long["lifetimes"]["tokenSeconds"] = json!(3_600);
+    world.load(&long);
+    let token = world.token("shop").await;
+    let (path, nonce) = world.ask(&token).await;
+    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
+    let first = tokio::spawn({
+        let (world, token, path) = (world.clone(), token.clone(), path.clone());
+        async move {
+            world
+                .post(&token, &format!("{path}/evidence"), &evidence)
+                .await
+        }
+    });
+    while neighbours.request_ids().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    // First past its expiry, then past the time it would have been kept for.
+    for seconds in [600, 900] {
+        world.clock.advance(seconds);
+        sweep_once(&world.app).await;
+        let read = world.get(&token, &path).await.ok(200);
+        assert_eq!(read["state"], "evaluating");
+        let deleted = world.delete(&token, &path).await;
+        deleted.refused(409, "state_conflict");
+        let early = world.get(&token, &format!("{path}/result")).await;
+        early.refused(409, "result_not_ready");
+    }
+    neighbours.go_on();
+    let done = first.await.unwrap().ok(200);
+    assert_eq!(done["verdict"], "pass");
+    assert_eq!(world.get(&token, &path).await.ok(200)["state"], "completed");
+    world
+        .get(&token, &format!("{path}/result"))
+        .await
+        .headers
+        .get("vary")
+        .unwrap();
+    assert_eq!(world.delete(&token, &path).await.status, 204);
+    world.get(&token, &path).await.refused(404, "not_found");
 }
 
 #[tokio::test]

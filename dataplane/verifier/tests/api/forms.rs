@@ -45,6 +45,7 @@ async fn requests_are_counted_by_route_and_outcome_and_series_begin_at_zero() {
         "pavilion_requests_total{route=\"/v1/verifications\",status=\"200\",outcome=\"ok\"} 0";
     assert!(world.metric(zero), "{}", world.metrics.render().unwrap());
     assert!(world.metric("pavilion_verdicts_total{verdict=\"indeterminate\"} 0"));
+    assert!(world.metric("pavilion_policy_evaluation_errors_total 0"));
     let token = world.token("shop").await;
     world
         .post(&token, "/v1/verifications", &question())

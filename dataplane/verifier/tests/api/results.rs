@@ -94,6 +94,7 @@ async fn a_verification_that_failed_says_so_and_has_no_result() {
         },
         kept_until: world.clock.second() + 60,
         nonce: None,
+        idempotency: None,
     };
     world
         .app

@@ -4,6 +4,7 @@ use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Request;
+use pavilion_verifier::program::sweep_once;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
@@ -47,6 +48,8 @@ async fn an_assertion_that_proves_nothing_is_refused_with_its_reason() {
             json!({"aud": "https://elsewhere.example"}),
         ),
         ("other audiences", json!({"aud": ["a", "b"]})),
+        ("also another audience", json!({"aud": ["x", ISSUER]})),
+        ("no audience", json!({"aud": []})),
         ("another issuer", json!({"iss": "rival"})),
         ("no jti", json!({"jti": null})),
         ("empty jti", json!({"jti": ""})),
@@ -83,7 +86,7 @@ async fn an_assertion_within_the_leeway_and_for_the_issuer_counts() {
         json!({"exp": NOW - 59}),
         json!({"iat": NOW + 60, "nbf": NOW + 60}),
         json!({"aud": ISSUER}),
-        json!({"aud": ["x", ISSUER], "exp": 1_795_348_830.5}),
+        json!({"aud": [format!("{ISSUER}/oauth/token"), ISSUER], "exp": 1_795_348_830.5}),
     ] {
         let body = form(&assertion(&world.shop, "shop", &changes));
         world.request_token(&body).await.ok(200);
@@ -210,6 +213,24 @@ async fn a_token_dies_when_its_relying_party_leaves_or_is_made_anew() {
     moved["issuer"] = json!("https://elsewhere.example");
     world.load(&moved);
     world.get(&token, path).await.refused(401, "token_invalid");
+}
+
+#[tokio::test]
+async fn a_seen_assertion_never_counts_again_whatever_the_leeway_becomes() {
+    let world = World::new();
+    let body = form(&assertion(&world.shop, "shop", &json!({})));
+    world.request_token(&body).await.ok(200);
+    world.clock.advance(200);
+    sweep_once(&world.app).await;
+    let mut wide = world.bundle(2);
+    wide["lifetimes"]["clockLeewaySeconds"] = json!(300);
+    world.load(&wide);
+    for _ in 0..20 {
+        let refused = world.request_token(&body).await;
+        assert_eq!(refused.status, 401, "{}", refused.text);
+        world.clock.advance(10);
+        sweep_once(&world.app).await;
+    }
 }
 
 #[tokio::test]
