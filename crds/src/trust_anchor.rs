@@ -57,7 +57,8 @@ pub struct TrustAnchorSpec {
     /// The issuers, 1 to 64.
     #[schemars(length(min = 1, max = 64))]
     pub issuers: Vec<TrustedIssuer>,
-    /// Signature algorithms accepted from them. Default `[ES256, ES384, EdDSA]`.
+    /// Signature algorithms accepted from them, on credentials and status lists; it does not bound
+    /// what holders sign with. Default `[ES256, ES384, EdDSA]`.
     #[serde(default = "default_algorithms")]
     #[schemars(length(min = 1, max = 4), extend("x-kubernetes-list-type" = "set"))]
     pub algorithms: Vec<Algorithm>,
@@ -109,7 +110,9 @@ pub struct StatusRules {
     /// Whether a credential must name a status list. Default `true`.
     #[serde(default = "StatusRules::required")]
     pub required: bool,
-    /// The greatest age of a list that still counts, 1m to 168h. Default `1h`.
+    /// The greatest age of a list that still counts, since its `iat` and since it was fetched, 1m to
+    /// 168h; a list's own `ttl` and `exp` can only shorten it. It should be longer than the time
+    /// between two lists of the issuers. Default `1h`.
     #[x_kube(
         validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('168h')")
             .message("must be between 1m and 168h")

@@ -60,17 +60,9 @@ fn read(folder: &Path) -> ManifestSet {
     for document in &documents {
         seen.extend_from_slice(document.name.as_bytes());
         seen.extend_from_slice(Digest::of(document.text.as_bytes()).as_bytes());
-        match yaml::parse(&document.text) {
-            Ok(trees) => {
-                for (index, tree) in trees.into_iter().enumerate() {
-                    match object::read(&document.name, index + 1, tree) {
-                        Ok(object) => objects.push(object),
-                        Err(refusal) => refusals.push(*refusal),
-                    }
-                }
-            }
-            Err(error) => refusals.push(error.into_refusal(&document.name)),
-        }
+        let (found, refused) = objects_of(&document.name, &document.text);
+        objects.extend(found);
+        refusals.extend(refused);
     }
     let files = NamedFiles::read(folder, &objects);
     seen.extend_from_slice(files.digest().as_bytes());
@@ -82,6 +74,34 @@ fn read(folder: &Path) -> ManifestSet {
         files,
         refusals,
         digest: Some(Digest::of(&seen)),
+    }
+}
+
+fn objects_of(file: &str, text: &str) -> (Vec<Object>, Vec<Refusal>) {
+    let trees = match yaml::parse(text) {
+        Ok(trees) => trees,
+        Err(error) => return (Vec::new(), vec![error.into_refusal(file)]),
+    };
+    let (mut objects, mut refusals) = (Vec::new(), Vec::new());
+    for (index, tree) in trees.into_iter().enumerate() {
+        match object::read(file, index + 1, tree) {
+            Ok(object) => objects.push(object),
+            Err(refusal) => refusals.push(*refusal),
+        }
+    }
+    (objects, refusals)
+}
+
+/// One manifest that lies in no folder, so that the files it names are not there; for the targets
+/// in `fuzz/`.
+#[doc(hidden)]
+pub fn of_text(file: &str, text: &str) -> ManifestSet {
+    let (objects, refusals) = objects_of(file, text);
+    ManifestSet {
+        objects,
+        files: NamedFiles::default(),
+        refusals,
+        digest: Some(Digest::of(text.as_bytes())),
     }
 }
 

@@ -82,6 +82,12 @@ impl<'a> CompactJws<'a> {
         &self.payload
     }
 
+    /// What the signature covers: header and payload as they were sent. Two tokens that agree in
+    /// it were made of one; the signature itself may be written in several ways (RFC 7515 section 5.1).
+    pub fn signing_input(&self) -> &'a str {
+        self.signed
+    }
+
     /// Verifies under this key with one of these algorithms.
     ///
     /// # Errors
@@ -124,6 +130,16 @@ impl VerifiedJws {
 }
 
 impl Header {
+    /// Whether `typ` is this media type, written with or without `application/` and in any case
+    /// (RFC 7515 section 4.1.9, RFC 2045 section 5.1). Without a `typ` it is not.
+    pub fn is_type(&self, subtype: &str) -> bool {
+        let Some(typ) = self.typ.as_deref() else {
+            return false;
+        };
+        let (tree, name) = typ.split_once('/').unwrap_or(("application", typ));
+        tree.eq_ignore_ascii_case("application") && name.eq_ignore_ascii_case(subtype)
+    }
+
     fn parse(bytes: &[u8]) -> Result<Self, JoseError> {
         let Value::Object(mut members) =
             pavilion_json::parse(bytes, Limits::CREDENTIAL).map_err(JoseError::Header)?

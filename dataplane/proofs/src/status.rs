@@ -10,23 +10,25 @@ mod addresses;
 mod cache;
 mod fetch;
 mod list;
+mod reason;
 mod token;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pavilion_catalogue::{Entry, status};
-use tokio::sync::Semaphore;
 
 use self::cache::{Cache, Key};
 use self::fetch::Fetcher;
+use self::turns::Turns;
 use crate::clock::Clock;
-use crate::sd_jwt::{Credential, StatusClaim, StatusReference};
-use crate::trust::PreparedAnchor;
+use crate::sd_jwt::{Credential, StatusClaim, StatusReference, Trusted};
 use crate::{OnUnreachable, StatusRules, Verified};
 
 pub use list::StatusList;
+pub use reason::StatusReason;
 #[cfg(feature = "wallet")]
 pub(crate) use token::TYPE_HEADER;
 pub use token::{ListClaims, parse_list};
@@ -50,8 +52,12 @@ pub struct StatusOptions {
     pub max_cached_bytes: usize,
     /// All lists kept, in number. Default: 512.
     pub max_cached_lists: usize,
-    /// Fetches at the same time. Default: 16.
+    /// Fetches at the same time. Default: 32.
     pub max_fetches: usize,
+    /// Fetches at the same time from one host. Default: 4.
+    pub max_fetches_per_host: usize,
+    /// How long a fetch may wait for its turn among those. Default: 2 s.
+    pub queue_timeout: Duration,
     /// How long a failure is remembered before the list is asked for again. Default: 10 s.
     pub retry_after: Duration,
 }
@@ -65,7 +71,9 @@ impl Default for StatusOptions {
             max_list_bytes: 4 * 1024 * 1024,
             max_cached_bytes: 32 * 1024 * 1024,
             max_cached_lists: 512,
-            max_fetches: 16,
+            max_fetches: 32,
+            max_fetches_per_host: 4,
+            queue_timeout: Duration::from_secs(2),
             retry_after: Duration::from_secs(10),
         }
     }
@@ -83,10 +91,10 @@ pub enum StatusOutcome {
     /// It names no status and the trust anchor demands none.
     Unstated,
     /// It cannot be known now, for this reason.
-    Indeterminate(&'static Entry),
+    Indeterminate(StatusReason),
     /// It is refused for this reason: no status where one is demanded, or a status that cannot be
     /// known where the trust anchor says that this fails.
-    Failed(&'static Entry),
+    Failed(StatusReason),
 }
 
 impl StatusOutcome {
@@ -96,25 +104,32 @@ impl StatusOutcome {
             Self::Valid | Self::Unstated => None,
             Self::Revoked => Some(&status::REVOKED),
             Self::Suspended => Some(&status::SUSPENDED),
-            Self::Indeterminate(code) | Self::Failed(code) => Some(code),
+            Self::Indeterminate(reason) | Self::Failed(reason) => Some(reason.code),
+        }
+    }
+
+    /// A sentence on what exactly was found, without a value of the credential or the list;
+    /// `None` where the code says it all.
+    pub fn detail(self) -> Option<&'static str> {
+        match self {
+            Self::Valid | Self::Unstated | Self::Revoked | Self::Suspended => None,
+            Self::Indeterminate(reason) | Self::Failed(reason) => Some(reason.detail),
         }
     }
 
     /// What cannot be known, by the rules of the trust anchor.
-    fn unknown(rules: &StatusRules, code: &'static Entry) -> Self {
+    fn unknown(rules: &StatusRules, reason: StatusReason) -> Self {
         match rules.on_unreachable {
-            OnUnreachable::Indeterminate => Self::Indeterminate(code),
-            OnUnreachable::Fail => Self::Failed(code),
+            OnUnreachable::Indeterminate => Self::Indeterminate(reason),
+            OnUnreachable::Fail => Self::Failed(reason),
         }
     }
 }
 
 /// Fetches status lists and keeps them in memory while they may be used. One per process, shared.
 pub struct StatusLists {
-    options: StatusOptions,
-    fetcher: Fetcher,
-    fetches: Semaphore,
-    cache: Cache,
+    cache: Arc<Cache>,
+    source: Arc<Source>,
 }
 
 impl Default for StatusLists {
@@ -127,10 +142,8 @@ impl StatusLists {
     /// An empty cache. The process must have a TLS provider installed before the first check.
     pub fn new(options: StatusOptions) -> Self {
         Self {
-            fetcher: Fetcher::new(&options),
-            fetches: Semaphore::new(options.max_fetches.max(1)),
-            cache: Cache::new(&options),
-            options,
+            cache: Arc::new(Cache::new(&options)),
+            source: Arc::new(Source::new(&options)),
         }
     }
 
@@ -145,19 +158,32 @@ impl StatusLists {
     ) -> StatusOutcome {
         let rules = &credential.trusted.anchor.status;
         match &credential.status {
-            StatusClaim::None if rules.required => StatusOutcome::Failed(&status::MISSING),
+            StatusClaim::None if rules.required => StatusOutcome::Failed(StatusReason::new(
+                &status::MISSING,
+                "The credential names no status list, and the trust anchor demands one.",
+            )),
             StatusClaim::None => StatusOutcome::Unstated,
-            StatusClaim::Unsupported => {
-                StatusOutcome::unknown(rules, &status::MECHANISM_UNSUPPORTED)
-            }
+            StatusClaim::Unsupported => StatusOutcome::unknown(
+                rules,
+                StatusReason::new(
+                    &status::MECHANISM_UNSUPPORTED,
+                    "The credential's status has no status_list.",
+                ),
+            ),
             StatusClaim::List(reference) => {
                 let clock = Clock::new(now, leeway);
                 match self.value(credential, reference, clock).await {
                     Ok(0) => StatusOutcome::Valid,
                     Ok(1) => StatusOutcome::Revoked,
                     Ok(2) => StatusOutcome::Suspended,
-                    Ok(_) => StatusOutcome::unknown(rules, &status::VALUE_UNKNOWN),
-                    Err(code) => StatusOutcome::unknown(rules, code),
+                    Ok(_) => StatusOutcome::unknown(
+                        rules,
+                        StatusReason::new(
+                            &status::VALUE_UNKNOWN,
+                            "The list's value for the credential is neither 0, 1 nor 2.",
+                        ),
+                    ),
+                    Err(reason) => StatusOutcome::unknown(rules, reason),
                 }
             }
         }
@@ -168,7 +194,7 @@ impl StatusLists {
         credential: &Credential,
         reference: &StatusReference,
         clock: Clock,
-    ) -> Result<u8, &'static Entry> {
+    ) -> Result<u8, StatusReason> {
         let trusted = &credential.trusted;
         let key = Key {
             anchor: trusted.anchor.fingerprint,
@@ -176,55 +202,81 @@ impl StatusLists {
             issuer: trusted.issuer.clone(),
             uri: reference.uri.clone(),
         };
-        let list = self
-            .cache
-            .get(key, clock.now(), || {
-                self.fetch(credential, &reference.uri, clock)
-            })
-            .await?;
-        list.get(reference.index).ok_or(&status::INDEX_OUT_OF_RANGE)
+        let fetch = || {
+            let (source, trusted) = (Arc::clone(&self.source), trusted.clone());
+            let uri = reference.uri.clone();
+            async move { source.list(trusted, uri, clock).await }
+        };
+        let list = self.cache.get(key, clock.now(), fetch).await?;
+        list.get(reference.index).ok_or(StatusReason::new(
+            &status::INDEX_OUT_OF_RANGE,
+            "The list ends before the credential's idx.",
+        ))
+    }
+}
+
+/// Where lists come from.
+struct Source {
+    max_list_bytes: usize,
+    turns: Turns,
+    fetcher: Fetcher,
+}
+
+impl Source {
+    fn new(options: &StatusOptions) -> Self {
+        Self {
+            max_list_bytes: options.max_list_bytes,
+            turns: Turns::new(options),
+            fetcher: Fetcher::new(options),
+        }
     }
 
-    async fn fetch(
+    /// The list at `uri`, fetched and verified.
+    async fn list(
         &self,
-        credential: &Credential,
-        uri: &str,
+        trusted: Trusted,
+        uri: String,
         clock: Clock,
-    ) -> Result<cache::Fetched, &'static Entry> {
-        let anchor = &credential.trusted.anchor;
-        let fetched = self.fetch_and_verify(credential, uri, clock).await;
-        if let Err(code) = &fetched {
-            tracing::warn!(anchor = %anchor.name, code = code.code, "a status list cannot be used");
+    ) -> Result<cache::Fetched, StatusReason> {
+        let anchor = Arc::clone(&trusted.anchor);
+        let fetched = self.fetch(trusted, uri, clock).await;
+        if let Err(StatusReason { code, detail }) = fetched {
+            tracing::warn!(
+                anchor = %anchor.name,
+                code = code.code,
+                detail,
+                "a status list cannot be used"
+            );
         }
         fetched
     }
 
-    async fn fetch_and_verify(
+    async fn fetch(
         &self,
-        credential: &Credential,
-        uri: &str,
+        trusted: Trusted,
+        uri: String,
         clock: Clock,
-    ) -> Result<cache::Fetched, &'static Entry> {
-        let anchor: &Arc<PreparedAnchor> = &credential.trusted.anchor;
-        let _permit = self
-            .fetches
-            .acquire()
-            .await
-            .map_err(|_| &status::LIST_UNREACHABLE)?;
-        let token = self.fetcher.fetch(uri, &anchor.status).await?;
+    ) -> Result<cache::Fetched, StatusReason> {
+        let rules = &trusted.anchor.status;
+        let max_age = Duration::from_secs(rules.max_age_seconds);
+        let url = fetch::allowed_url(&uri, rules.allow_private_addresses)?;
+        let turn = self.turns.at(&url).await?;
+        let token = self.fetcher.fetch(url, rules).await?;
+        drop(turn);
         let job = token::Job {
             token,
-            uri: uri.to_owned(),
-            trusted: credential.trusted.clone(),
-            max_list_bytes: self.options.max_list_bytes,
+            uri,
+            trusted,
+            max_list_bytes: self.max_list_bytes,
             clock,
         };
         // A signature check and an inflation of megabytes must not hold up the runtime.
-        let max_age = Duration::from_secs(anchor.status.max_age_seconds);
         let claims = tokio::task::spawn_blocking(move || job.verify())
             .await
-            .map_err(|_| &status::LIST_UNREACHABLE)?
-            .map_err(|error| error.code)?;
-        cache::Fetched::new(claims, clock, max_age).ok_or(&status::LIST_STALE)
+            .map_err(|_| StatusReason::unreachable("The check of the list broke off."))??;
+        cache::Fetched::new(claims, clock, max_age).ok_or(StatusReason::new(
+            &status::LIST_STALE,
+            "The list's exp has passed, or its iat lies further back than the trust anchor allows.",
+        ))
     }
 }

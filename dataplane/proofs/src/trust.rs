@@ -28,8 +28,8 @@ pub struct TrustAnchor {
     /// How the status of their credentials is checked.
     #[serde(default)]
     pub status: StatusRules,
-    /// Signature algorithms accepted from the issuers, from holders of their credentials and on
-    /// their status lists. Default: `ES256`, `ES384`, `EdDSA`.
+    /// Signature algorithms accepted from the issuers, on their credentials and status lists. What
+    /// holders sign with is not bounded by it. Default: `ES256`, `ES384`, `EdDSA`.
     #[serde(default = "default_algorithms")]
     pub algorithms: Vec<Algorithm>,
     /// The level of assurance a credential of these issuers carries, if any is claimed for them.
@@ -88,8 +88,8 @@ pub struct StatusRules {
     /// A credential that names no status list is refused. Default: true.
     #[serde(default = "yes")]
     pub required: bool,
-    /// The oldest copy of a status list an answer may rest on, in seconds since it was fetched; a
-    /// list without `exp` is stale this long after its `iat`. Default: 3,600.
+    /// The greatest age of a status list an answer may rest on, in seconds since its `iat` and
+    /// since it was fetched. The list's own `ttl` and `exp` can only shorten it. Default: 3,600.
     #[serde(default = "one_hour")]
     pub max_age_seconds: u64,
     /// What a status that cannot be found out means. Default: indeterminate.

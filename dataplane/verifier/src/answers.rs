@@ -74,7 +74,7 @@ pub(crate) async fn receipt(
 }
 
 /// Several `Accept` fields are one list (RFC 9110 section 5.3); one that is not text accepts nothing.
-fn accept(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn accept(headers: &HeaderMap) -> Option<String> {
     let fields: Vec<&str> = headers
         .get_all(ACCEPT)
         .iter()
@@ -84,7 +84,7 @@ fn accept(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The name that the asker used for the signed form.
-fn signed_type(accept: Option<&str>) -> &'static str {
+pub(crate) fn signed_type(accept: Option<&str>) -> &'static str {
     let own = Projection::Jwt.media_type();
     let asked = accept.is_some_and(|accept| accept.to_ascii_lowercase().contains(own));
     if asked { own } else { JWT }

@@ -33,16 +33,20 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     async fn from_request(incoming: Request, app: &Arc<App>) -> Result<Self, Refusal> {
         expect_type(incoming.headers(), "application/json")?;
         let bytes = whole(incoming, app.max_body_bytes).await?;
-        let limits = Limits {
-            bytes: app.max_body_bytes,
-            ..Limits::REQUEST
-        };
-        let value = pavilion_json::read(&bytes, limits).map_err(|error| refused(&error))?;
         Ok(Self {
-            value,
+            value: read(&bytes, app.max_body_bytes)?,
             digest: Digest::of(&bytes),
         })
     }
+}
+
+/// Reads a JSON body of at most so many bytes.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8], limit: usize) -> Result<T, Refusal> {
+    let limits = Limits {
+        bytes: limit,
+        ..Limits::REQUEST
+    };
+    pavilion_json::read(body, limits).map_err(|error| refused(&error))
 }
 
 /// A form body, not yet taken apart.

@@ -11,6 +11,8 @@ mod body;
 pub mod clock;
 pub mod config;
 pub mod evaluate;
+#[doc(hidden)]
+pub mod fuzzing;
 mod keys;
 pub mod metrics;
 pub mod oauth;

@@ -15,4 +15,6 @@ mod form;
 
 pub use access_tokens::AccessTokens;
 pub use caller::Caller;
+pub(crate) use certificate::ClientCertificate;
 pub(crate) use endpoint::{__path_token, token};
+pub(crate) use form::TokenForm;

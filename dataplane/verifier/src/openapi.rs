@@ -197,6 +197,7 @@ const EVALUATED: &[&Entry] = &[
     &presentation::TOO_LARGE,
     &presentation::NONCE_MISMATCH,
     &presentation::AUDIENCE_MISMATCH,
+    &presentation::CREDENTIAL_REUSED,
     &presentation::CLAIM_NOT_EXACT,
     &request::OVERLOADED,
     &request::EVALUATION_TIMEOUT,

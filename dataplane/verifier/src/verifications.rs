@@ -19,8 +19,9 @@ mod presentations;
 mod read;
 
 pub(crate) use cancel::{__path_cancel, cancel};
-pub(crate) use create::{__path_create, create};
+pub(crate) use create::{__path_create, check as check_question, create};
 pub(crate) use evidence::{__path_submit, submit};
 pub use open::OpenVerifications;
 pub(crate) use owned::{Owned, PathId};
+pub(crate) use presentations::check as check_presentations;
 pub(crate) use read::{__path_read, read};

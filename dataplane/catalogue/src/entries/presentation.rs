@@ -21,6 +21,10 @@ entries! { Presentation;
         "The presentation was used before",
         "The same key-binding JWT was already answered for.",
         "Let the wallet present again with a fresh nonce.";
+    CREDENTIAL_REUSED = "presentation_credential_reused", 422, FINAL,
+        "One credential was presented for two pieces of evidence",
+        "The same credential stands under two evidence ids.",
+        "Present another credential for each piece of evidence, or leave out the one that is optional.";
     CLAIM_NOT_EXACT = "claim_not_exact", 422, FINAL,
         "A claim cannot be carried exactly",
         "A claim that the answer is to carry is a number that JSON would round (RFC 8785).",

@@ -8,6 +8,7 @@ use pavilion_catalogue::presentation;
 use pavilion_json::Digest;
 use serde_json::{Map, Value};
 
+use super::key_binding::Bound;
 use crate::clock::{Clock, numeric_date};
 use crate::trust::PreparedAnchor;
 use crate::{Assurance, ProofError};
@@ -35,9 +36,21 @@ pub struct Credential {
     pub status: StatusClaim,
     /// The digest of the whole presentation.
     pub presentation_digest: Digest,
+    /// The digest of what the issuer signed: the same for every presentation of one credential,
+    /// whatever was disclosed and however the signature is written.
+    pub issued_digest: Digest,
     /// The digest of the key-binding JWT; the same one must not be answered for twice.
     pub key_binding_digest: Option<Digest>,
+    /// The RFC 7638 thumbprint of the key that the key-binding JWT was verified with. It is the
+    /// same wherever the wallet uses the key, so it must not leave the verifier.
+    pub holder_thumbprint: Option<String>,
     pub(crate) trusted: Trusted,
+}
+
+/// What tells presentations and credentials apart.
+pub(super) struct Digests {
+    pub(super) presentation: Digest,
+    pub(super) issued: Digest,
 }
 
 /// The entry of a trust anchor that vouched for the issuer.
@@ -76,9 +89,13 @@ impl Credential {
         trusted: Trusted,
         stated: Stated,
         claims: Map<String, Value>,
-        presentation_digest: Digest,
-        key_binding_digest: Option<Digest>,
+        digests: Digests,
+        bound: Option<Bound>,
     ) -> Self {
+        let (key_binding_digest, holder_thumbprint) = match bound {
+            None => (None, None),
+            Some(Bound { digest, holder }) => (Some(digest), Some(holder)),
+        };
         Self {
             evidence_id: evidence_id.to_owned(),
             anchor: trusted.anchor.name.clone(),
@@ -89,8 +106,10 @@ impl Credential {
             assurance: trusted.anchor.assurance,
             claims,
             status: stated.status,
-            presentation_digest,
+            presentation_digest: digests.presentation,
+            issued_digest: digests.issued,
             key_binding_digest,
+            holder_thumbprint,
             trusted,
         }
     }

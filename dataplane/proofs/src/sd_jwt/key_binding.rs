@@ -1,8 +1,8 @@
 //! The holder's key binding (RFC 9901 sections 4.3 and 7.3).
 
 use pavilion_catalogue::{Entry, presentation};
-use pavilion_jose::{Algorithm, CompactJws, Jwk, PublicKey};
-use pavilion_json::Limits;
+use pavilion_jose::{Algorithm, CompactJws, Jwk};
+use pavilion_json::{Digest, Limits};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,13 +18,17 @@ const LIMITS: Limits = Limits {
     nodes: 256,
 };
 
+/// What holders may sign with: everything that is known here, as all of it is sound. The trust
+/// anchor's list is about its issuers; what a wallet's hardware signs with is another matter, and
+/// it is the issuer who put the key into the credential.
+const HOLDER_ALGORITHMS: &[Algorithm] = &Algorithm::ALL;
+
 /// What the key binding of a presentation must be.
 pub(super) struct Demand<'a> {
     pub(super) expected: &'a Expected<'a>,
     pub(super) clock: Clock,
     /// The credential's `cnf`.
     pub(super) holder: Option<&'a Value>,
-    pub(super) algorithms: &'a [Algorithm],
     pub(super) hash: HashAlgorithm,
     /// What `sd_hash` must cover.
     pub(super) bound: &'a str,
@@ -43,10 +47,21 @@ struct KeyBinding {
     nbf: Option<Value>,
 }
 
+/// A key binding that is the one demanded.
+pub(super) struct Bound {
+    /// The digest of the key-binding JWT.
+    pub(super) digest: Digest,
+    /// The RFC 7638 thumbprint of the holder's key.
+    pub(super) holder: String,
+}
+
 /// Checks that there is a key binding exactly if one is demanded, and that it is the one.
-pub(super) fn check(key_binding: Option<&str>, demand: &Demand<'_>) -> Result<(), ProofError> {
+pub(super) fn check(
+    key_binding: Option<&str>,
+    demand: &Demand<'_>,
+) -> Result<Option<Bound>, ProofError> {
     match (key_binding, demand.expected.holder_binding) {
-        (None, false) => Ok(()),
+        (None, false) => Ok(None),
         (None, true) => Err(ProofError::new(
             &presentation::KEY_BINDING_MISSING,
             "The presentation ends without a key-binding JWT.",
@@ -55,12 +70,12 @@ pub(super) fn check(key_binding: Option<&str>, demand: &Demand<'_>) -> Result<()
             &presentation::KEY_BINDING_UNEXPECTED,
             "The presentation carries a key-binding JWT that was not asked for.",
         )),
-        (Some(jwt), true) => demand.met_by(jwt),
+        (Some(jwt), true) => demand.met_by(jwt).map(Some),
     }
 }
 
 impl Demand<'_> {
-    fn met_by(&self, jwt: &str) -> Result<(), ProofError> {
+    fn met_by(&self, jwt: &str) -> Result<Bound, ProofError> {
         let jws = CompactJws::parse(jwt).map_err(|error| {
             refused_jws(
                 "The key-binding JWT",
@@ -68,12 +83,12 @@ impl Demand<'_> {
                 &presentation::KEY_BINDING_INVALID,
             )
         })?;
-        if jws.header().typ.as_deref() != Some(KEY_BINDING_TYPE_HEADER) {
+        if !jws.header().is_type(KEY_BINDING_TYPE_HEADER) {
             return Err(invalid("The key-binding JWT's typ is not kb+jwt."));
         }
         algorithm_of(jws.header())?;
         let key = holder_key(self.holder)?;
-        let verified = jws.verify(&key, self.algorithms).map_err(|error| {
+        let verified = jws.verify(key.key(), HOLDER_ALGORITHMS).map_err(|error| {
             refused_jws(
                 "The key-binding JWT",
                 &error,
@@ -85,7 +100,10 @@ impl Demand<'_> {
         self.check_session(&claims)?;
         self.check_times(&claims)?;
         if claims.sd_hash == self.hash.digest(self.bound) {
-            Ok(())
+            Ok(Bound {
+                digest: Digest::of(jwt.as_bytes()),
+                holder: key.thumbprint(),
+            })
         } else {
             Err(ProofError::new(
                 &presentation::KEY_BINDING_SD_HASH_MISMATCH,
@@ -140,7 +158,7 @@ impl Demand<'_> {
 
 /// The key in `cnf.jwk` (RFC 7800 section 3.2). A `cnf` with anything beside `jwk` is refused: it
 /// could mean another key than the one that is looked at.
-fn holder_key(cnf: Option<&Value>) -> Result<PublicKey, ProofError> {
+fn holder_key(cnf: Option<&Value>) -> Result<Jwk, ProofError> {
     let missing = |detail| ProofError::new(&presentation::HOLDER_KEY_MISSING, detail);
     let unsupported = |detail| ProofError::new(&presentation::HOLDER_KEY_UNSUPPORTED, detail);
     let Some(Value::Object(cnf)) = cnf else {
@@ -154,7 +172,7 @@ fn holder_key(cnf: Option<&Value>) -> Result<PublicKey, ProofError> {
     }
     let jwk = jwk.as_object().cloned().unwrap_or_default();
     match Jwk::from_members(jwk) {
-        Ok(jwk) if jwk.is_for_signatures() => Ok(jwk.key().clone()),
+        Ok(jwk) if jwk.is_for_signatures() => Ok(jwk),
         _ => Err(unsupported(
             "The credential's cnf.jwk is not a supported public key for signatures.",
         )),

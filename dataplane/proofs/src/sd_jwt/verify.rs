@@ -6,7 +6,7 @@ use pavilion_catalogue::presentation;
 use pavilion_json::{Digest, Limits};
 use serde_json::{Map, Value};
 
-use super::credential::{Credential, Stated, Trusted};
+use super::credential::{Credential, Digests, Stated, Trusted};
 use super::presentation::{Presentation, refused_json};
 use super::{CREDENTIAL_TYPE_HEADER, Expected, HashAlgorithm, key_binding, payload};
 use crate::ProofError;
@@ -28,6 +28,7 @@ pub(super) fn verify(text: &str, expected: &Expected<'_>) -> Result<Credential, 
     let by = signer(&presentation, &signed, expected)?;
     let hash = HashAlgorithm::of_claim(signed.get(payload::SD_ALG))?;
 
+    let issued = Digest::of(presentation.credential.signing_input().as_bytes());
     let (bound, key_binding) = (presentation.bound(), presentation.key_binding());
     presentation
         .credential
@@ -45,11 +46,10 @@ pub(super) fn verify(text: &str, expected: &Expected<'_>) -> Result<Credential, 
         expected,
         clock,
         holder: claims.get("cnf"),
-        algorithms: &by.anchor.algorithms,
         hash,
         bound,
     };
-    key_binding::check(key_binding, &binding)?;
+    let key_binding = key_binding::check(key_binding, &binding)?;
     Ok(Credential::new(
         expected.evidence_id,
         Trusted {
@@ -60,8 +60,11 @@ pub(super) fn verify(text: &str, expected: &Expected<'_>) -> Result<Credential, 
         },
         stated,
         claims,
-        Digest::of(text.as_bytes()),
-        key_binding.map(|jwt| Digest::of(jwt.as_bytes())),
+        Digests {
+            presentation: Digest::of(text.as_bytes()),
+            issued,
+        },
+        key_binding,
     ))
 }
 
@@ -80,7 +83,7 @@ fn signer<'a>(
     expected: &Expected<'a>,
 ) -> Result<Signer<'a>, ProofError> {
     let header = presentation.credential.header();
-    if header.typ.as_deref() != Some(CREDENTIAL_TYPE_HEADER) {
+    if !header.is_type(CREDENTIAL_TYPE_HEADER) {
         return Err(invalid("The credential's typ is not dc+sd-jwt."));
     }
     let algorithm = algorithm_of(header)?;

@@ -1,4 +1,9 @@
 //! Lists kept in memory while they may be used, fetched once for all who wait for them.
+//!
+//! A copy may be used until the first of: its `ttl` since it was fetched, its `exp`, and the trust
+//! anchor's greatest age, since it was fetched and since its `iat`. In the last quarter of that
+//! time a fresh one is asked for in the background and the copy is used meanwhile. Past it there
+//! is no copy: a list that cannot be fetched then says nothing.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,16 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use pavilion_catalogue::Entry;
 use pavilion_json::Digest;
 
-use super::StatusOptions;
 use super::list::StatusList;
 use super::token::ListClaims;
+use super::{StatusOptions, StatusReason};
 use crate::clock::Clock;
 
-/// A list is not asked for more often than this, whatever its `ttl`.
-const SHORTEST_TTL: u64 = 10;
+/// "A positive number", and the clocks that issue times tick in seconds.
+const SHORTEST_TTL: u64 = 1;
 
 /// What a kept list may be used for: the same list of the same issuer, trusted by the same text
 /// of the same anchor.
@@ -40,25 +44,26 @@ impl Fetched {
     /// `None` if the list is too old to be used at all.
     pub(super) fn new(claims: ListClaims, clock: Clock, max_age: Duration) -> Option<Self> {
         let now = clock.now();
-        let oldest = after(now, max_age);
-        // Without `exp` the issuer does not say how long the list counts; then its own age does.
-        let ends = claims
-            .expires_at
-            .unwrap_or_else(|| after(claims.issued_at, max_age));
+        let aged = after(claims.issued_at, max_age);
+        let ends = claims.expires_at.map_or(aged, |exp| exp.min(aged));
         if clock.has_passed(ends) {
             return None;
         }
-        let usable_until = oldest.min(clock.with_leeway(ends));
-        let ttl = claims
-            .ttl_seconds
-            .map(|seconds| Duration::from_secs(seconds.max(SHORTEST_TTL)));
-        let refresh_at = ttl.map_or(usable_until, |ttl| after(now, ttl).min(usable_until));
+        let kept = claims.ttl_seconds.map_or(max_age, |seconds| {
+            Duration::from_secs(seconds.max(SHORTEST_TTL)).min(max_age)
+        });
+        let usable_until = after(now, kept).min(clock.with_leeway(ends));
         Some(Self {
             list: Arc::new(claims.list),
-            refresh_at,
+            refresh_at: last_quarter(now, usable_until),
             usable_until,
         })
     }
+}
+
+fn last_quarter(start: Timestamp, end: Timestamp) -> Timestamp {
+    let quarter = end.duration_since(start) / 4;
+    end.checked_sub(quarter).unwrap_or(end)
 }
 
 fn after(start: Timestamp, wait: Duration) -> Timestamp {
@@ -81,26 +86,36 @@ pub(super) struct Cache {
 #[derive(Default)]
 struct Slot {
     held: Mutex<Held>,
-    flight: tokio::sync::Mutex<()>,
+    flight: Arc<tokio::sync::Mutex<()>>,
     last_use: AtomicU64,
 }
 
 #[derive(Default)]
 struct Held {
     list: Option<Fetched>,
-    failure: Option<(&'static Entry, Timestamp)>,
+    failure: Option<(StatusReason, Timestamp)>,
+}
+
+/// What can be said without waiting for a fetch.
+enum Said {
+    /// The list, or why there is none.
+    This(Result<Arc<StatusList>, StatusReason>),
+    /// The list, and it is time to ask for a fresh copy.
+    Aging(Arc<StatusList>),
+    /// Nothing.
+    Nothing,
 }
 
 impl Held {
-    /// What can be said at `now` without fetching; `None` if it is time to fetch.
-    fn say(&self, now: Timestamp) -> Option<Result<Arc<StatusList>, &'static Entry>> {
-        let list = self.list.as_ref();
-        if let Some(list) = list.filter(|list| now < list.refresh_at) {
-            return Some(Ok(Arc::clone(&list.list)));
+    fn say(&self, now: Timestamp) -> Said {
+        let failure = self.failure.filter(|(_, retry_at)| now < *retry_at);
+        let usable = self.list.as_ref().filter(|list| now < list.usable_until);
+        match (usable, failure) {
+            (Some(held), None) if now >= held.refresh_at => Said::Aging(Arc::clone(&held.list)),
+            (Some(held), _) => Said::This(Ok(Arc::clone(&held.list))),
+            (None, Some((reason, _))) => Said::This(Err(reason)),
+            (None, None) => Said::Nothing,
         }
-        let (code, _) = self.failure.filter(|(_, retry_at)| now < *retry_at)?;
-        let usable = list.filter(|list| now < list.usable_until);
-        Some(usable.map_or(Err(code), |list| Ok(Arc::clone(&list.list))))
     }
 }
 
@@ -128,52 +143,80 @@ impl Cache {
         }
     }
 
-    /// The list of `key`, kept or fetched. While one caller fetches the others wait; a failure is
-    /// remembered for a while, and a copy that may still be used is used meanwhile.
+    /// The list of `key`, kept or fetched. Whoever needs a list that is not there waits for the
+    /// one who fetches it; a list that is there is never waited for. A failure is remembered for
+    /// a while.
     pub(super) async fn get<F>(
-        &self,
+        self: &Arc<Self>,
         key: Key,
         now: Timestamp,
         fetch: impl FnOnce() -> F,
-    ) -> Result<Arc<StatusList>, &'static Entry>
+    ) -> Result<Arc<StatusList>, StatusReason>
     where
-        F: Future<Output = Result<Fetched, &'static Entry>>,
+        F: Future<Output = Result<Fetched, StatusReason>> + Send + 'static,
     {
         let slot = self.slot(key);
-        if let Some(said) = slot.held().say(now) {
-            return said;
+        let said = slot.held().say(now);
+        match said {
+            Said::This(said) => return said,
+            Said::Aging(list) => {
+                self.refresh(&slot, now, fetch);
+                return Ok(list);
+            }
+            Said::Nothing => {}
         }
         let _flight = slot.flight.lock().await;
-        if let Some(said) = slot.held().say(now) {
-            return said;
+        let said = slot.held().say(now);
+        match said {
+            Said::This(said) => return said,
+            Said::Aging(list) => return Ok(list),
+            Said::Nothing => {}
         }
         let fetched = fetch().await;
-        let said = self.keep(&slot, now, fetched);
-        self.evict();
-        said
+        self.keep(&slot, now, fetched)
+    }
+
+    /// Asks for a fresh copy in the background, unless somebody does already.
+    fn refresh<F>(self: &Arc<Self>, slot: &Arc<Slot>, now: Timestamp, fetch: impl FnOnce() -> F)
+    where
+        F: Future<Output = Result<Fetched, StatusReason>> + Send + 'static,
+    {
+        let Ok(flight) = Arc::clone(&slot.flight).try_lock_owned() else {
+            return;
+        };
+        let (cache, slot, fetched) = (Arc::clone(self), Arc::clone(slot), fetch());
+        tokio::spawn(async move {
+            // A failure is kept and was logged; who asks past the copy's time is told.
+            let _ = cache.keep(&slot, now, fetched.await);
+            drop(flight);
+        });
     }
 
     fn keep(
         &self,
         slot: &Slot,
         now: Timestamp,
-        fetched: Result<Fetched, &'static Entry>,
-    ) -> Result<Arc<StatusList>, &'static Entry> {
-        let mut held = slot.held();
-        match fetched {
-            Ok(fetched) => {
-                let list = Arc::clone(&fetched.list);
-                *held = Held {
-                    list: Some(fetched),
-                    failure: None,
-                };
-                Ok(list)
+        fetched: Result<Fetched, StatusReason>,
+    ) -> Result<Arc<StatusList>, StatusReason> {
+        let kept = {
+            let mut held = slot.held();
+            match fetched {
+                Ok(fetched) => {
+                    let list = Arc::clone(&fetched.list);
+                    *held = Held {
+                        list: Some(fetched),
+                        failure: None,
+                    };
+                    Ok(list)
+                }
+                Err(reason) => {
+                    held.failure = Some((reason, after(now, self.retry_after)));
+                    Err(reason)
+                }
             }
-            Err(code) => {
-                held.failure = Some((code, after(now, self.retry_after)));
-                held.say(now).unwrap_or(Err(code))
-            }
-        }
+        };
+        self.evict();
+        kept
     }
 
     fn slot(&self, key: Key) -> Arc<Slot> {

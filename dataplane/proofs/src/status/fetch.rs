@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
-use pavilion_catalogue::{Entry, status};
 use pavilion_json::Digest;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response};
 use url::{Host, Url};
 
-use super::StatusOptions;
 use super::addresses::{Resolver, is_public, is_refused};
+use super::{StatusOptions, StatusReason};
 use crate::StatusRules;
 
 const MEDIA_TYPE: &str = "application/statuslist+jwt";
@@ -45,58 +44,59 @@ impl Fetcher {
         }
     }
 
-    /// The token at `uri`, not verified.
+    /// The token at an [`allowed_url`], not verified.
     pub(super) async fn fetch(
         &self,
-        uri: &str,
+        url: Url,
         rules: &StatusRules,
-    ) -> Result<String, &'static Entry> {
-        let url = allowed_url(uri, rules.allow_private_addresses)?;
+    ) -> Result<String, StatusReason> {
         let client = self.client(rules)?;
         let response = client
             .get(url)
             .header(ACCEPT, MEDIA_TYPE)
             .send()
             .await
-            .map_err(|error| {
-                if is_refused(&error) {
-                    &status::LIST_ADDRESS_REFUSED
-                } else {
-                    &status::LIST_UNREACHABLE
-                }
-            })?;
+            .map_err(|error| unanswered(&error))?;
         self.body(response).await
     }
 
-    async fn body(&self, mut response: Response) -> Result<String, &'static Entry> {
-        if response.status() != http::StatusCode::OK {
-            return Err(&status::LIST_UNREACHABLE);
+    async fn body(&self, mut response: Response) -> Result<String, StatusReason> {
+        let status = response.status();
+        if status != http::StatusCode::OK {
+            return Err(StatusReason::unreachable(if status.is_redirection() {
+                "The list's server answered with a redirect, which is not followed."
+            } else {
+                "The list's server answered with another status than 200."
+            }));
         }
         let headers = response.headers();
         let media_type = headers
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
         let media_type = media_type.and_then(|value| value.split(';').next());
-        if !media_type.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(MEDIA_TYPE))
-            || headers.contains_key(CONTENT_ENCODING)
-        {
-            return Err(&status::LIST_INVALID);
+        if !media_type.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(MEDIA_TYPE)) {
+            return Err(StatusReason::invalid(
+                "The list's media type is not application/statuslist+jwt.",
+            ));
+        }
+        if headers.contains_key(CONTENT_ENCODING) {
+            return Err(StatusReason::invalid(
+                "The list came in a content encoding that was not asked for.",
+            ));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|_| &status::LIST_UNREACHABLE)?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| unanswered(&error))? {
             if chunk.len() > self.max_bytes.saturating_sub(body.len()) {
-                return Err(&status::LIST_TOO_LARGE);
+                return Err(StatusReason::too_large(
+                    "The status list token is longer than is read.",
+                ));
             }
             body.extend_from_slice(&chunk);
         }
-        String::from_utf8(body).map_err(|_| &status::LIST_INVALID)
+        String::from_utf8(body).map_err(|_| StatusReason::invalid("The list is not text."))
     }
 
-    fn client(&self, rules: &StatusRules) -> Result<Client, &'static Entry> {
+    fn client(&self, rules: &StatusRules) -> Result<Client, StatusReason> {
         let key = ClientRules {
             allow_private: rules.allow_private_addresses,
             authorities: rules
@@ -110,7 +110,7 @@ impl Fetcher {
         }
         let client = self.build(rules).map_err(|why| {
             tracing::error!(error = %why, "the client for status lists cannot be made");
-            &status::LIST_UNREACHABLE
+            StatusReason::unreachable("The client for status lists cannot be made.")
         })?;
         if clients.len() >= MAX_CLIENTS {
             clients.clear();
@@ -151,32 +151,55 @@ enum Unbuildable {
     Client(#[from] reqwest::Error),
 }
 
+/// Why there was no answer, or not all of it. The client's own words may name the address.
+fn unanswered(error: &reqwest::Error) -> StatusReason {
+    if is_refused(error) {
+        StatusReason::refused("The list's host name leads to no public address.")
+    } else if error.is_timeout() {
+        StatusReason::unreachable("The list's server did not answer in time.")
+    } else if error.is_connect() {
+        StatusReason::unreachable("No connection to the list's server could be made.")
+    } else {
+        StatusReason::unreachable("The answer of the list's server broke off.")
+    }
+}
+
 /// The URL, if it may be called: `https`, no credentials in it, no inner address. Where private
 /// addresses are allowed, plain `http` to this host itself is too.
-fn allowed_url(uri: &str, allow_private: bool) -> Result<Url, &'static Entry> {
-    let refused = &status::LIST_ADDRESS_REFUSED;
-    let url = Url::parse(uri).map_err(|_| refused)?;
+pub(super) fn allowed_url(uri: &str, allow_private: bool) -> Result<Url, StatusReason> {
+    let url = Url::parse(uri).map_err(|_| StatusReason::refused("The list's uri is not a URL."))?;
     let (address, loopback) = match url.host() {
         Some(Host::Ipv4(address)) => (Some(IpAddr::V4(address)), address.is_loopback()),
         Some(Host::Ipv6(address)) => (Some(IpAddr::V6(address)), address.is_loopback()),
         Some(Host::Domain(name)) => (None, name == "localhost"),
-        None => return Err(refused),
+        None => return Err(StatusReason::refused("The list's uri names no host.")),
     };
     let scheme_fits =
         url.scheme() == "https" || (url.scheme() == "http" && loopback && allow_private);
-    let address_fits = allow_private || address.is_none_or(is_public);
-    let anonymous = url.username().is_empty() && url.password().is_none();
-    if scheme_fits && address_fits && anonymous {
-        Ok(url)
-    } else {
-        Err(refused)
+    if !scheme_fits {
+        return Err(StatusReason::refused("The list's uri is not https."));
     }
+    if !(allow_private || address.is_none_or(is_public)) {
+        return Err(StatusReason::refused(
+            "The list's uri names an address that is not public, which the trust anchor does not allow.",
+        ));
+    }
+    if !(url.username().is_empty() && url.password().is_none()) {
+        return Err(StatusReason::refused("The list's uri holds credentials."));
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use pavilion_catalogue::{Entry, status};
+
     use super::*;
+
+    fn code<T>(result: Result<T, StatusReason>) -> Option<&'static Entry> {
+        result.err().map(|reason| reason.code)
+    }
 
     #[test]
     fn only_public_https_addresses_are_called() {
@@ -196,8 +219,8 @@ mod tests {
             "not a uri",
         ] {
             assert_eq!(
-                allowed_url(no, false),
-                Err(&status::LIST_ADDRESS_REFUSED),
+                code(allowed_url(no, false)),
+                Some(&status::LIST_ADDRESS_REFUSED),
                 "{no}"
             );
         }
@@ -206,10 +229,9 @@ mod tests {
     #[tokio::test]
     async fn without_a_tls_provider_every_list_is_unreachable() {
         let client = Fetcher::new(&StatusOptions::default());
-        let answer = client
-            .fetch("https://status.example/1", &StatusRules::default())
-            .await;
-        assert_eq!(answer, Err(&status::LIST_UNREACHABLE));
+        let url = Url::parse("https://status.example/1").unwrap();
+        let answer = client.fetch(url, &StatusRules::default()).await;
+        assert_eq!(code(answer), Some(&status::LIST_UNREACHABLE));
     }
 
     #[test]

@@ -4,10 +4,9 @@
 use std::io::Read;
 
 use flate2::bufread::ZlibDecoder;
-use pavilion_catalogue::status;
 use pavilion_jose::from_base64url;
 
-use crate::ProofError;
+use super::StatusReason;
 
 /// An inflated status list.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,7 +48,7 @@ impl Bits {
 impl StatusList {
     /// Inflates `lst`, entries of `bits` bits each, into at most `max_bytes`. Not one byte more is
     /// inflated, so a bomb costs no more than a list of the greatest allowed size.
-    pub(super) fn inflate(bits: u64, lst: &str, max_bytes: usize) -> Result<Self, ProofError> {
+    pub(super) fn inflate(bits: u64, lst: &str, max_bytes: usize) -> Result<Self, StatusReason> {
         let bits =
             Bits::of(bits).ok_or_else(|| invalid("The list's bits are not 1, 2, 4 or 8."))?;
         let compressed = from_base64url(lst)
@@ -63,9 +62,8 @@ impl StatusList {
             .read_to_end(&mut bytes)
             .map_err(|_| invalid("The list is not ZLIB data."))?;
         if bytes.len() > max_bytes {
-            return Err(ProofError::new(
-                &status::LIST_TOO_LARGE,
-                format!("An inflated list may have {max_bytes} bytes."),
+            return Err(StatusReason::too_large(
+                "The list inflates beyond the allowed size.",
             ));
         }
         if !decoder.into_inner().is_empty() {
@@ -101,6 +99,6 @@ impl std::fmt::Debug for StatusList {
     }
 }
 
-fn invalid(detail: &str) -> ProofError {
-    ProofError::new(&status::LIST_INVALID, detail)
+fn invalid(detail: &'static str) -> StatusReason {
+    StatusReason::invalid(detail)
 }

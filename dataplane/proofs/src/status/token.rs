@@ -1,12 +1,12 @@
 //! A status list token (draft-ietf-oauth-status-list, "Status List Token in JWT Format").
 
 use jiff::Timestamp;
-use pavilion_catalogue::status;
 use pavilion_jose::{CompactJws, JoseError};
 use pavilion_json::Limits;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::StatusReason;
 use super::list::StatusList;
 use crate::ProofError;
 use crate::clock::{Clock, numeric_date};
@@ -56,6 +56,10 @@ struct List {
 /// Reads the payload of a status list token and inflates its list into at most `max_list_bytes`.
 /// The signature is not looked at: this is the parser alone.
 pub fn parse_list(payload: &[u8], max_list_bytes: usize) -> Result<ListClaims, ProofError> {
+    Ok(read_list(payload, max_list_bytes)?)
+}
+
+fn read_list(payload: &[u8], max_list_bytes: usize) -> Result<ListClaims, StatusReason> {
     let limits = Limits {
         bytes: payload.len(),
         depth: 8,
@@ -77,7 +81,7 @@ pub fn parse_list(payload: &[u8], max_list_bytes: usize) -> Result<ListClaims, P
 }
 
 /// `ttl` is "a positive number"; a fraction is rounded down.
-fn whole_seconds(value: &Value) -> Result<u64, ProofError> {
+fn whole_seconds(value: &Value) -> Result<u64, StatusReason> {
     let seconds = value.as_u64().or_else(|| {
         let moment = numeric_date(value)?;
         u64::try_from(moment.as_second()).ok()
@@ -100,21 +104,25 @@ pub(super) struct Job {
 impl Job {
     /// Checks that the token was signed by the issuer of the credential, by the rules of the trust
     /// anchor, and that it answers for this URI. The list is inflated only after that.
-    pub(super) fn verify(&self) -> Result<ListClaims, ProofError> {
+    pub(super) fn verify(&self) -> Result<ListClaims, StatusReason> {
         let jws = CompactJws::parse(&self.token).map_err(|error| match error {
-            JoseError::TooLarge(_) => ProofError::new(
-                &status::LIST_TOO_LARGE,
-                "The status list token is too large.",
-            ),
+            JoseError::TooLarge(_) => {
+                StatusReason::too_large("The status list token is too large.")
+            }
             _ => invalid("The status list is not a signed JWT."),
         })?;
         let header = jws.header();
-        if header.typ.as_deref() != Some(TYPE_HEADER) {
+        if !header.is_type(TYPE_HEADER) {
             return Err(invalid("The list's typ is not statuslist+jwt."));
         }
         let claimed = Claimed {
             issuer: self.trusted.stated.as_deref(),
-            algorithm: algorithm_of(header)?,
+            algorithm: algorithm_of(header).map_err(|error| {
+                StatusReason::new(
+                    error.code,
+                    "The list's signature algorithm is not supported.",
+                )
+            })?,
             kid: header.kid.as_deref(),
             x5c: header.x5c.as_deref(),
         };
@@ -130,12 +138,12 @@ impl Job {
         let verified = jws
             .verify(found.key.key(), &anchor.algorithms)
             .map_err(|_| invalid("The list's signature does not verify."))?;
-        let claims = parse_list(verified.payload(), self.max_list_bytes)?;
+        let claims = read_list(verified.payload(), self.max_list_bytes)?;
         self.check(&claims)?;
         Ok(claims)
     }
 
-    fn check(&self, claims: &ListClaims) -> Result<(), ProofError> {
+    fn check(&self, claims: &ListClaims) -> Result<(), StatusReason> {
         if claims.subject != self.uri {
             return Err(invalid(
                 "The list's sub is not the URI that the credential names.",
@@ -157,6 +165,6 @@ impl Job {
     }
 }
 
-fn invalid(detail: &str) -> ProofError {
-    ProofError::new(&status::LIST_INVALID, detail)
+fn invalid(detail: &'static str) -> StatusReason {
+    StatusReason::invalid(detail)
 }

@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
+use pavilion_jose::base64url;
 use pavilion_proofs::sd_jwt::parse;
 use pavilion_proofs::wallet::ClaimPath;
 use proptest::prelude::*;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::world::{World, session};
 
@@ -82,6 +83,33 @@ fn starts_with(path: &[String], start: &[String]) -> bool {
     path.len() >= start.len() && path[..start.len()] == *start
 }
 
+/// The parts of a presentation: nothing of it is signed, so it parses and does not verify.
+#[derive(Debug)]
+struct Put {
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+    disclosures: Vec<((String, Option<String>), Value)>,
+    key_binding: Option<String>,
+}
+
+impl Put {
+    fn together(&self) -> String {
+        let header = base64url(br#"{"alg":"ES256"}"#);
+        let (payload, signature) = (base64url(&self.payload), base64url(&self.signature));
+        let mut text = format!("{header}.{payload}.{signature}~");
+        for ((salt, name), value) in &self.disclosures {
+            let parts = match name {
+                Some(name) => json!([salt, name, value]),
+                None => json!([salt, value]),
+            };
+            text.push_str(&base64url(parts.to_string().as_bytes()));
+            text.push('~');
+        }
+        text.push_str(self.key_binding.as_deref().unwrap_or_default());
+        text
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
@@ -133,6 +161,41 @@ proptest! {
         if let Ok(text) = String::from_utf8(bytes) {
             prop_assert!(WORLD.verify(&text).is_err());
         }
+    }
+
+    #[test]
+    fn a_presentation_is_taken_apart_into_what_it_was_put_together_from(
+        payload in prop::collection::vec(any::<u8>(), 0..80),
+        signature in prop::collection::vec(any::<u8>(), 0..80),
+        disclosures in prop::collection::vec((("\\PC{0,12}", prop::option::of("\\PC{0,12}")), tree()), 0..12),
+        key_binding in prop::option::of("[A-Za-z0-9_.-]{1,60}"),
+    ) {
+        let put = Put { payload, signature, disclosures, key_binding };
+        let text = put.together();
+        let taken = parse(&text).unwrap();
+        prop_assert_eq!(taken.text(), text.as_str());
+        prop_assert_eq!(taken.key_binding(), put.key_binding.as_deref());
+        let bound = text.strip_suffix(put.key_binding.as_deref().unwrap_or_default());
+        prop_assert_eq!(Some(taken.bound()), bound);
+        let found: Vec<(Option<&str>, &Value)> =
+            taken.disclosures().iter().map(|one| (one.name(), one.value())).collect();
+        let expected: Vec<(Option<&str>, &Value)> =
+            put.disclosures.iter().map(|((_, name), value)| (name.as_deref(), value)).collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_presentation_that_is_put_together_wrongly_is_not_taken_apart(
+        disclosures in prop::collection::vec((("\\PC{0,12}", prop::option::of("\\PC{0,12}")), tree()), 1..6),
+        at in any::<prop::sample::Index>(),
+        wrong in prop::sample::select(vec!["", "=", "e30", "WyJzIl0", "W10", "WzEsImEiLDJd", "WyJzIiwibiIsMSwyXQ", "WyJzIiwxLDJd", "!", "W3sic2FtZSI6MSwic2FtZSI6Mn1d"]),
+    ) {
+        let count = disclosures.len();
+        let text = Put { payload: b"{}".to_vec(), signature: Vec::new(), disclosures, key_binding: None }.together();
+        let mut parts: Vec<&str> = text.split('~').collect();
+        parts.insert(1 + at.index(count), wrong);
+        prop_assert!(parse(&parts.join("~")).is_err());
+        prop_assert!(parse(text.split('~').next().unwrap()).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pavilion_catalogue::status;
+use pavilion_catalogue::{Entry, status};
 use pavilion_proofs::sd_jwt::Credential;
 use pavilion_proofs::status::{StatusLists, StatusOptions, StatusOutcome, parse_list};
 use pavilion_proofs::wallet::{Issuer, ListDraft};
@@ -15,6 +15,33 @@ use crate::status_network::{Reply, Server};
 use crate::world::{World, copy, key, now, reference, seconds};
 
 const LEEWAY: Duration = Duration::from_mins(1);
+
+/// An outcome that says nothing, by its code.
+#[derive(Debug)]
+pub enum NotKnown {
+    Indeterminate(&'static Entry),
+    Failed(&'static Entry),
+}
+
+impl PartialEq<NotKnown> for StatusOutcome {
+    fn eq(&self, other: &NotKnown) -> bool {
+        match (self, other) {
+            (Self::Indeterminate(reason), NotKnown::Indeterminate(code))
+            | (Self::Failed(reason), NotKnown::Failed(code)) => {
+                reason.code == *code && reason.detail.ends_with('.')
+            }
+            _ => false,
+        }
+    }
+}
+
+pub fn unknown(code: &'static Entry) -> NotKnown {
+    NotKnown::Indeterminate(code)
+}
+
+fn failed(code: &'static Entry) -> NotKnown {
+    NotKnown::Failed(code)
+}
 
 /// A world with a list of 64 entries at a server of its own.
 pub struct Listed {
@@ -93,10 +120,7 @@ async fn a_list_says_valid_revoked_or_suspended_and_anything_else_says_nothing()
     assert_eq!(listed.check(0).await, StatusOutcome::Valid);
     assert_eq!(listed.check(1).await, StatusOutcome::Revoked);
     assert_eq!(listed.check(2).await, StatusOutcome::Suspended);
-    assert_eq!(
-        listed.check(3).await,
-        StatusOutcome::Indeterminate(&status::VALUE_UNKNOWN)
-    );
+    assert_eq!(listed.check(3).await, unknown(&status::VALUE_UNKNOWN));
     assert_eq!(listed.check(63).await, StatusOutcome::Valid);
     assert_eq!(listed.server.asked(), 1);
 }
@@ -114,12 +138,18 @@ fn every_outcome_but_a_pass_has_a_code() {
         codes,
         [None, None, Some("status_revoked"), Some("status_suspended")]
     );
-    for outcome in [
-        StatusOutcome::Indeterminate(&status::LIST_STALE),
-        StatusOutcome::Failed(&status::LIST_STALE),
-    ] {
-        assert_eq!(outcome.code(), Some(&status::LIST_STALE));
-    }
+}
+
+#[tokio::test]
+async fn what_is_not_known_has_a_code_and_a_sentence_that_names_no_address() {
+    let listed = Listed::new().await;
+    listed.server.reply(Reply::status(500));
+    let outcome = listed.check(0).await;
+    assert_eq!(outcome.code(), Some(&status::LIST_UNREACHABLE));
+    let detail = outcome.detail().unwrap();
+    assert!(detail.contains("another status than 200"), "{detail}");
+    assert!(!detail.contains("127.0.0.1") && !detail.contains("lists/1"));
+    assert_eq!(StatusOutcome::Revoked.detail(), None);
 }
 
 #[tokio::test]
@@ -128,7 +158,7 @@ async fn an_index_beyond_the_list_says_nothing() {
     for index in [64, 1 << 40, u64::MAX] {
         assert_eq!(
             listed.check(index).await,
-            StatusOutcome::Indeterminate(&status::INDEX_OUT_OF_RANGE)
+            unknown(&status::INDEX_OUT_OF_RANGE)
         );
     }
 }
@@ -181,7 +211,7 @@ async fn a_credential_without_status_fails_where_one_is_demanded_and_only_there(
     let credential = unstated(&listed.world);
     assert_eq!(
         listed.lists.check(&credential, now(), LEEWAY).await,
-        StatusOutcome::Failed(&status::MISSING)
+        failed(&status::MISSING)
     );
 }
 
@@ -195,7 +225,7 @@ async fn a_status_by_another_mechanism_says_nothing() {
     let credential = listed.world.verify(&presentation).unwrap();
     assert_eq!(
         listed.lists.check(&credential, now(), LEEWAY).await,
-        StatusOutcome::Indeterminate(&status::MECHANISM_UNSUPPORTED)
+        unknown(&status::MECHANISM_UNSUPPORTED)
     );
 }
 
@@ -223,10 +253,7 @@ async fn a_list_that_was_not_signed_by_the_issuer_says_nothing() {
     listed
         .server
         .reply(Reply::list(forger.status_list(&draft).unwrap()));
-    assert_eq!(
-        listed.check(0).await,
-        StatusOutcome::Indeterminate(&status::LIST_INVALID)
-    );
+    assert_eq!(listed.check(0).await, unknown(&status::LIST_INVALID));
 }
 
 #[tokio::test]
@@ -237,14 +264,15 @@ async fn a_list_that_was_signed_by_the_right_kid_and_the_wrong_key_says_nothing(
     listed.world.issuer_key = key();
     listed.publish_raw(|header, _| header["kid"] = json!(kid));
     let outcome = listed.lists.check(&credential, now(), LEEWAY).await;
-    assert_eq!(outcome, StatusOutcome::Indeterminate(&status::LIST_INVALID));
+    assert_eq!(outcome, unknown(&status::LIST_INVALID));
 }
 
 #[tokio::test]
 async fn a_list_is_held_to_every_rule_of_its_format() {
     type Change = fn(&mut Value, &mut Value);
-    let changes: [Change; 16] = [
+    let changes: [Change; 17] = [
         |header, _| header["typ"] = json!("JWT"),
+        |header, _| header["typ"] = json!("text/statuslist+jwt"),
         |header, _| header["kid"] = json!("unknown"),
         |_, payload| payload["sub"] = json!("https://other.example/lists/1"),
         |_, payload| payload["iss"] = json!("https://other.example"),
@@ -266,12 +294,13 @@ async fn a_list_is_held_to_every_rule_of_its_format() {
         listed.publish_raw(change);
         assert_eq!(
             listed.check(0).await,
-            StatusOutcome::Indeterminate(&status::LIST_INVALID),
+            unknown(&status::LIST_INVALID),
             "change {number}"
         );
     }
     let listed = Listed::new().await;
-    listed.publish_raw(|_, payload| {
+    listed.publish_raw(|header, payload| {
+        header["typ"] = json!("application/StatusList+jwt");
         payload["iss"] = json!(crate::world::ISSUER);
         payload["ttl"] = json!(43_200.5);
         payload["aggregation_uri"] = json!("https://status.example/all");
@@ -285,41 +314,33 @@ async fn a_list_that_no_one_signed_says_nothing() {
     listed
         .server
         .reply(Reply::list("eyJhbGciOiJub25lIn0.e30.".to_owned()));
-    assert_eq!(
-        listed.check(0).await,
-        StatusOutcome::Indeterminate(&status::LIST_INVALID)
-    );
+    assert_eq!(listed.check(0).await, unknown(&status::LIST_INVALID));
 }
 
 #[tokio::test]
 async fn an_expired_list_is_stale() {
     let listed = Listed::new().await;
     listed.publish(|draft| draft.expires_at = Some(now() - seconds(60)));
-    assert_eq!(
-        listed.check(0).await,
-        StatusOutcome::Indeterminate(&status::LIST_STALE)
-    );
+    assert_eq!(listed.check(0).await, unknown(&status::LIST_STALE));
 }
 
 #[tokio::test]
-async fn a_list_without_expiry_is_stale_by_its_age() {
-    let mut listed = Listed::new().await;
-    listed.world.anchor.status.max_age_seconds = 600;
-    listed.publish(|draft| {
-        draft.expires_at = None;
-        draft.issued_at = now() - seconds(659);
-    });
-    assert_eq!(listed.check(0).await, StatusOutcome::Valid);
-    let mut listed = Listed::new().await;
-    listed.world.anchor.status.max_age_seconds = 600;
-    listed.publish(|draft| {
-        draft.expires_at = None;
-        draft.issued_at = now() - seconds(660);
-    });
-    assert_eq!(
-        listed.check(0).await,
-        StatusOutcome::Indeterminate(&status::LIST_STALE)
-    );
+async fn a_list_is_stale_by_its_age_whatever_its_expiry() {
+    for expires_at in [None, Some(now() + seconds(86_400))] {
+        for (age, outcome) in [(659, None), (660, Some(&status::LIST_STALE))] {
+            let mut listed = Listed::new().await;
+            listed.world.anchor.status.max_age_seconds = 600;
+            listed.publish(|draft| {
+                draft.expires_at = expires_at;
+                draft.issued_at = now() - seconds(age);
+            });
+            assert_eq!(
+                listed.check(0).await.code(),
+                outcome,
+                "{age} {expires_at:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
@@ -333,10 +354,7 @@ async fn a_list_that_inflates_beyond_the_limit_is_refused_without_inflating_it()
     };
     listed.publish(|draft| draft.values = vec![0; 4_000_000]);
     listed.lists = bounded(999_999);
-    assert_eq!(
-        listed.check(0).await,
-        StatusOutcome::Indeterminate(&status::LIST_TOO_LARGE)
-    );
+    assert_eq!(listed.check(0).await, unknown(&status::LIST_TOO_LARGE));
     listed.lists = bounded(1_000_000);
     assert_eq!(listed.check(0).await, StatusOutcome::Valid);
 }
@@ -346,20 +364,17 @@ async fn an_anchor_may_say_that_an_unknown_status_fails() {
     let mut listed = Listed::new().await;
     listed.world.anchor.status.on_unreachable = OnUnreachable::Fail;
     listed.server.reply(Reply::status(503));
-    assert_eq!(
-        listed.check(0).await,
-        StatusOutcome::Failed(&status::LIST_UNREACHABLE)
-    );
+    assert_eq!(listed.check(0).await, failed(&status::LIST_UNREACHABLE));
 }
 
 #[tokio::test]
-async fn a_kept_list_is_used_until_its_time_to_live_and_then_asked_for_again() {
+async fn a_kept_list_is_used_within_its_time_to_live_and_then_asked_for_again() {
     let listed = Listed::new().await;
     listed.publish(|draft| draft.ttl_seconds = Some(100));
     assert_eq!(listed.check(1).await, StatusOutcome::Revoked);
     listed.publish(|draft| draft.values[1] = 0);
     assert_eq!(
-        listed.check_at(1, now() + seconds(99)).await,
+        listed.check_at(1, now() + seconds(74)).await,
         StatusOutcome::Revoked
     );
     assert_eq!(listed.server.asked(), 1);
@@ -371,13 +386,47 @@ async fn a_kept_list_is_used_until_its_time_to_live_and_then_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_time_to_live_of_nothing_does_not_make_us_ask_all_the_time() {
-    let listed = Listed::new().await;
-    listed.publish(|draft| draft.ttl_seconds = Some(0));
-    for second in 0..9 {
-        listed.check_at(0, now() + seconds(second)).await;
+async fn past_its_time_to_live_a_list_that_cannot_be_fetched_says_nothing() {
+    for ttl in [0, 1, 60] {
+        let listed = Listed::new().await;
+        listed.publish(|draft| draft.ttl_seconds = Some(ttl));
+        assert_eq!(listed.check(0).await, StatusOutcome::Valid);
+        listed.server.reply(Reply::status(500));
+        let past = now() + seconds(i64::try_from(ttl.max(1)).unwrap());
+        assert_eq!(
+            listed.check_at(0, past).await,
+            unknown(&status::LIST_UNREACHABLE),
+            "ttl {ttl}"
+        );
     }
-    assert_eq!(listed.server.asked(), 1);
+}
+
+/// Waits until the server was asked so often and its answer is used.
+async fn refreshed(listed: &Listed, index: u64, at: Timestamp, wanted: StatusOutcome) {
+    for _ in 0..500 {
+        if listed.check_at(index, at).await == wanted {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the refreshed list is never used");
+}
+
+#[tokio::test]
+async fn while_a_copy_may_be_used_nobody_waits_for_a_fresh_one() {
+    let listed = Listed::new().await;
+    listed.publish(|draft| draft.ttl_seconds = Some(100));
+    assert_eq!(listed.check(1).await, StatusOutcome::Revoked);
+    listed.publish(|draft| draft.values[1] = 0);
+    // Nothing is answered until it is let go on; who waited for the server would never end.
+    let hold = listed.server.hold().await;
+    let at = now() + seconds(75);
+    for _ in 0..8 {
+        assert_eq!(listed.check_at(1, at).await, StatusOutcome::Revoked);
+    }
+    drop(hold);
+    refreshed(&listed, 1, at, StatusOutcome::Valid).await;
+    assert_eq!(listed.server.asked(), 2);
 }
 
 #[tokio::test]
@@ -392,7 +441,7 @@ async fn a_kept_list_is_never_used_beyond_the_age_that_the_anchor_allows() {
     );
     assert_eq!(
         listed.check_at(0, now() + seconds(120)).await,
-        StatusOutcome::Indeterminate(&status::LIST_UNREACHABLE)
+        unknown(&status::LIST_UNREACHABLE)
     );
 }
 
@@ -402,15 +451,14 @@ async fn a_kept_list_that_may_still_be_used_bridges_an_outage() {
     listed.publish(|draft| draft.ttl_seconds = Some(60));
     assert_eq!(listed.check(1).await, StatusOutcome::Revoked);
     listed.server.reply(Reply::status(500));
+    for second in [46, 50, 59] {
+        let outcome = listed.check_at(1, now() + seconds(second)).await;
+        assert_eq!(outcome, StatusOutcome::Revoked);
+    }
     assert_eq!(
         listed.check_at(1, now() + seconds(61)).await,
-        StatusOutcome::Revoked
+        unknown(&status::LIST_UNREACHABLE)
     );
-    assert_eq!(
-        listed.check_at(1, now() + seconds(62)).await,
-        StatusOutcome::Revoked
-    );
-    assert_eq!(listed.server.asked(), 2);
 }
 
 #[tokio::test]
@@ -420,7 +468,7 @@ async fn a_kept_list_ends_with_its_own_expiry() {
     assert_eq!(listed.check(0).await, StatusOutcome::Valid);
     assert_eq!(
         listed.check_at(0, now() + seconds(160)).await,
-        StatusOutcome::Indeterminate(&status::LIST_STALE)
+        unknown(&status::LIST_STALE)
     );
 }
 
@@ -430,10 +478,7 @@ async fn a_failure_is_remembered_for_a_while_and_then_tried_again() {
     listed.server.reply(Reply::status(500));
     for second in [0, 5, 9] {
         let outcome = listed.check_at(0, now() + seconds(second)).await;
-        assert_eq!(
-            outcome,
-            StatusOutcome::Indeterminate(&status::LIST_UNREACHABLE)
-        );
+        assert_eq!(outcome, unknown(&status::LIST_UNREACHABLE));
     }
     assert_eq!(listed.server.asked(), 1);
     listed.publish(|_| {});
@@ -546,6 +591,6 @@ async fn a_list_of_an_issuer_with_certificates_is_signed_under_the_same_name() {
     let fresh = StatusLists::default();
     assert_eq!(
         fresh.check(&listed.credential(1), now(), LEEWAY).await,
-        StatusOutcome::Indeterminate(&status::LIST_INVALID)
+        unknown(&status::LIST_INVALID)
     );
 }

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
-use pavilion_catalogue::{Entry, status};
+use pavilion_catalogue::status;
 use pavilion_proofs::status::{StatusLists, StatusOptions, StatusOutcome};
 use rcgen::KeyPair;
 use tokio::net::TcpListener;
@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use crate::certificates::{Authority, authority, server_certificate};
-use crate::status_lists::Listed;
+use crate::status_lists::{Listed, unknown};
 use crate::world::{now, reference};
 
 /// What the server answers.
@@ -63,6 +63,7 @@ pub struct Server {
 struct Shared {
     reply: Mutex<Reply>,
     delay: Mutex<Duration>,
+    gate: Arc<tokio::sync::Mutex<()>>,
     asked: AtomicUsize,
 }
 
@@ -101,6 +102,7 @@ impl Server {
             shared: Arc::new(Shared {
                 reply: Mutex::new(Reply::status(404)),
                 delay: Mutex::default(),
+                gate: Arc::default(),
                 asked: AtomicUsize::new(0),
             }),
         };
@@ -130,6 +132,11 @@ impl Server {
         *self.shared.delay.lock().unwrap() = delay;
     }
 
+    /// Lets it answer nobody until this is dropped.
+    pub async fn hold(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.shared.gate).lock_owned().await
+    }
+
     /// How often it was asked.
     pub fn asked(&self) -> usize {
         self.shared.asked.load(Ordering::SeqCst)
@@ -138,6 +145,7 @@ impl Server {
 
 async fn answer(State(shared): State<Arc<Shared>>) -> Response {
     shared.asked.fetch_add(1, Ordering::SeqCst);
+    drop(shared.gate.lock().await);
     let (reply, delay) = (
         shared.reply.lock().unwrap().clone(),
         *shared.delay.lock().unwrap(),
@@ -186,10 +194,6 @@ fn install_provider() {
             .install_default()
             .unwrap();
     });
-}
-
-fn unknown(code: &'static Entry) -> StatusOutcome {
-    StatusOutcome::Indeterminate(code)
 }
 
 /// Short time-outs, small limits.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use pavilion_catalogue::{Entry, Problem, policy, request};
+use pavilion_catalogue::{Entry, Problem, policy, presentation, request};
 use pavilion_json::Digest;
 use pavilion_policy::Policy;
 use pavilion_proofs::sd_jwt::{self, Credential, Expected};
-use pavilion_proofs::status::StatusOutcome;
+use pavilion_proofs::status::{StatusOutcome, StatusReason};
 use pavilion_proofs::{ProofError, Verified};
 
 use super::Inquiry;
@@ -68,6 +68,15 @@ impl From<&'static Entry> for Finding {
     }
 }
 
+impl From<StatusReason> for Finding {
+    fn from(reason: StatusReason) -> Self {
+        Self {
+            entry: reason.code,
+            detail: reason.detail.to_owned(),
+        }
+    }
+}
+
 impl Examined {
     pub(super) fn key_binding(&self) -> Option<Digest> {
         let credential = self.outcome.as_ref().ok()?;
@@ -105,10 +114,12 @@ fn examine_all(
         return Err((&policy::UNKNOWN).into());
     };
     check_ids(&revision.policy, &presented)?;
-    presented
+    let examined = presented
         .into_iter()
         .map(|one| examine_one(tenant, inquiry, &revision.policy, one, now))
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    check_reuse(&examined)?;
+    Ok(examined)
 }
 
 /// Every id is one of the policy's, and stands once.
@@ -128,6 +139,23 @@ fn check_ids(policy: &Policy, presented: &[Presented]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// Each credential stands for one piece of evidence, however it was presented: a policy that asks
+/// for two asks for two credentials. That they may be bound to different keys is no mistake, wallets
+/// keep a key for each (see the threat model).
+fn check_reuse(examined: &[Examined]) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    let mut good = examined
+        .iter()
+        .filter_map(|one| Some((one, one.outcome.as_ref().ok()?)));
+    let reused = good.find(|(_, credential)| !seen.insert(credential.issued_digest));
+    match reused {
+        None => Ok(()),
+        Some((one, _)) => Err(Problem::new(&presentation::CREDENTIAL_REUSED)
+            .evidence(&one.evidence)
+            .into()),
+    }
 }
 
 fn examine_one(
@@ -214,7 +242,8 @@ impl Standing {
     fn of(status: StatusOutcome) -> Self {
         match (status, status.code()) {
             (StatusOutcome::Valid | StatusOutcome::Unstated, None) => Self::Good,
-            (StatusOutcome::Indeterminate(_), Some(code)) => Self::Unknown(code.into()),
+            (StatusOutcome::Indeterminate(reason), _) => Self::Unknown(reason.into()),
+            (StatusOutcome::Failed(reason), _) => Self::Bad(reason.into()),
             (_, Some(code)) => Self::Bad(code.into()),
             (_, None) => Self::Bad((&request::INTERNAL).into()),
         }

@@ -1,6 +1,7 @@
 //! What the policy engine is told: only what it asks for, only of what counts.
 
 use pavilion_policy::{Assurance, Evidence, Fact, Facts, Policy};
+use pavilion_proofs::Verified;
 use pavilion_proofs::sd_jwt::Credential;
 
 use super::examine::{Judged, Standing};
@@ -27,7 +28,9 @@ fn fact(judged: &Judged, wanted: &Evidence) -> Fact {
     }
 }
 
-fn verified(credential: &Credential, wanted: &Evidence) -> Fact {
+/// Takes the mark of verification off: policies know nothing of proofs, so this is the one place
+/// where a verified fact is made, and it is made of nothing else.
+fn verified(credential: &Verified<Credential>, wanted: &Evidence) -> Fact {
     let claims = wanted.claims.iter().filter_map(|claim| {
         let value = claim.select(&credential.claims)?;
         Some((claim.id.clone(), value))

@@ -16,15 +16,15 @@ const MAX_CHAIN: usize = 4;
 
 /// A client certificate in DER, and what came with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ClientCertificate {
-    pub(super) der: Vec<u8>,
-    pub(super) chain: Vec<Vec<u8>>,
+pub(crate) struct ClientCertificate {
+    pub(crate) der: Vec<u8>,
+    pub(crate) chain: Vec<Vec<u8>>,
 }
 
 impl ClientCertificate {
     /// The certificate of this request's connection. `None` without one, or if the header is not
     /// of the standard's form: then it proves nothing.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let der = byte_sequence(headers.get(CERTIFICATE)?.to_str().ok()?)?;
         let chain = match headers.get(CHAIN) {
             None => Vec::new(),

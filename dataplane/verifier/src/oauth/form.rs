@@ -6,7 +6,7 @@ use crate::problems::Refusal;
 
 /// The parameters that mean something here; all others are ignored (RFC 6749 section 3.2).
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct TokenForm {
+pub(crate) struct TokenForm {
     pub(super) grant_type: Option<String>,
     pub(super) client_id: Option<String>,
     pub(super) client_assertion_type: Option<String>,
@@ -15,7 +15,7 @@ pub(super) struct TokenForm {
 
 impl TokenForm {
     /// Reads `application/x-www-form-urlencoded`.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Refusal> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Refusal> {
         if std::str::from_utf8(body).is_err() {
             return Err(malformed("The body is not UTF-8."));
         }

@@ -95,7 +95,7 @@ fn takes_evidence(tenant: &Tenant, inquiry: &Inquiry) -> Result<(), Refusal> {
 }
 
 /// What the types do not say.
-fn check(body: &VerificationRequest) -> Result<(), Refusal> {
+pub(crate) fn check(body: &VerificationRequest) -> Result<(), Refusal> {
     for (field, name) in [("policy", &body.policy), ("purpose", &body.purpose)] {
         if !(1..=MAX_NAME).contains(&name.chars().count()) {
             return Err(invalid(field, "It must have 1 to 253 characters."));

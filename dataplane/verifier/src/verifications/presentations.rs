@@ -12,7 +12,7 @@ use crate::store::Key;
 ///
 /// # Errors
 /// `evidence_empty`, `body_invalid`.
-pub(super) fn check(presentations: &[PresentedEvidence]) -> Result<(), Refusal> {
+pub(crate) fn check(presentations: &[PresentedEvidence]) -> Result<(), Refusal> {
     match presentations.len() {
         0 => {
             return Err(Problem::new(&request::EVIDENCE_EMPTY)

@@ -1,7 +1,8 @@
 //! Evidence: what fails a verification, and what refuses the request and may be tried again.
 
+use pavilion_jose::{Algorithm, SigningKey};
 use pavilion_proofs::sd_jwt::StatusReference;
-use pavilion_proofs::wallet::Session;
+use pavilion_proofs::wallet::{Holder, Session};
 use pavilion_verifier::program::sweep_once;
 use serde_json::{Value, json};
 
@@ -590,6 +591,38 @@ async fn required_evidence_that_is_missing_is_a_check_that_fails() {
     assert_eq!(about("other").len(), 1);
     assert_eq!(about("other")[0]["kind"], "credential");
     assert_eq!(about("other")[0]["code"], "evidence_missing");
+}
+
+#[tokio::test]
+async fn one_credential_does_not_stand_for_two_pieces_of_evidence() {
+    let (world, _log) = served();
+    let token = world.token("shop").await;
+    let session = Session {
+        nonce: NONCE,
+        audience: ISSUER,
+        now: world.now(),
+    };
+    let credential = world.credential(adult());
+    let once = || world.holder.present(&credential, &[], session).unwrap();
+    let both = |other: String| {
+        let mut sent = one_shot(NONCE, &once());
+        sent["policy"] = json!("both");
+        let presentations = sent["presentations"].as_array_mut().unwrap();
+        presentations.push(json!({"evidence": "other", "presentation": other}));
+        sent
+    };
+    let refused = world.post(&token, PATH, &both(once())).await;
+    let problem = refused.refused(422, "presentation_credential_reused");
+    assert_eq!(problem["evidence"], "other");
+
+    // Wallets keep a key for each credential: another key is no other person.
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let mut draft = world.draft(adult());
+    draft.holder = Some(key.public());
+    let another = world.issuer.issue(&draft).unwrap();
+    let another = Holder::new(key).present(&another, &[], session).unwrap();
+    let done = world.post(&token, PATH, &both(another)).await.ok(201);
+    assert_eq!(done["verdict"], "pass", "{done}");
 }
 
 #[tokio::test]
