@@ -21,9 +21,13 @@ async fn a_fuzzer_that_reads_the_openapi_document_finds_nothing_undocumented() {
     let document = folder.path().join("openapi.json");
     std::fs::write(&document, session.get("/openapi.json").await.bytes).unwrap();
 
-    let examples = std::env::var("PAVILION_FUZZ_EXAMPLES").unwrap_or_else(|_| "20".to_owned());
+    let set = |name, value: &str| std::env::var(name).unwrap_or_else(|_| value.to_owned());
+    let examples = set("PAVILION_FUZZ_EXAMPLES", "30");
+    let seed = set("PAVILION_SEED", "7");
     let authority = broker.state().join("tenants/acme/tls/ca.pem");
     let output = schemathesis()
+        .arg("--config-file")
+        .arg(pavilion_e2e::root().join("e2e/judges/py/schemathesis.toml"))
         .arg("run")
         .arg(&document)
         .args([
@@ -40,7 +44,7 @@ async fn a_fuzzer_that_reads_the_openapi_document_finds_nothing_undocumented() {
             "--max-examples",
             &examples,
             "--seed",
-            "7",
+            &seed,
             "--no-color",
             "--workers",
             "1",

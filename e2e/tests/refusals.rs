@@ -288,6 +288,22 @@ async fn a_request_that_cannot_be_read_or_may_not_be_asked_says_why() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_refused_before_it_was_read_gets_its_refusal_all_the_same() {
+    let world = World::start();
+    let session = world.session().await;
+    // Longer than a socket's buffer, so that the edge is still sending when the verifier has decided.
+    let long = "x".repeat(250_000);
+    for _ in 0..20 {
+        let form = session.token(&long).await;
+        assert_eq!((form.status, form.code().as_str()), (413, "body_too_large"));
+        let nobody = Session::anonymous(&world.broker, "acme");
+        let question = json!({"policy": long, "purpose": "x"});
+        let unknown = nobody.post("/v1/verifications", &question).await;
+        assert_eq!(unknown.code(), "token_missing");
+    }
+}
+
+#[tokio::test]
 async fn an_idempotency_key_makes_a_request_happen_once() {
     let world = World::start();
     let session = world.session().await;

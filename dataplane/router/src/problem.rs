@@ -1,12 +1,15 @@
 //! Refusals in the router's own name (RFC 9457).
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use pavilion_catalogue::{Entry, MEDIA_TYPE, Problem, edge, request};
 
 use crate::http1::Refusal;
+
+/// The methods that anything behind the edge takes.
+const METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, POST");
 
 /// A refusal that is on its way to becoming an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +73,9 @@ impl Refused {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if *self.entry == request::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, METHODS);
+        }
         if let Some(seconds) = problem.retry_after_seconds {
             headers.insert(RETRY_AFTER, seconds.into());
         }

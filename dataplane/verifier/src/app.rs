@@ -26,7 +26,7 @@ use crate::reservations::Reservations;
 use crate::store::{Key, Store};
 use crate::tenant::load::Served;
 use crate::verifications::OpenVerifications;
-use crate::{answers, openapi, verifications, well_known};
+use crate::{answers, leftover, openapi, verifications, well_known};
 
 /// Everything that handlers need.
 pub struct App {
@@ -79,6 +79,10 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(problems::unknown_method)
         .fallback(problems::unknown_path)
         .layer(CatchPanicLayer::custom(problems::panicked))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&app),
+            leftover::read,
+        ))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&app),
             observe,

@@ -14,6 +14,7 @@ pub mod evaluate;
 #[doc(hidden)]
 pub mod fuzzing;
 mod keys;
+mod leftover;
 pub mod metrics;
 pub mod oauth;
 pub mod openapi;
