@@ -105,8 +105,8 @@ impl Groups {
             Ok(number.with_context(|| format!("no {name}"))?.parse()?)
         };
         Ok(Self {
-            entries: value("pavilion_auditor_group_entries_sum")?,
-            groups: value("pavilion_auditor_group_entries_count")?,
+            entries: value("pavilion_log_group_entries_sum")?,
+            groups: value("pavilion_log_group_entries_count")?,
         })
     }
 
