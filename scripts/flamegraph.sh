@@ -20,7 +20,7 @@ RUSTFLAGS='-C force-frame-pointers=yes' cargo build --locked --release --target-
 
 # Stacks begin with thread and process number; the number becomes the program's name.
 names=$(sed -nE 's/^sampled: ([0-9]+) (.*)$/s~^[^;]*-\1;~\2;~/p' "$build/run.txt")
-perf script -i "$build/perf.data" 2>/dev/null |
+perf script -i "$build/perf.data" -F comm,pid,tid,time,event,ip,sym,dso 2>/dev/null |
   "$tools/bin/inferno-collapse-perf" --pid | sed -E "$names" >"$build/stacks.txt"
 "$tools/bin/inferno-flamegraph" --title 'Saturated verifications, processor time by program' \
   --minwidth 0.4 "$build/stacks.txt" >docs/src/verification.svg
