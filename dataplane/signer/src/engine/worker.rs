@@ -118,6 +118,9 @@ impl Open {
     }
 }
 
+/// How many recoveries one request waits for, within its deadline.
+const RECOVERIES: u32 = 3;
+
 /// A failed attempt, and in which generation.
 struct Failed {
     error: TokenError,
@@ -182,10 +185,11 @@ impl Worker {
         self.done.push((job.reply, signature));
     }
 
-    /// Signs in the token. A stale session or handle is replaced, and a recovery of the whole
-    /// connection awaited, once each.
+    /// Signs in the token. A stale session or handle is replaced once, and a recovery of the whole
+    /// connection awaited [`RECOVERIES`] times: a module that others use at that moment may fail
+    /// again right after it.
     fn sign(&mut self, job: &Job) -> Result<Vec<u8>, SignerError> {
-        let (mut replaced, mut recovered) = (false, false);
+        let (mut replaced, mut recoveries) = (false, 0);
         loop {
             let failed = match self.attempt(job) {
                 Ok(signature) => return Ok(signature),
@@ -193,8 +197,8 @@ impl Worker {
             };
             match failed.error.class {
                 Class::Operation | Class::Key if !replaced => replaced = true,
-                class if class.needs_recovery() && !recovered => {
-                    recovered = true;
+                class if class.needs_recovery() && recoveries < RECOVERIES => {
+                    recoveries += 1;
                     self.recover(&failed, job.deadline)?;
                 }
                 _ => return Err(failed.error.into()),

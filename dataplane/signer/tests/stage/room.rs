@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -156,20 +157,30 @@ impl Room {
         context
     }
 
-    /// A session of that second hand, logged in.
+    /// A session of that second hand, logged in. The engine may be restarting the module under it at
+    /// that moment; then it is tried again.
     pub fn second_session(&self) -> Session {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match self.try_second_session() {
+                Ok(session) => return session,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn try_second_session(&self) -> Result<Session, cryptoki::error::Error> {
         let context = self.second_hand();
-        let mut slots = context
-            .get_slots_with_initialized_token()
-            .unwrap()
-            .into_iter();
-        let slot = slots
-            .find(|slot| context.get_token_info(*slot).unwrap().label() == "acme")
-            .unwrap();
-        let session = context.open_rw_session_no_drop(slot).unwrap();
-        // The engine, if it runs, has logged this process in.
-        let _ = session.login(UserType::User, Some(&AuthPin::new(self.user_pin().into())));
-        session
+        for slot in context.get_slots_with_initialized_token()? {
+            if context.get_token_info(slot)?.label() == "acme" {
+                let session = context.open_rw_session_no_drop(slot)?;
+                // The engine, if it runs, has logged this process in.
+                let _ = session.login(UserType::User, Some(&AuthPin::new(self.user_pin().into())));
+                return Ok(session);
+            }
+        }
+        Err(cryptoki::error::Error::NotSupported)
     }
 
     pub fn user_pin(&self) -> String {
