@@ -99,13 +99,18 @@ impl Home {
     }
 
     fn break_a_policy(&self) {
+        self.edit_policies("trust: [demo-issuers]", "trust: [nobody]");
+    }
+
+    fn retitle_a_policy(&self) {
+        self.edit_policies("title: Is over 18", "title: Is an adult");
+    }
+
+    fn edit_policies(&self, from: &str, to: &str) {
         let file = self.join("manifests/policies.yaml");
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(
-            file,
-            text.replace("trust: [demo-issuers]", "trust: [nobody]"),
-        )
-        .unwrap();
+        assert!(text.contains(from));
+        fs::write(file, text.replace(from, to)).unwrap();
     }
 }
 
@@ -287,13 +292,7 @@ fn a_change_that_cannot_be_written_is_not_called_served_and_takes_effect_later()
     let records = home.join("state/operator/records.json");
     fs::remove_file(&records).unwrap();
     fs::create_dir_all(records.join("in the way")).unwrap();
-    let file = home.join("manifests/policies.yaml");
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(
-        &file,
-        text.replace("title: Is over 18", "title: Is an adult"),
-    )
-    .unwrap();
+    home.retitle_a_policy();
     let document = home.status("policy/acme.over18.json", |document| {
         condition(document, "Ready")["reason"] == "ChangeNotWritten"
     });
@@ -318,13 +317,7 @@ fn what_one_tenant_could_not_be_given_is_tried_again() {
     let bundle = home.join("state/tenants/acme/bundle.json");
     fs::remove_file(&bundle).unwrap();
     fs::create_dir_all(bundle.join("in the way")).unwrap();
-    let file = home.join("manifests/policies.yaml");
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(
-        &file,
-        text.replace("title: Is over 18", "title: Is an adult"),
-    )
-    .unwrap();
+    home.retitle_a_policy();
     home.status("tenant/acme.json", |document| {
         condition(document, "Programmed")["reason"] == "ChangeNotWritten"
     });
