@@ -10,6 +10,7 @@ pub mod app;
 mod body;
 pub mod clock;
 pub mod config;
+mod entity_tag;
 pub mod evaluate;
 #[doc(hidden)]
 pub mod fuzzing;

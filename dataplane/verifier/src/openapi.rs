@@ -56,6 +56,17 @@ pub(crate) struct IdempotencyKey {
     idempotency_key: Option<String>,
 }
 
+/// What saves reading a document again.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(crate) struct IfNoneMatch {
+    /// Entity tags, or `*` (RFC 9110 section 13.1.2): if the document's is among them it is not sent
+    /// again.
+    #[param(rename = "If-None-Match", nullable = false)]
+    if_none_match: Option<String>,
+}
+
 /// Client credentials: an assertion (RFC 7523), or `client_id` and the connection's certificate
 /// (RFC 8705). Other parameters are ignored.
 #[derive(ToSchema)]

@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State as FromApp;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderMap;
 use pavilion_catalogue::request;
 use pavilion_jose::Algorithm;
+use pavilion_json::Digest;
 use pavilion_results::JWT_TYPE;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::entity_tag::{EntityTag, unless_known};
 use crate::openapi;
 use crate::problems::Refusal;
 
 /// Keys may be kept this long; a rotated key stays in the set for longer than that.
 const KEEP_KEYS: &str = "public, max-age=300";
+/// The configuration may be kept this long.
+const KEEP_CONFIGURATION: &str = "public, max-age=60";
 
 /// Where things are and what is spoken.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,23 +77,29 @@ pub(crate) struct LogConfiguration {
 /// Says where things are and what is spoken.
 #[utoipa::path(
     get, path = "/.well-known/pavilion-configuration", operation_id = "getConfiguration", tag = "discovery",
+    params(openapi::IfNoneMatch),
     responses(
-        (status = 200, description = "Endpoints, algorithms, formats and the log.", body = Configuration),
+        (status = 200, description = "Endpoints, algorithms, formats and the log.", body = Configuration,
+            headers(("ETag", description = "A strong entity tag."))),
+        (status = 304, description = "It is the one of If-None-Match."),
         openapi::DiscoveryProblems,
     ),
     security(()),
 )]
-pub(crate) async fn configuration(FromApp(app): FromApp<Arc<App>>) -> Result<Response, Refusal> {
+pub(crate) async fn configuration(
+    FromApp(app): FromApp<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let document = document(&app).await?;
     let body = serde_json::to_vec(&document).map_err(|_| Refusal::from(&request::INTERNAL))?;
-    let mut response = Response::new(Body::from(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=60"),
-    );
-    Ok(response)
+    let tag = EntityTag::of(&Digest::of(&body));
+    Ok(unless_known(
+        &headers,
+        &tag,
+        "application/json",
+        KEEP_CONFIGURATION,
+        body.into(),
+    ))
 }
 
 async fn document(app: &App) -> Result<Configuration, Refusal> {
@@ -134,8 +142,10 @@ async fn document(app: &App) -> Result<Configuration, Refusal> {
 /// The keys that answers verify under, retired ones in overlap included.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", operation_id = "getKeys", tag = "discovery",
+    params(openapi::IfNoneMatch),
     responses(
-        (status = 200, description = "A JWK set (RFC 7517).", body = openapi::JwkSet, content_type = "application/jwk-set+json"),
+        (status = 200, description = "A JWK set (RFC 7517).", body = openapi::JwkSet, content_type = "application/jwk-set+json",
+            headers(("ETag", description = "A strong entity tag."))),
         (status = 304, description = "The set is the one of If-None-Match."),
         openapi::KeysProblems,
     ),
@@ -146,26 +156,11 @@ pub(crate) async fn keys(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let keys = app.peers.signer.keys().await?;
-    let tag = format!("\"{}\"", keys.digest.short());
-    let known = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .any(|value| value == tag.as_str());
-    let mut response = if known {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        Response::new(Body::from(keys.jwks.clone()))
-    };
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/jwk-set+json"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(KEEP_KEYS));
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        headers.insert(ETAG, tag);
-    }
-    Ok(response)
+    Ok(unless_known(
+        &headers,
+        &EntityTag::of(&keys.digest),
+        "application/jwk-set+json",
+        KEEP_KEYS,
+        keys.jwks.clone(),
+    ))
 }

@@ -3,6 +3,9 @@
 use crate::neighbours::Neighbours;
 use crate::world::{ISSUER, World};
 
+const CONFIGURATION: &str = "/.well-known/pavilion-configuration";
+const KEYS: &str = "/.well-known/jwks.json";
+
 #[tokio::test]
 async fn the_configuration_names_endpoints_formats_and_the_log() {
     let world = World::new();
@@ -12,7 +15,7 @@ async fn the_configuration_names_endpoints_formats_and_the_log() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     watch.abort();
-    let answered = world.get("x", "/.well-known/pavilion-configuration").await;
+    let answered = world.get("x", CONFIGURATION).await;
     assert_eq!(answered.headers["cache-control"], "public, max-age=60");
     let found = answered.ok(200);
     assert_eq!(found["issuer"], ISSUER);
@@ -27,40 +30,57 @@ async fn the_configuration_names_endpoints_formats_and_the_log() {
 #[tokio::test]
 async fn the_configuration_is_there_while_the_signer_is_away() {
     let world = World::new();
-    let found = world
-        .get("x", "/.well-known/pavilion-configuration")
-        .await
-        .ok(200);
+    let found = world.get("x", CONFIGURATION).await.ok(200);
     assert!(found.get("result_signing_alg").is_none());
     assert!(found["log"].get("verifier_key").is_none());
     world
-        .get("x", "/.well-known/jwks.json")
+        .get("x", KEYS)
         .await
         .refused(503, "signer_unavailable");
     world.app.served.store(None);
     world
-        .get("x", "/.well-known/pavilion-configuration")
+        .get("x", CONFIGURATION)
         .await
         .refused(503, "not_configured");
 }
 
 #[tokio::test]
-async fn the_key_set_can_be_kept_and_asked_after() {
+async fn keys_and_configuration_can_be_kept_and_asked_after() {
+    let world = World::new();
+    let _neighbours = Neighbours::serve(world.folder.path());
+    for (path, kind, caching) in [
+        (KEYS, "application/jwk-set+json", "public, max-age=300"),
+        (CONFIGURATION, "application/json", "public, max-age=60"),
+    ] {
+        let first = world.get("x", path).await;
+        assert_eq!(first.status, 200);
+        assert_eq!(first.headers["content-type"], kind);
+        assert_eq!(first.headers["cache-control"], caching);
+        let tag = first.headers["etag"].to_str().unwrap().to_owned();
+        assert!(tag.starts_with("\"sha-256:") && tag.ends_with('"'), "{tag}");
+        let weak = format!("W/{tag}");
+        let list = format!("\"another\", {weak}");
+        for known in [tag.as_str(), weak.as_str(), list.as_str(), "*"] {
+            let same = world.get_with("x", path, &[("if-none-match", known)]).await;
+            assert_eq!((same.status.as_u16(), same.text.as_str()), (304, ""));
+            assert_eq!(same.headers["etag"], tag.as_str());
+            assert_eq!(same.headers["cache-control"], caching);
+            assert!(!same.headers.contains_key("content-type"));
+        }
+        let fields = [("if-none-match", "\"another\""), ("if-none-match", &tag)];
+        assert_eq!(world.get_with("x", path, &fields).await.status, 304);
+        let other = world.get_with("x", path, &[("if-none-match", "\"another\"")]);
+        assert_eq!(other.await.text, first.text);
+    }
+}
+
+#[tokio::test]
+async fn the_keys_are_read_again_by_and_by() {
     let world = World::new();
     let neighbours = Neighbours::serve(world.folder.path());
-    let path = "/.well-known/jwks.json";
-    let first = world.get("x", path).await;
-    assert_eq!(first.headers["content-type"], "application/jwk-set+json");
-    assert_eq!(first.headers["cache-control"], "public, max-age=300");
-    let tag = first.headers["etag"].to_str().unwrap().to_owned();
-    let same = world.get_with("x", path, &[("if-none-match", &tag)]).await;
-    assert_eq!((same.status.as_u16(), same.text.as_str()), (304, ""));
+    let first = world.get("x", KEYS).await;
     neighbours.rotate();
-    assert_eq!(
-        world.get("x", path).await.text,
-        first.text,
-        "read again by and by"
-    );
+    assert_eq!(world.get("x", KEYS).await.text, first.text);
 }
 
 #[tokio::test]
