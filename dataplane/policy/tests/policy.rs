@@ -4,8 +4,12 @@
 // Tests are tables, and read best with `json!` values passed as they are written.
 #![allow(clippy::needless_pass_by_value, clippy::too_many_lines)]
 
+#[path = "policy/admission.rs"]
+mod admission;
 #[path = "policy/agreement.rs"]
 mod agreement;
+#[path = "policy/conditions.rs"]
+mod conditions;
 #[path = "policy/decisions.rs"]
 mod decisions;
 #[path = "policy/direct.rs"]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use pavilion_policy::{
-    Assurance, ClaimRef, Decision, Engine, Fact, Facts, Policy, Question, RpRules, check,
+    Assurance, ClaimRef, Clause, Decision, Engine, Fact, Facts, Policy, Question, RpRules, check,
 };
 use serde_json::{Value, json};
 
@@ -110,4 +110,33 @@ pub fn decide(rule: Value, facts: &Facts) -> Decision {
 
 pub fn claim(text: &str) -> ClaimRef {
     text.parse().unwrap()
+}
+
+pub fn adult() -> Fact {
+    pid(json!({"birthdate": "2000-05-01", "country": "DE"}))
+}
+
+pub fn enrolled() -> Fact {
+    verified("urn:example:enrolment", json!({"active": true}))
+}
+
+pub fn account_opening() -> Value {
+    json!({"all": [
+        {"claim": "pid.birthdate", "age": {"atLeast": 18}},
+        {"any": [
+            {"claim": "pid.country", "in": ["DE", "FR", "NL"]},
+            {"all": [
+                {"claim": "student.active", "equals": true},
+                {"issuedWithin": {"evidence": "student", "duration": "4320h"}},
+            ]},
+        ]},
+        {"not": {"claim": "pid.country", "in": ["XX"]}},
+    ]})
+}
+
+pub fn clause<'a>(decision: &'a Decision, path: &str) -> &'a Clause {
+    let mut clauses = decision.clauses.iter();
+    clauses
+        .find(|clause| clause.path == path)
+        .unwrap_or_else(|| panic!("no clause {path}"))
 }

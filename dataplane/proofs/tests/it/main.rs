@@ -8,6 +8,7 @@ mod disclosures;
 mod foreign;
 mod limits;
 mod properties;
+mod status_kept;
 mod status_lists;
 mod status_network;
 mod wallet;

@@ -7,10 +7,8 @@ use pavilion_verifier::store::{Ending, Outcome};
 use serde_json::json;
 
 use crate::neighbours::Neighbours;
+use crate::stage::{Judging, NONCE, PATH, at_the_log, served};
 use crate::world::{World, one_shot, pid};
-
-const PATH: &str = "/v1/verifications";
-const NONCE: &str = "0123456789abcdef";
 
 #[tokio::test]
 async fn without_an_auditor_no_answer_leaves_and_the_same_request_succeeds_later() {
@@ -41,8 +39,7 @@ async fn without_an_auditor_no_answer_leaves_and_the_same_request_succeeds_later
 
 #[tokio::test]
 async fn a_failure_of_any_step_keeps_the_verification_and_its_nonce() {
-    let world = World::new();
-    let neighbours = Neighbours::serve(world.folder.path());
+    let (world, neighbours) = served();
     let token = world.token("shop").await;
     let (path, nonce) = world.ask(&token).await;
     let evidence = json!({"presentations": pid(&world.adult(&nonce))});
@@ -78,8 +75,7 @@ async fn a_failure_of_any_step_keeps_the_verification_and_its_nonce() {
 
 #[tokio::test]
 async fn a_rotated_key_is_noticed_and_the_answer_signed_with_the_new_one() {
-    let world = World::new();
-    let neighbours = Neighbours::serve(world.folder.path());
+    let (world, neighbours) = served();
     let token = world.token("shop").await;
     let first = world
         .post(&token, PATH, &one_shot(NONCE, &world.adult(NONCE)))
@@ -131,79 +127,52 @@ async fn what_is_away_is_shown_until_it_is_back() {
 
 #[tokio::test]
 async fn while_one_request_is_at_work_others_wait_their_turn_or_are_told_so() {
-    let world = Arc::new(World::with(&json!({"evaluations": 1, "queueLimit": 0})));
-    let neighbours = Neighbours::serve(world.folder.path());
-    neighbours.hold().await;
-    let token = world.token("shop").await;
-    let (path, nonce) = world.ask(&token).await;
-    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
-    let first = tokio::spawn({
-        let (world, token, path, evidence) =
-            (world.clone(), token.clone(), path.clone(), evidence.clone());
-        async move {
-            world
-                .post(&token, &format!("{path}/evidence"), &evidence)
-                .await
-        }
-    });
-    while neighbours.request_ids().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
-    assert_eq!(
-        world.get(&token, &path).await.ok(200)["state"],
-        "evaluating"
-    );
+    let world = World::with(&json!({"evaluations": 1, "queueLimit": 0}));
+    let judging = Judging::begin(world).await;
+    let (world, token) = (&judging.world, &judging.token);
+    assert_eq!(judging.state().await, "evaluating");
     world
-        .post(&token, &format!("{path}/evidence"), &evidence)
+        .post(
+            token,
+            &format!("{}/evidence", judging.path),
+            &judging.evidence,
+        )
         .await
         .refused(409, "state_conflict");
     world
-        .delete(&token, &path)
+        .delete(token, &judging.path)
         .await
         .refused(409, "state_conflict");
-    let busy = world
-        .post(&token, PATH, &one_shot(NONCE, &world.adult(NONCE)))
-        .await;
-    busy.refused(503, "overloaded");
-    neighbours.go_on();
-    first.await.unwrap().ok(200);
+    world
+        .post(token, PATH, &one_shot(NONCE, &world.adult(NONCE)))
+        .await
+        .refused(503, "overloaded");
+    judging.finish().await.ok(200);
 }
 
 #[tokio::test]
 async fn an_evaluation_that_began_in_time_is_finished_whatever_the_clock_says() {
-    let world = Arc::new(World::new());
-    let neighbours = Neighbours::serve(world.folder.path());
-    neighbours.hold().await;
+    let world = World::new();
     let mut long = world.bundle(2);
     long["lifetimes"]["tokenSeconds"] = json!(3_600);
     world.load(&long);
-    let token = world.token("shop").await;
-    let (path, nonce) = world.ask(&token).await;
-    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
-    let first = tokio::spawn({
-        let (world, token, path) = (world.clone(), token.clone(), path.clone());
-        async move {
-            world
-                .post(&token, &format!("{path}/evidence"), &evidence)
-                .await
-        }
-    });
-    while neighbours.request_ids().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    let judging = Judging::begin(world).await;
+    let (world, token, path) = (
+        judging.world.clone(),
+        judging.token.clone(),
+        judging.path.clone(),
+    );
     // First past its expiry, then past the time it would have been kept for.
     for seconds in [600, 900] {
         world.clock.advance(seconds);
         sweep_once(&world.app).await;
-        let read = world.get(&token, &path).await.ok(200);
-        assert_eq!(read["state"], "evaluating");
+        assert_eq!(judging.state().await, "evaluating");
         let deleted = world.delete(&token, &path).await;
         deleted.refused(409, "state_conflict");
         let early = world.get(&token, &format!("{path}/result")).await;
         early.refused(409, "result_not_ready");
     }
-    neighbours.go_on();
-    let done = first.await.unwrap().ok(200);
+    let done = judging.finish().await.ok(200);
     assert_eq!(done["verdict"], "pass");
     assert_eq!(world.get(&token, &path).await.ok(200)["state"], "completed");
     world
@@ -218,25 +187,10 @@ async fn an_evaluation_that_began_in_time_is_finished_whatever_the_clock_says() 
 
 #[tokio::test]
 async fn an_answer_that_could_not_be_stored_is_not_counted_and_does_not_leave() {
-    let world = Arc::new(World::new());
-    let neighbours = Neighbours::serve(world.folder.path());
-    neighbours.hold().await;
-    let token = world.token("shop").await;
-    let (path, nonce) = world.ask(&token).await;
-    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
-    let first = tokio::spawn({
-        let (world, token, path) = (world.clone(), token.clone(), path.clone());
-        async move {
-            world
-                .post(&token, &format!("{path}/evidence"), &evidence)
-                .await
-        }
-    });
-    while neighbours.request_ids().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    let judging = Judging::begin(World::new()).await;
+    let world = judging.world.clone();
     // The row ends behind the request's back.
-    let id = ulid::Ulid::from_string(path.rsplit('/').next().unwrap()).unwrap();
+    let id = ulid::Ulid::from_string(judging.path.rsplit('/').next().unwrap()).unwrap();
     let ending = Ending {
         outcome: Outcome::Cancelled,
         kept_until: world.clock.second() + 60,
@@ -245,16 +199,15 @@ async fn an_answer_that_could_not_be_stored_is_not_counted_and_does_not_leave() 
     };
     let ended = world.app.store.end_verification(id, ending).await;
     ended.unwrap().unwrap();
-    neighbours.go_on();
-    first.await.unwrap().refused(409, "state_conflict");
+    judging.finish().await.refused(409, "state_conflict");
     assert!(world.metric("pavilion_verdicts_total{verdict=\"pass\"} 0"));
     assert!(world.metric("pavilion_evaluations_running 0"));
 }
 
 #[tokio::test]
 async fn two_requests_with_one_key_or_one_nonce_are_not_both_at_work() {
-    let world = Arc::new(World::new());
-    let neighbours = Neighbours::serve(world.folder.path());
+    let (world, neighbours) = served();
+    let world = Arc::new(world);
     neighbours.hold().await;
     let token = world.token("shop").await;
     let sent = one_shot(NONCE, &world.adult(NONCE)).to_string();
@@ -266,9 +219,7 @@ async fn two_requests_with_one_key_or_one_nonce_are_not_both_at_work() {
                 .await
         }
     });
-    while neighbours.request_ids().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    at_the_log(&neighbours).await;
     let same_key = world
         .post_with(&token, PATH, &[("idempotency-key", "k")], &sent)
         .await;
@@ -282,27 +233,13 @@ async fn two_requests_with_one_key_or_one_nonce_are_not_both_at_work() {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_does_not_stop_its_answer() {
-    let world = Arc::new(World::new());
-    let neighbours = Neighbours::serve(world.folder.path());
-    neighbours.hold().await;
-    let token = world.token("shop").await;
-    let (path, nonce) = world.ask(&token).await;
-    let evidence = json!({"presentations": pid(&world.adult(&nonce))});
-    let caller = tokio::spawn({
-        let (world, token, path) = (world.clone(), token.clone(), path.clone());
-        async move {
-            world
-                .post(&token, &format!("{path}/evidence"), &evidence)
-                .await
-        }
-    });
-    while neighbours.request_ids().is_empty() {
+    let judging = Judging::begin(World::new()).await;
+    judging.request.abort();
+    judging.neighbours.go_on();
+    while judging.state().await != "completed" {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
-    caller.abort();
-    neighbours.go_on();
-    while world.get(&token, &path).await.ok(200)["state"] != "completed" {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
-    world.get(&token, &format!("{path}/receipt")).await;
+    let receipt = format!("{}/receipt", judging.path);
+    let receipt = judging.world.get(&judging.token, &receipt).await;
+    assert_eq!(receipt.text, "receipt of 0\n");
 }
