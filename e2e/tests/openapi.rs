@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::{Duration, Instant};
+
 use pavilion_e2e::judges::schemathesis;
-use pavilion_e2e::relying_party::Session;
+use pavilion_e2e::relying_party::{Session, nonce};
 use pavilion_e2e::{Broker, Manifests, RelyingParty, Wallet};
 use serde_json::json;
 use tempfile::TempDir;
@@ -17,6 +19,7 @@ async fn a_fuzzer_that_reads_the_openapi_document_finds_nothing_undocumented() {
     });
     let broker = Broker::start(&manifests);
     let session = Session::open(&broker, "acme", &shop).await;
+    fill_the_log(&session, &wallet).await;
     let folder = TempDir::new().unwrap();
     let document = folder.path().join("openapi.json");
     std::fs::write(&document, session.get("/openapi.json").await.bytes).unwrap();
@@ -66,4 +69,26 @@ async fn a_fuzzer_that_reads_the_openapi_document_finds_nothing_undocumented() {
         "{said}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// One answer, so that the tile of the document's examples is there to be read.
+async fn fill_the_log(session: &Session, wallet: &Wallet) {
+    let nonce = nonce();
+    let presentation = wallet.write(&wallet.born("1990-05-17", session.server(), &nonce));
+    let question = json!({
+        "policy": "over18", "purpose": "age-restricted-sale", "nonce": nonce,
+        "presentations": [{"evidence": "pid", "presentation": presentation}],
+    });
+    let answered = session.post("/v1/verifications", &question).await;
+    assert_eq!(answered.status, 201, "{}", answered.text());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let tile = session.get("/log/tile/0/000.p/1").await;
+        if tile.status == 200 {
+            assert_eq!(tile.content_type, "application/octet-stream");
+            return;
+        }
+        assert!(Instant::now() < deadline, "{}", tile.text());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -3,6 +3,8 @@
 //! Each operation lists every status it can answer with and the codes behind it, from the
 //! catalogue. The committed `openapi.json` is this document; a test fails when they differ.
 
+mod log;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -11,9 +13,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use pavilion_catalogue::{
-    Entry, MEDIA_TYPE, edge, log, policy, presentation, request, signer, token,
-};
+use pavilion_catalogue::log as log_codes;
+use pavilion_catalogue::{Entry, MEDIA_TYPE, edge, policy, presentation, request, signer, token};
 use pavilion_results::Projection;
 use serde_json::{Value, json};
 use utoipa::openapi::security::{
@@ -24,7 +25,7 @@ use utoipa::openapi::{
     ComponentsBuilder, Content, HeaderBuilder, InfoBuilder, LicenseBuilder, OpenApi,
     OpenApiBuilder, Ref, RefOr, ResponseBuilder,
 };
-use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
+use utoipa::{IntoParams, IntoResponses, OpenApi as _, PartialSchema, ToSchema};
 
 use crate::verifications::model::AnswerDocument;
 
@@ -156,20 +157,21 @@ impl IntoResponses for ResultForms {
     }
 }
 
-/// What any operation can answer with: behind the edge, and in the verifier.
-const ALWAYS: &[&Entry] = &[
+/// What any path of the host can answer with: it stands behind the edge.
+const EDGE: &[&Entry] = &[
     &edge::REQUEST_MALFORMED,
     &request::METHOD_NOT_ALLOWED,
     &edge::HEADERS_TOO_SLOW,
     &edge::HOST_UNKNOWN,
     &edge::HOST_MISMATCH,
     &edge::HEADERS_TOO_LARGE,
-    &request::INTERNAL,
     &edge::TENANT_UNAVAILABLE,
     &edge::DRAINING,
-    &request::NOT_CONFIGURED,
     &edge::TENANT_TIMEOUT,
 ];
+
+/// What any operation of the verifier can answer with besides.
+const ALWAYS: &[&Entry] = &[&request::INTERNAL, &request::NOT_CONFIGURED];
 
 /// What an operation with a body can answer with.
 const BODY: &[&Entry] = &[
@@ -212,8 +214,8 @@ const EVALUATED: &[&Entry] = &[
     &presentation::CLAIM_NOT_EXACT,
     &request::OVERLOADED,
     &request::EVALUATION_TIMEOUT,
-    &log::UNAVAILABLE,
-    &log::OVERLOADED,
+    &log_codes::UNAVAILABLE,
+    &log_codes::OVERLOADED,
     &signer::UNAVAILABLE,
     &signer::OVERLOADED,
     &signer::TIMEOUT,
@@ -228,7 +230,7 @@ macro_rules! problems {
 
             impl IntoResponses for $name {
                 fn responses() -> Responses {
-                    refusals(&[ALWAYS, $($entries),*])
+                    refusals(&[EDGE, $($entries),*])
                 }
             }
         )*
@@ -237,37 +239,43 @@ macro_rules! problems {
 
 problems! {
     /// Refusals of the token endpoint.
-    TokenProblems = BODY, &[
+    TokenProblems = ALWAYS, BODY, &[
         &token::REQUEST_INVALID, &token::GRANT_UNSUPPORTED, &token::CLIENT_INVALID,
         &token::ASSERTION_REPLAYED, &token::LIMIT, &request::STATE_UNAVAILABLE, &request::OVERLOADED,
     ];
     /// Refusals of a question.
-    CreateProblems = BODY, JSON, IDEMPOTENT, AUTHORIZED, EVALUATED, &[
+    CreateProblems = ALWAYS, BODY, JSON, IDEMPOTENT, AUTHORIZED, EVALUATED, &[
         &request::NONCE_REQUIRED, &request::NONCE_REUSED, &presentation::REPLAYED,
         &request::NOT_FOUND, &policy::EVIDENCE_WITH_REQUEST_REFUSED, &request::VERIFICATION_LIMIT,
     ];
     /// Refusals of evidence.
-    EvidenceProblems = BODY, JSON, IDEMPOTENT, AUTHORIZED, EVALUATED, &[
+    EvidenceProblems = ALWAYS, BODY, JSON, IDEMPOTENT, AUTHORIZED, EVALUATED, &[
         &request::NOT_FOUND, &request::STATE_CONFLICT, &request::VERIFICATION_EXPIRED,
     ];
     /// Refusals of reading.
-    ReadProblems = AUTHORIZED, &[&request::NOT_FOUND];
+    ReadProblems = ALWAYS, AUTHORIZED, &[&request::NOT_FOUND];
     /// Refusals of deleting.
-    DeleteProblems = AUTHORIZED, &[&request::NOT_FOUND, &request::STATE_CONFLICT];
+    DeleteProblems = ALWAYS, AUTHORIZED, &[&request::NOT_FOUND, &request::STATE_CONFLICT];
     /// Refusals of a result.
-    ResultProblems = AUTHORIZED, &[
+    ResultProblems = ALWAYS, AUTHORIZED, &[
         &request::NOT_FOUND, &request::NOT_ACCEPTABLE, &request::RESULT_NOT_READY,
         &request::STATE_CONFLICT, &request::VERIFICATION_EXPIRED,
     ];
     /// Refusals of a receipt.
-    ReceiptProblems = AUTHORIZED, &[
+    ReceiptProblems = ALWAYS, AUTHORIZED, &[
         &request::NOT_FOUND, &request::RESULT_NOT_READY, &request::STATE_CONFLICT,
         &request::VERIFICATION_EXPIRED,
     ];
     /// Refusals of what everybody may read.
-    DiscoveryProblems = &[];
+    DiscoveryProblems = ALWAYS;
     /// Refusals of the key set.
-    KeysProblems = &[&signer::UNAVAILABLE, &signer::OVERLOADED, &signer::TIMEOUT];
+    KeysProblems = ALWAYS, &[&signer::UNAVAILABLE, &signer::OVERLOADED, &signer::TIMEOUT];
+    /// Refusals of the log.
+    LogProblems = &[&log_codes::UNAVAILABLE];
+    /// Refusals of a tile.
+    TileProblems = &[
+        &log_codes::TILE_UNKNOWN, &log_codes::ENTRIES_PRIVATE, &log_codes::UNAVAILABLE,
+    ];
 }
 
 /// One response for each status, listing its codes.
@@ -304,7 +312,7 @@ fn refusal(status: u16, entries: &[&Entry]) -> utoipa::openapi::Response {
     response.build()
 }
 
-/// The document without its operations.
+/// The document without the operations of the verifier.
 pub(crate) fn base() -> OpenApi {
     let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth/token", Scopes::new()));
     let components = ComponentsBuilder::new()
@@ -316,7 +324,7 @@ pub(crate) fn base() -> OpenApi {
             SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
         );
     let requirement = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
-    OpenApiBuilder::new()
+    let mut document = OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
                 .title("Pavilion relying-party API")
@@ -324,13 +332,15 @@ pub(crate) fn base() -> OpenApi {
                 .description(Some(
                     "Ask a question of a policy, send evidence, get a small signed answer with a \
                      receipt of the tenant's transparency log. The log itself (checkpoint and tiles, \
-                     C2SP tlog-tiles) is read at /log/.",
+                     C2SP tlog-tiles) is read below /log/.",
                 ))
                 .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build())),
         )
         .components(Some(components.build()))
         .security(Some([requirement("oauth2"), requirement("bearer")]))
-        .build()
+        .build();
+    document.merge(log::Log::openapi());
+    document
 }
 
 /// The finished document.
@@ -419,13 +429,16 @@ mod tests {
     }
 
     #[test]
-    fn every_route_that_is_counted_is_documented() {
+    fn every_route_that_is_counted_is_documented_and_the_log_besides() {
         let document = document_value();
         let paths = document["paths"].as_object().unwrap();
         for route in crate::metrics::ROUTES {
             let documented = paths.contains_key(route);
             assert_eq!(documented, route != crate::metrics::UNMATCHED, "{route}");
         }
-        assert_eq!(paths.len() + 1, crate::metrics::ROUTES.len());
+        let of_the_log = paths.keys().filter(|path| path.starts_with("/log/"));
+        let of_the_log = of_the_log.count();
+        assert!(of_the_log > 0);
+        assert_eq!(paths.len() + 1 - of_the_log, crate::metrics::ROUTES.len());
     }
 }
