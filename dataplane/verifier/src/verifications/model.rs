@@ -45,7 +45,8 @@ pub(crate) struct VerificationRequest {
         pattern = "^[A-Za-z0-9_-]{16,128}$"
     )]
     pub(crate) nonce: Option<String>,
-    /// The evidence.
+    /// The evidence. The body's limit of 256 KiB holds for all of it together: it is reached before 16
+    /// presentations of the greatest length are.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, min_items = 1, max_items = 16)]
     pub(crate) presentations: Option<Vec<PresentedEvidence>>,
@@ -67,7 +68,8 @@ pub(crate) struct PresentedEvidence {
         example = "pid"
     )]
     pub(crate) evidence: String,
-    /// What the wallet returned, unchanged: an SD-JWT with its disclosures and key binding.
+    /// What the wallet returned, unchanged: an SD-JWT with its disclosures and key binding. The
+    /// body's limit of 256 KiB holds for all presentations together.
     #[schema(min_length = 1, max_length = 65536)]
     pub(crate) presentation: String,
 }
@@ -87,7 +89,8 @@ pub(crate) struct ResultOptions {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct EvidenceRequest {
-    /// The evidence.
+    /// The evidence. The body's limit of 256 KiB holds for all of it together: it is reached before 16
+    /// presentations of the greatest length are.
     #[schema(min_items = 1, max_items = 16)]
     pub(crate) presentations: Vec<PresentedEvidence>,
 }

@@ -170,6 +170,26 @@ async fn a_body_that_is_no_plain_json_is_refused_for_what_it_is() {
     send("Application/JSON; charset=utf-8", good).await.ok(201);
 }
 
+#[tokio::test]
+async fn the_limit_of_the_body_is_reached_before_the_limits_of_presentations() {
+    let world = World::new();
+    let token = world.token("shop").await;
+    let (path, _) = world.ask(&token).await;
+    let send = async |count: usize, bytes: usize| {
+        let one = json!({"evidence": "pid", "presentation": "x".repeat(bytes)});
+        let body = json!({"presentations": vec![one; count]});
+        world.post(&token, &format!("{path}/evidence"), &body).await
+    };
+    let problem = send(4, 64 * 1024).await.refused(413, "body_too_large");
+    assert!(problem["detail"].as_str().unwrap().contains("262144"));
+    send(16, 16 * 1024).await.refused(413, "body_too_large");
+    send(17, 1).await.refused(422, "body_invalid");
+    send(3, 64 * 1024).await.refused(422, "evidence_unknown");
+    send(1, 64 * 1024 + 1)
+        .await
+        .refused(422, "presentation_too_large");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_given_up() {
     let world = World::new();
