@@ -14,6 +14,8 @@
 //! was found. The catalogue draws the line: a code with an HTTP status is of the first kind.
 
 mod answer;
+#[cfg(test)]
+pub(crate) mod defect;
 mod examine;
 mod facts;
 
@@ -182,6 +184,8 @@ async fn evaluate_in(
     let answer = answer::build(tenant, inquiry, &judged, &facts, &decision, now)?;
     let keep = answer::keep_seconds(tenant, &decision);
     let completed = seal(app, tenant, answer, request_id).await?;
+    #[cfg(test)]
+    defect::strike();
     Ok(Evaluated {
         completed,
         nonce_use,

@@ -251,6 +251,7 @@ problems! {
     /// Refusals of evidence.
     EvidenceProblems = ALWAYS, BODY, JSON, IDEMPOTENT, AUTHORIZED, EVALUATED, &[
         &request::NOT_FOUND, &request::STATE_CONFLICT, &request::VERIFICATION_EXPIRED,
+        &request::VERIFICATION_FAILED,
     ];
     /// Refusals of reading.
     ReadProblems = ALWAYS, AUTHORIZED, &[&request::NOT_FOUND];

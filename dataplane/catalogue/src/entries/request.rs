@@ -69,6 +69,10 @@ entries! { Request;
         "The verification has expired",
         "Evidence did not come in time.",
         "Start a new verification.";
+    VERIFICATION_FAILED = "verification_failed", 500, FINAL,
+        "The verification failed",
+        "A defect ended its evaluation; it was logged with the request id.",
+        "Start a new verification; if it persists tell the operator the request id.";
     RESULT_NOT_READY = "result_not_ready", 409, RETRY,
         "There is no result yet",
         "The verification has not completed.",

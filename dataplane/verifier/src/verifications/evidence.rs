@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::idempotency::{IdempotencyKey, in_use};
 use super::model::{EvidenceRequest, PresentedEvidence, Verification};
-use super::owned::{Owned, PathId};
+use super::owned::{Owned, PathId, path};
 use super::presentations::{self, nonce_key};
 use super::read::shown;
 use crate::app::App;
@@ -24,6 +24,9 @@ use crate::reservations::Reservation;
 use crate::state::Event;
 use crate::store::{Conflict, Ending, Outcome, StoredVerification};
 use crate::tenant::NONCE_MEMORY;
+
+#[cfg(test)]
+mod tests;
 
 /// Sends the evidence of a verification.
 ///
@@ -83,6 +86,9 @@ fn finished(
     let verification = Verification::of(id, row, state, &caller.tenant);
     match &row.outcome {
         Some(Outcome::Completed(completed)) => shown(&verification.with_result(completed)),
+        Some(Outcome::Failed { .. }) => {
+            Err(Refusal::from(&request::VERIFICATION_FAILED).about(path(id)))
+        }
         _ => Err((&request::INTERNAL).into()),
     }
 }
@@ -156,9 +162,11 @@ impl Submission {
     }
 
     async fn broke(&self) -> Result<StoredVerification, Refusal> {
+        // Not what the panic said: it may quote data.
+        tracing::error!(verification = %self.owned.id, "an evaluation ended by a defect");
         self.end(Ending {
             outcome: Outcome::Failed {
-                code: request::INTERNAL.code.to_owned(),
+                code: request::VERIFICATION_FAILED.code.to_owned(),
             },
             kept_until: self.owned.row.kept_until,
             nonce: None,

@@ -1,7 +1,6 @@
 //! Reading the answer in the form that is asked for.
 
 use pavilion_jose::{Algorithm, CompactJws, Jwks};
-use pavilion_verifier::store::{Ending, Outcome};
 use serde_json::Value;
 
 use crate::neighbours::Neighbours;
@@ -80,36 +79,4 @@ async fn the_signed_answer_verifies_under_the_published_keys_and_holds_the_plain
     let verified = jws.clone().verify(key.key(), &[Algorithm::Es256]).unwrap();
     let payload: Value = serde_json::from_slice(verified.payload()).unwrap();
     assert_eq!(payload, done["answer"]);
-}
-
-#[tokio::test]
-async fn a_verification_that_failed_says_so_and_has_no_result() {
-    let world = World::new();
-    let token = world.token("shop").await;
-    let (path, _) = world.ask(&token).await;
-    let id = ulid::Ulid::from_string(path.rsplit('/').next().unwrap()).unwrap();
-    let ending = Ending {
-        outcome: Outcome::Failed {
-            code: "internal_error".to_owned(),
-        },
-        kept_until: world.clock.second() + 60,
-        nonce: None,
-        idempotency: None,
-    };
-    world
-        .app
-        .store
-        .end_verification(id, ending)
-        .await
-        .unwrap()
-        .unwrap();
-    let read = world.get(&token, &path).await.ok(200);
-    assert_eq!(
-        (read["state"].as_str(), read["code"].as_str()),
-        (Some("failed"), Some("internal_error"))
-    );
-    for ending in ["result", "receipt"] {
-        let refused = world.get(&token, &format!("{path}/{ending}")).await;
-        refused.refused(409, "state_conflict");
-    }
 }
