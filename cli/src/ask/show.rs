@@ -1,5 +1,6 @@
 //! An answer as a person reads it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anstyle::Style;
@@ -40,9 +41,30 @@ pub fn answer(answer: &Answer) -> String {
         ]);
     }
     out.push_str(&checks.render());
+    out.push_str(&hints(&answer.checks));
     out.push('\n');
     out.push_str(&facts(answer));
     out
+}
+
+/// What can be done, each piece of advice once, at the first check that it is for.
+fn hints(checks: &[Check]) -> String {
+    let mut out = String::new();
+    let mut said = BTreeSet::new();
+    for check in checks {
+        let new = check
+            .hint
+            .as_ref()
+            .filter(|hint| said.insert(hint.as_str()));
+        if let Some(hint) = new {
+            let _ = writeln!(out, "→ {}: {}", line(&check.id), line(hint));
+        }
+    }
+    out
+}
+
+fn line(text: &str) -> String {
+    printable(text).replace('\n', " ")
 }
 
 fn facts(answer: &Answer) -> String {
@@ -54,6 +76,10 @@ fn facts(answer: &Answer) -> String {
         format!("by {} in {}, id {}", answer.iss, answer.region, answer.jti),
     );
     fact("good until", moment(answer.exp));
+    if let Some(retention) = answer.retention {
+        let seconds = retention.result_seconds;
+        fact("kept", format!("by the broker for {seconds} s"));
+    }
     if answer.claims.is_empty() {
         fact("disclosed", "nothing".to_owned());
     }
@@ -85,6 +111,9 @@ fn why(check: &Check) -> String {
         text.push_str(format);
         if let Some(issuer) = &check.issuer {
             let _ = write!(text, " by {issuer}");
+        }
+        if let Some(status) = &check.status {
+            let _ = write!(text, ", status {status}");
         }
     }
     text.trim_end_matches(": ").to_owned()
@@ -120,7 +149,7 @@ fn moment(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use pavilion_results::{CheckKind, Evidence, PolicyReference, Salt};
+    use pavilion_results::{CheckKind, Evidence, PolicyReference, Retention, Salt};
     use serde_json::{Map, json};
 
     use super::*;
@@ -129,11 +158,14 @@ mod tests {
         let mut credential = Check::new("pid", CheckKind::Credential, Verdict::Pass);
         credential.format = Some("dc+sd-jwt".to_owned());
         credential.issuer = Some("https://pid.example".to_owned());
+        credential.status = Some("valid".to_owned());
         let mut clause = Check::new("rule.all[1]", CheckKind::Clause, Verdict::Fail);
         clause.code = Some("clause_not_met".to_owned());
         clause.because = Some("pid.country in [DE]".to_owned());
+        clause.hint = Some("Try\nagain.".to_owned());
         let mut unsure = Check::new("student", CheckKind::Credential, Verdict::Indeterminate);
         unsure.code = Some("status_unavailable".to_owned());
+        unsure.hint.clone_from(&clause.hint);
         Answer {
             iss: "https://verify.acme.example".to_owned(),
             aud: "shop".to_owned(),
@@ -152,6 +184,9 @@ mod tests {
             checks: vec![credential, clause, unsure],
             claims: Map::new(),
             region: "eu".to_owned(),
+            retention: Some(Retention {
+                result_seconds: 900,
+            }),
             evidence: None,
         }
     }
@@ -168,10 +203,12 @@ mod tests {
             "{text}"
         );
         for line in [
-            "pid           credential   ✔ pass            dc+sd-jwt by https://pid.example\n",
+            "pid           credential   ✔ pass            dc+sd-jwt by https://pid.example, status valid\n",
             "rule.all[1]   clause       ✘ fail            clause_not_met: pid.country in [DE]\n",
             "student       credential   ? indeterminate   status_unavailable\n",
+            "status_unavailable\n→ rule.all[1]: Try again.\n\nasked",
             "good until   1970-01-01T00:10:00Z\n",
+            "kept         by the broker for 900 s\n",
             "disclosed    nothing\n",
         ] {
             assert!(text.contains(line), "{line} in {text}");

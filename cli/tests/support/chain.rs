@@ -143,6 +143,7 @@ fn draft(request: &[u8], verdict: Verdict, policy: Digest) -> Answer {
         checks: vec![credential],
         claims: Map::new(),
         region: "eu-central".to_owned(),
+        retention: None,
         evidence: None,
     }
 }

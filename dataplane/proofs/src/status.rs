@@ -97,6 +97,46 @@ pub enum StatusOutcome {
     Failed(StatusReason),
 }
 
+/// What was found, and how old what was found is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusFinding {
+    /// What is known.
+    pub outcome: StatusOutcome,
+    /// When the list that says so was made; `None` where no list said anything.
+    pub list_issued_at: Option<Timestamp>,
+}
+
+impl StatusFinding {
+    /// What a list's value says.
+    fn of(value: u8, issued_at: Timestamp, rules: &StatusRules) -> Self {
+        let outcome = match value {
+            0 => StatusOutcome::Valid,
+            1 => StatusOutcome::Revoked,
+            2 => StatusOutcome::Suspended,
+            _ => {
+                let reason = StatusReason::new(
+                    &status::VALUE_UNKNOWN,
+                    "The list's value for the credential is neither 0, 1 nor 2.",
+                );
+                return StatusOutcome::unknown(rules, reason).into();
+            }
+        };
+        Self {
+            outcome,
+            list_issued_at: Some(issued_at),
+        }
+    }
+}
+
+impl From<StatusOutcome> for StatusFinding {
+    fn from(outcome: StatusOutcome) -> Self {
+        Self {
+            outcome,
+            list_issued_at: None,
+        }
+    }
+}
+
 impl StatusOutcome {
     /// The code to report; `None` where the credential may pass.
     pub fn code(self) -> Option<&'static Entry> {
@@ -155,9 +195,9 @@ impl StatusLists {
         credential: &Verified<Credential>,
         now: Timestamp,
         leeway: Duration,
-    ) -> StatusOutcome {
+    ) -> StatusFinding {
         let rules = &credential.trusted.anchor.status;
-        match &credential.status {
+        let outcome = match &credential.status {
             StatusClaim::None if rules.required => StatusOutcome::Failed(StatusReason::new(
                 &status::MISSING,
                 "The credential names no status list, and the trust anchor demands one.",
@@ -173,20 +213,12 @@ impl StatusLists {
             StatusClaim::List(reference) => {
                 let clock = Clock::new(now, leeway);
                 match self.value(credential, reference, clock).await {
-                    Ok(0) => StatusOutcome::Valid,
-                    Ok(1) => StatusOutcome::Revoked,
-                    Ok(2) => StatusOutcome::Suspended,
-                    Ok(_) => StatusOutcome::unknown(
-                        rules,
-                        StatusReason::new(
-                            &status::VALUE_UNKNOWN,
-                            "The list's value for the credential is neither 0, 1 nor 2.",
-                        ),
-                    ),
+                    Ok((value, issued_at)) => return StatusFinding::of(value, issued_at, rules),
                     Err(reason) => StatusOutcome::unknown(rules, reason),
                 }
             }
-        }
+        };
+        outcome.into()
     }
 
     async fn value(
@@ -194,7 +226,7 @@ impl StatusLists {
         credential: &Credential,
         reference: &StatusReference,
         clock: Clock,
-    ) -> Result<u8, StatusReason> {
+    ) -> Result<(u8, Timestamp), StatusReason> {
         let trusted = &credential.trusted;
         let key = Key {
             anchor: trusted.anchor.fingerprint,
@@ -207,11 +239,12 @@ impl StatusLists {
             let uri = reference.uri.clone();
             async move { source.list(trusted, uri, clock).await }
         };
-        let list = self.cache.get(key, clock.now(), fetch).await?;
-        list.get(reference.index).ok_or(StatusReason::new(
+        let dated = self.cache.get(key, clock.now(), fetch).await?;
+        let value = dated.list.get(reference.index).ok_or(StatusReason::new(
             &status::INDEX_OUT_OF_RANGE,
             "The list ends before the credential's idx.",
-        ))
+        ))?;
+        Ok((value, dated.issued_at))
     }
 }
 

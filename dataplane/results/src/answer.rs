@@ -37,6 +37,9 @@ pub struct Answer {
     pub claims: Map<String, Value>,
     /// The region that the verification ran in.
     pub region: String,
+    /// How long the broker keeps this answer. Absent in answers of older brokers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// Where the transparency log holds this answer's leaf. Absent only before it is logged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
@@ -52,6 +55,14 @@ pub struct PolicyReference {
     pub revision: u64,
     /// Digest of the canonical policy, its schema and the engine's version.
     pub digest: Digest,
+}
+
+/// What the broker keeps of a verification, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// How long the answer can be read back once it is stored, in seconds, unless it is deleted before.
+    /// What is left then is the log's entry, which has no content.
+    pub result_seconds: u64,
 }
 
 /// `pass`, `fail` or `indeterminate`: whoever cannot tell says so.
@@ -98,6 +109,9 @@ pub struct Check {
     /// One sentence for a person when it did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+    /// What can be done about it: the catalogue's words for the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// The credential's format (`dc+sd-jwt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -110,6 +124,19 @@ pub struct Check {
     /// How sure the trust anchor lets us be: `low`, `substantial`, `high`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assurance: Option<String>,
+    /// What the credential was verified by, in this order: `issuer_signature`, `key_binding`,
+    /// `status_list`. Empty where it did not verify.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// What is known of the credential's status: `valid`, `revoked`, `suspended`, `unknown`, or
+    /// `unstated` where it names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// How long before `iat` the status list was made that `status` rests on, rounded up to whole
+    /// minutes: the exact second could tell one of an issuer's lists, and so its holders, from another.
+    /// How old the credential itself is is not told, a policy asks for it only within bounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
     /// SHA-256 of the presentation, byte for byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof_digest: Option<Digest>,
@@ -124,10 +151,14 @@ impl Check {
             verdict,
             code: None,
             because: None,
+            hint: None,
             format: None,
             issuer: None,
             credential_type: None,
             assurance: None,
+            methods: Vec::new(),
+            status: None,
+            age_seconds: None,
             proof_digest: None,
         }
     }

@@ -17,7 +17,7 @@ mod leaf;
 mod projection;
 pub mod verify;
 
-pub use answer::{Answer, Check, CheckKind, Evidence, PolicyReference, Verdict};
+pub use answer::{Answer, Check, CheckKind, Evidence, PolicyReference, Retention, Verdict};
 pub use commitment::{Commitment, SALT_BYTES, Salt, commit};
 pub use error::ResultError;
 pub use leaf::{LEAF_TYPE, LEAF_VERSION, Leaf};

@@ -14,6 +14,7 @@
 //! was found. The catalogue draws the line: a code with an HTTP status is of the first kind.
 
 mod answer;
+mod checks;
 #[cfg(test)]
 pub(crate) mod defect;
 mod examine;

@@ -3,6 +3,7 @@
 //! Each operation lists every status it can answer with and the codes behind it, from the
 //! catalogue. The committed `openapi.json` is this document; a test fails when they differ.
 
+mod answer;
 mod log;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoParams, IntoResponses, OpenApi as _, PartialSchema, ToSchema};
 
-use crate::verifications::model::AnswerDocument;
+pub(crate) use answer::AnswerDocument;
 
 type Responses = BTreeMap<String, RefOr<utoipa::openapi::Response>>;
 

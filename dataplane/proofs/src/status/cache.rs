@@ -31,9 +31,15 @@ pub(super) struct Key {
     pub(super) uri: String,
 }
 
+/// A list and when its issuer made it.
+pub(super) struct Dated {
+    pub(super) list: StatusList,
+    pub(super) issued_at: Timestamp,
+}
+
 /// A list that was just fetched and verified.
 pub(super) struct Fetched {
-    list: Arc<StatusList>,
+    list: Arc<Dated>,
     /// From here on a fresh copy should be asked for.
     refresh_at: Timestamp,
     /// From here on it must not be used.
@@ -54,7 +60,10 @@ impl Fetched {
         });
         let usable_until = after(now, kept).min(clock.with_leeway(ends));
         Some(Self {
-            list: Arc::new(claims.list),
+            list: Arc::new(Dated {
+                list: claims.list,
+                issued_at: claims.issued_at,
+            }),
             refresh_at: last_quarter(now, usable_until),
             usable_until,
         })
@@ -99,9 +108,9 @@ struct Held {
 /// What can be said without waiting for a fetch.
 enum Said {
     /// The list, or why there is none.
-    This(Result<Arc<StatusList>, StatusReason>),
+    This(Result<Arc<Dated>, StatusReason>),
     /// The list, and it is time to ask for a fresh copy.
-    Aging(Arc<StatusList>),
+    Aging(Arc<Dated>),
     /// Nothing.
     Nothing,
 }
@@ -128,7 +137,7 @@ impl Slot {
         self.held()
             .list
             .as_ref()
-            .map_or(0, |fetched| fetched.list.weight())
+            .map_or(0, |fetched| fetched.list.list.weight())
     }
 }
 
@@ -151,7 +160,7 @@ impl Cache {
         key: Key,
         now: Timestamp,
         fetch: impl FnOnce() -> F,
-    ) -> Result<Arc<StatusList>, StatusReason>
+    ) -> Result<Arc<Dated>, StatusReason>
     where
         F: Future<Output = Result<Fetched, StatusReason>> + Send + 'static,
     {
@@ -197,7 +206,7 @@ impl Cache {
         slot: &Slot,
         now: Timestamp,
         fetched: Result<Fetched, StatusReason>,
-    ) -> Result<Arc<StatusList>, StatusReason> {
+    ) -> Result<Arc<Dated>, StatusReason> {
         let kept = {
             let mut held = slot.held();
             match fetched {

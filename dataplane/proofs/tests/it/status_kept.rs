@@ -138,11 +138,11 @@ async fn many_who_need_one_list_make_one_request() {
     listed.server.delay(Duration::from_millis(100));
     let credential = listed.credential(1);
     let checks = (0..32).map(|_| listed.lists.check(&credential, now(), LEEWAY));
-    let outcomes = futures::future::join_all(checks).await;
+    let found = futures::future::join_all(checks).await;
     assert!(
-        outcomes
+        found
             .iter()
-            .all(|outcome| *outcome == StatusOutcome::Revoked)
+            .all(|finding| finding.outcome == StatusOutcome::Revoked)
     );
     assert_eq!(listed.server.asked(), 1);
 }
@@ -192,7 +192,7 @@ async fn the_lists_that_are_kept_are_bounded_in_number_and_in_bytes() {
                 .verify(&listed.world.presentation_of(&draft))
                 .unwrap();
             assert_eq!(
-                listed.lists.check(&credential, now(), LEEWAY).await,
+                listed.lists.check(&credential, now(), LEEWAY).await.outcome,
                 StatusOutcome::Valid
             );
             listed.server.asked()

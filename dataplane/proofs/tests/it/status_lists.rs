@@ -110,7 +110,10 @@ impl Listed {
     }
 
     pub async fn check_at(&self, index: u64, at: Timestamp) -> StatusOutcome {
-        self.lists.check(&self.credential(index), at, LEEWAY).await
+        self.lists
+            .check(&self.credential(index), at, LEEWAY)
+            .await
+            .outcome
     }
 }
 
@@ -123,6 +126,21 @@ async fn a_list_says_valid_revoked_or_suspended_and_anything_else_says_nothing()
     assert_eq!(listed.check(3).await, unknown(&status::VALUE_UNKNOWN));
     assert_eq!(listed.check(63).await, StatusOutcome::Valid);
     assert_eq!(listed.server.asked(), 1);
+}
+
+#[tokio::test]
+async fn what_a_list_says_is_as_old_as_the_list_and_what_none_says_has_no_age() {
+    let listed = Listed::new().await;
+    let issued_at = async |index, at| {
+        let credential = listed.credential(index);
+        let found = listed.lists.check(&credential, at, LEEWAY).await;
+        found.list_issued_at
+    };
+    let made = Some(now() - seconds(30));
+    assert_eq!(issued_at(0, now()).await, made);
+    assert_eq!(issued_at(1, now() + seconds(600)).await, made);
+    assert_eq!(issued_at(3, now()).await, None, "a value without meaning");
+    assert_eq!(issued_at(64, now()).await, None, "beyond the list");
 }
 
 #[test]
@@ -204,13 +222,13 @@ async fn a_credential_without_status_fails_where_one_is_demanded_and_only_there(
     };
     let credential = unstated(&listed.world);
     assert_eq!(
-        listed.lists.check(&credential, now(), LEEWAY).await,
+        listed.lists.check(&credential, now(), LEEWAY).await.outcome,
         StatusOutcome::Unstated
     );
     listed.world.anchor.status.required = true;
     let credential = unstated(&listed.world);
     assert_eq!(
-        listed.lists.check(&credential, now(), LEEWAY).await,
+        listed.lists.check(&credential, now(), LEEWAY).await.outcome,
         failed(&status::MISSING)
     );
 }
@@ -224,7 +242,7 @@ async fn a_status_by_another_mechanism_says_nothing() {
     });
     let credential = listed.world.verify(&presentation).unwrap();
     assert_eq!(
-        listed.lists.check(&credential, now(), LEEWAY).await,
+        listed.lists.check(&credential, now(), LEEWAY).await.outcome,
         unknown(&status::MECHANISM_UNSUPPORTED)
     );
 }
@@ -263,7 +281,7 @@ async fn a_list_that_was_signed_by_the_right_kid_and_the_wrong_key_says_nothing(
     let kid = listed.world.issuer_key.public().kid().unwrap().to_owned();
     listed.world.issuer_key = key();
     listed.publish_raw(|header, _| header["kid"] = json!(kid));
-    let outcome = listed.lists.check(&credential, now(), LEEWAY).await;
+    let outcome = listed.lists.check(&credential, now(), LEEWAY).await.outcome;
     assert_eq!(outcome, unknown(&status::LIST_INVALID));
 }
 
@@ -395,7 +413,10 @@ async fn a_list_of_an_issuer_with_certificates_is_signed_under_the_same_name() {
         .reply(Reply::list(other.status_list(&draft).unwrap()));
     let fresh = StatusLists::default();
     assert_eq!(
-        fresh.check(&listed.credential(1), now(), LEEWAY).await,
+        fresh
+            .check(&listed.credential(1), now(), LEEWAY)
+            .await
+            .outcome,
         unknown(&status::LIST_INVALID)
     );
 }

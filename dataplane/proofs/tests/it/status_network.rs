@@ -325,8 +325,12 @@ async fn an_issuer_cannot_send_us_to_an_inner_address_unless_the_anchor_allows_i
             .world
             .verify(&listed.world.presentation_of(&draft))
             .unwrap();
-        let outcome = listed.lists.check(&credential, now(), Duration::ZERO).await;
-        assert_eq!(outcome, unknown(&status::LIST_ADDRESS_REFUSED), "{uri}");
+        let found = listed.lists.check(&credential, now(), Duration::ZERO).await;
+        assert_eq!(
+            found.outcome,
+            unknown(&status::LIST_ADDRESS_REFUSED),
+            "{uri}"
+        );
     }
     assert_eq!(listed.server.asked(), 0);
 }

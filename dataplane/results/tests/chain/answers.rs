@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use pavilion_jose::{Algorithm, SigningKey};
 use pavilion_json::Digest;
-use pavilion_results::{Answer, Expected, Inputs, Outcome, Verdict, verify};
+use pavilion_results::{Answer, Check, CheckKind, Expected, Inputs, Outcome, Verdict, verify};
 use serde_json::json;
 
 use crate::made::{
@@ -23,6 +23,23 @@ fn a_sound_chain_holds_in_every_link() {
     );
     assert_eq!(report.verdict(), Some(Verdict::Fail));
     assert_eq!(report.answer().unwrap().claims["pid.country"], "AT");
+}
+
+#[test]
+fn an_answer_of_an_older_broker_that_says_less_holds_as_well() {
+    let mut draft = answer();
+    draft.retention = None;
+    draft.checks = vec![Check::new("pid", CheckKind::Credential, Verdict::Pass)];
+    let report = judge(&chain(&KEYS, draft.clone(), |_| {}));
+    let read = report.answer().unwrap();
+    assert_eq!(read.checks, draft.checks);
+    let text = String::from_utf8(read.canonical().unwrap()).unwrap();
+    for member in ["retention", "hint", "methods", "status", "age_seconds"] {
+        assert!(
+            !text.contains(&format!("\"{member}\"")),
+            "{member} in {text}"
+        );
+    }
 }
 
 #[test]

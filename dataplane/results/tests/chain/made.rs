@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use pavilion_jose::{Algorithm, Jwks, SigningKey};
 use pavilion_json::Digest;
 use pavilion_results::{
-    Answer, Check, CheckKind, Evidence, Expected, Inputs, PolicyReference, Report, Salt, Unsigned,
-    Verdict, verify,
+    Answer, Check, CheckKind, Evidence, Expected, Inputs, PolicyReference, Report, Retention, Salt,
+    Unsigned, Verdict, verify,
 };
 use pavilion_tlog::{Checkpoint, Hash, Node, Note, Proof, VerifierKey, leaf_hash};
 use serde_json::{Map, json};
@@ -59,10 +59,28 @@ impl Keys {
 pub static KEYS: LazyLock<Keys> = LazyLock::new(Keys::new);
 pub static CHAIN: LazyLock<Chain> = LazyLock::new(|| chain(&KEYS, answer(), |_| {}));
 
+/// A check that says everything a check can say.
+fn credential() -> Check {
+    let text = |text: &str| Some(text.to_owned());
+    let mut check = Check::new("pid", CheckKind::Credential, Verdict::Pass);
+    check.format = text("dc+sd-jwt");
+    check.issuer = text("https://pid.example");
+    check.credential_type = text("urn:eudi:pid:1");
+    check.assurance = text("high");
+    check.methods = ["issuer_signature", "key_binding", "status_list"]
+        .map(str::to_owned)
+        .to_vec();
+    check.status = text("valid");
+    check.age_seconds = Some(120);
+    check.proof_digest = Some(Digest::of(b"presentation"));
+    check
+}
+
 pub fn answer() -> Answer {
     let mut clause = Check::new("rule.all[1]", CheckKind::Clause, Verdict::Fail);
     clause.code = Some("clause_not_met".to_owned());
     clause.because = Some("none of: pid.country in [DE, FR, NL]".to_owned());
+    clause.hint = Some("See the clause's sentence for what it wants.".to_owned());
     Answer {
         iss: ISSUER.to_owned(),
         aud: "shop".to_owned(),
@@ -78,12 +96,12 @@ pub fn answer() -> Answer {
         },
         purpose: "account-opening".to_owned(),
         verdict: Verdict::Fail,
-        checks: vec![
-            Check::new("pid", CheckKind::Credential, Verdict::Pass),
-            clause,
-        ],
+        checks: vec![credential(), clause],
         claims: Map::from_iter([("pid.country".to_owned(), json!("AT"))]),
         region: "eu-central".to_owned(),
+        retention: Some(Retention {
+            result_seconds: 900,
+        }),
         evidence: None,
     }
 }

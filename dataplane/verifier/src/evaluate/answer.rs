@@ -2,17 +2,15 @@
 
 use jiff::Timestamp;
 use pavilion_catalogue::{Problem, policy, presentation};
-use pavilion_policy::{Clause, Decision, Fact, Facts, GoDuration};
-use pavilion_results::{Answer, Check, CheckKind, PolicyReference, Verdict};
+use pavilion_policy::{Decision, Fact, Facts, GoDuration};
+use pavilion_results::{Answer, PolicyReference, Retention};
 use serde_json::{Map, Value};
 
 use super::Inquiry;
-use super::examine::{Judged, Standing};
+use super::checks::{checks, verdict};
+use super::examine::Judged;
 use crate::problems::Refusal;
 use crate::tenant::{Tenant, seconds};
-
-/// The prefix of clauses that say whether required evidence is there.
-const EVIDENCE: &str = "evidence.";
 
 /// The answer, not yet in the log.
 ///
@@ -50,9 +48,12 @@ pub(super) fn build(
         },
         purpose: inquiry.purpose.clone(),
         verdict: verdict(decision.verdict),
-        checks: checks(judged, &decision.clauses),
+        checks: checks(judged, &decision.clauses, now),
         claims: claims(facts, decision)?,
         region: tenant.region.clone(),
+        retention: Some(Retention {
+            result_seconds: keep_seconds(tenant, decision),
+        }),
         evidence: None,
     })
 }
@@ -65,64 +66,6 @@ pub(super) fn keep_seconds(tenant: &Tenant, decision: &Decision) -> u64 {
 
 fn shortest(own: u64, obliged: Option<GoDuration>) -> u64 {
     obliged.map_or(own, |obliged| own.min(obliged.as_seconds()))
-}
-
-/// Credentials in the order they were presented, then required evidence that is missing, then the
-/// clauses of the rule.
-fn checks(judged: &[Judged], clauses: &[Clause]) -> Vec<Check> {
-    let presented = judged.iter().map(credential);
-    let missing = clauses.iter().filter_map(|clause| {
-        let id = clause.path.strip_prefix(EVIDENCE)?;
-        let shown = judged.iter().any(|one| one.evidence == id);
-        (!shown).then(|| {
-            explained(
-                Check::new(id, CheckKind::Credential, verdict(clause.verdict)),
-                clause,
-            )
-        })
-    });
-    let rule = clauses
-        .iter()
-        .filter(|clause| !clause.path.starts_with(EVIDENCE))
-        .map(|clause| {
-            explained(
-                Check::new(&clause.path, CheckKind::Clause, verdict(clause.verdict)),
-                clause,
-            )
-        });
-    presented.chain(missing).chain(rule).collect()
-}
-
-fn explained(mut check: Check, clause: &Clause) -> Check {
-    check.code = clause.code.map(str::to_owned);
-    check.because.clone_from(&clause.because);
-    check
-}
-
-fn credential(judged: &Judged) -> Check {
-    let (verdict, finding) = match &judged.standing {
-        Standing::Good => (Verdict::Pass, None),
-        Standing::Unknown(finding) => (Verdict::Indeterminate, Some(finding)),
-        Standing::Bad(finding) => (Verdict::Fail, Some(finding)),
-    };
-    let mut check = Check::new(&judged.evidence, CheckKind::Credential, verdict);
-    check.code = finding.map(|finding| finding.entry.code.to_owned());
-    check.because = finding.map(|finding| format!("{} {}", finding.detail, finding.entry.hint));
-    check.format = Some("dc+sd-jwt".to_owned());
-    check.proof_digest = Some(judged.digest);
-    if let Some(credential) = &judged.credential {
-        check.issuer = Some(credential.issuer.clone());
-        check.credential_type = Some(credential.credential_type.clone());
-        check.assurance = credential.assurance.map(|level| {
-            let word = match level {
-                pavilion_proofs::Assurance::Low => "low",
-                pavilion_proofs::Assurance::Substantial => "substantial",
-                pavilion_proofs::Assurance::High => "high",
-            };
-            word.to_owned()
-        });
-    }
-    check
 }
 
 /// The claims that leave, and nothing else.
@@ -148,12 +91,4 @@ fn inexact(evidence: &str) -> Refusal {
     Problem::new(&presentation::CLAIM_NOT_EXACT)
         .evidence(evidence)
         .into()
-}
-
-fn verdict(verdict: pavilion_policy::Verdict) -> Verdict {
-    match verdict {
-        pavilion_policy::Verdict::Pass => Verdict::Pass,
-        pavilion_policy::Verdict::Fail => Verdict::Fail,
-        pavilion_policy::Verdict::Indeterminate => Verdict::Indeterminate,
-    }
 }

@@ -9,7 +9,7 @@ use pavilion_catalogue::{Entry, Problem, policy, presentation, request};
 use pavilion_json::Digest;
 use pavilion_policy::Policy;
 use pavilion_proofs::sd_jwt::{self, Credential, Expected};
-use pavilion_proofs::status::{StatusOutcome, StatusReason};
+use pavilion_proofs::status::{StatusFinding, StatusOutcome, StatusReason};
 use pavilion_proofs::{ProofError, Verified};
 
 use super::Inquiry;
@@ -42,8 +42,14 @@ pub(super) struct Judged {
     pub(super) evidence: String,
     pub(super) digest: Digest,
     pub(super) standing: Standing,
-    /// The credential, where its signature verified; what counts is the standing.
-    pub(super) credential: Option<Verified<Credential>>,
+    /// What verified, if anything did; what counts is the standing.
+    pub(super) known: Option<Known>,
+}
+
+/// A credential that verified, and its status.
+pub(super) struct Known {
+    pub(super) credential: Verified<Credential>,
+    pub(super) status: StatusFinding,
 }
 
 /// Whether a presentation counts.
@@ -223,18 +229,19 @@ pub(super) async fn check_status(
 }
 
 async fn judge(app: &App, tenant: &Tenant, examined: Examined, now: Timestamp) -> Judged {
-    let (standing, credential) = match examined.outcome {
+    let (standing, known) = match examined.outcome {
         Err(finding) => (Standing::Bad(finding), None),
         Ok(credential) => {
             let status = app.status.check(&credential, now, tenant.leeway()).await;
-            (Standing::of(status), Some(credential))
+            let known = Known { credential, status };
+            (Standing::of(status.outcome), Some(known))
         }
     };
     Judged {
         evidence: examined.evidence,
         digest: examined.digest,
         standing,
-        credential,
+        known,
     }
 }
 

@@ -16,8 +16,8 @@ pub(super) fn of(judged: &[Judged], policy: &Policy) -> Facts {
 }
 
 fn fact(judged: &Judged, wanted: &Evidence) -> Fact {
-    match (&judged.standing, &judged.credential) {
-        (Standing::Good, Some(credential)) => verified(credential, wanted),
+    match (&judged.standing, &judged.known) {
+        (Standing::Good, Some(known)) => verified(&known.credential, wanted),
         (Standing::Unknown(finding), _) => Fact::Indeterminate {
             code: finding.entry.code,
         },

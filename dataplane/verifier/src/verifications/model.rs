@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use pavilion_policy::{ClaimRef, PathElement, Policy};
 use pavilion_results::Verdict;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use ulid::Ulid;
 use utoipa::ToSchema;
 
+use crate::openapi::AnswerDocument;
 use crate::state::State;
 use crate::store::{Completed, Outcome, StoredVerification};
 use crate::tenant::Tenant;
@@ -168,12 +168,6 @@ pub(crate) enum VerdictName {
     /// Something needed could not be found out.
     Indeterminate,
 }
-
-/// A canonical answer; see the guide for relying parties.
-#[derive(ToSchema)]
-#[schema(value_type = Object)]
-#[allow(dead_code, reason = "only its schema is used")]
-pub(crate) struct AnswerDocument(Value);
 
 /// Evidence that the policy wants.
 #[derive(Debug, Serialize, ToSchema)]

@@ -34,6 +34,12 @@ async fn a_question_with_its_evidence_is_answered_at_once() {
     assert_eq!(answer["checks"][0]["verdict"], "pass");
     assert_eq!(answer["checks"][0]["issuer"], "https://pid.example");
     assert_eq!(answer["checks"][0]["assurance"], "substantial");
+    assert_eq!(
+        answer["checks"][0]["methods"],
+        json!(["issuer_signature", "key_binding"])
+    );
+    assert_eq!(answer["checks"][0]["status"], "unstated");
+    assert_eq!(answer["retention"], json!({"result_seconds": 900}));
     let digest = pavilion_json::Digest::of(sent.to_string().as_bytes());
     assert_eq!(answer["req_digest"], json!(digest));
     assert_eq!(done["receipt"], "receipt of 0\n");

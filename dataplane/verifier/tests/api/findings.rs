@@ -24,6 +24,10 @@ async fn a_finding_about_the_credential_completes_the_verification_with_a_fail()
         (&json!("clause"), &json!("clause_not_met"))
     );
     assert!(clause["because"].is_string());
+    assert_eq!(
+        clause["hint"],
+        "See the clause's sentence for what it wants."
+    );
 
     let stranger = World::new();
     let nonce = "fedcba9876543210";
@@ -38,11 +42,16 @@ async fn a_finding_about_the_credential_completes_the_verification_with_a_fail()
         (&check["id"], &check["kind"], &check["verdict"]),
         (&json!("pid"), &json!("credential"), &json!("fail"))
     );
-    assert!(
-        check["code"].is_string() && check["because"].is_string(),
-        "{check}"
+    assert_eq!(check["code"], "issuer_key_unknown");
+    assert_eq!(
+        check["hint"],
+        "The trust anchor may lack a rotated key; tell the tenant."
     );
-    assert!(check.get("issuer").is_none());
+    let because = check["because"].as_str().unwrap();
+    assert!(!because.contains("tell the tenant"), "{because}");
+    for member in ["issuer", "methods", "status", "age_seconds"] {
+        assert!(check.get(member).is_none(), "{member}: nothing is verified");
+    }
     assert_eq!(log.entries().len(), 2);
 }
 
@@ -79,6 +88,10 @@ async fn required_evidence_that_is_missing_is_a_check_that_fails() {
     assert_eq!(about("other").len(), 1);
     assert_eq!(about("other")[0]["kind"], "credential");
     assert_eq!(about("other")[0]["code"], "evidence_missing");
+    assert_eq!(
+        about("other")[0]["hint"],
+        "Present the evidence that the check names."
+    );
 }
 
 #[tokio::test]
@@ -109,6 +122,9 @@ async fn a_status_that_cannot_be_known_is_indeterminate_and_discloses_nothing() 
         check["code"].as_str().unwrap().starts_with("status_list_"),
         "{check}"
     );
+    assert_eq!(check["status"], "unknown");
+    assert_eq!(check["methods"], json!(["issuer_signature", "key_binding"]));
+    assert!(check.get("age_seconds").is_none(), "no list said anything");
     assert_eq!(done["answer"]["claims"], json!({}));
 }
 
@@ -127,6 +143,7 @@ async fn optional_evidence_may_be_left_out_and_the_stricter_obligation_counts() 
         "the policy's obligation is the stricter one"
     );
     assert_eq!(done["keptUntil"], "2026-11-22T12:01:00Z");
+    assert_eq!(done["answer"]["retention"], json!({"result_seconds": 60}));
     world.clock.advance(60);
     let path = format!("{PATH}/{}", done["id"].as_str().unwrap());
     world.get(&token, &path).await.refused(404, "not_found");
@@ -141,6 +158,8 @@ async fn evidence_without_holder_binding_is_taken_where_the_policy_says_so() {
     sent["policy"] = json!("unbound");
     let done = world.post(&token, PATH, &sent).await.ok(201);
     assert_eq!(done["verdict"], "pass", "{done}");
+    let check = &done["answer"]["checks"][0];
+    assert_eq!(check["methods"], json!(["issuer_signature"]));
 }
 
 #[tokio::test]
