@@ -319,7 +319,7 @@ mod tests {
         let log = Log::open(settings, LogMetrics::unregistered()).unwrap();
         assert_eq!(log.status().size, 2);
         assert_eq!(
-            log.shared.tree.entry(1).unwrap(),
+            log.shared.tree.entry(1, tree::Disk::Read).unwrap(),
             Bytes::from_static(b"next")
         );
         log.close();

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::error::ReceiptError;
 use super::shared::{Shared, SignedCheckpoint};
+use super::tree::Disk;
 
 /// The receipt of an acknowledged entry; waits for the checkpoint that covers it.
 pub(crate) async fn receipt(shared: &Arc<Shared>, index: u64) -> Result<Proof, ReceiptError> {
@@ -17,10 +18,17 @@ pub(crate) async fn receipt(shared: &Arc<Shared>, index: u64) -> Result<Proof, R
         return Err(ReceiptError::IndexUnknown);
     }
     let signed = covering(shared, index).await?;
-    let of = Arc::clone(shared);
     // Recent entries need no disk, but older ones do.
-    let built = spawn_blocking(move || build(&of, index, &signed)).await;
-    let built = built.map_err(|error| ReceiptError::Unavailable(error.to_string()))?;
+    let built = match build(shared, index, &signed, Disk::Spare) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            let of = Arc::clone(shared);
+            let reading = spawn_blocking(move || build(&of, index, &signed, Disk::Read));
+            reading
+                .await
+                .unwrap_or_else(|error| Err(io::Error::other(error)))
+        }
+        built => built,
+    };
     built.map_err(|error| ReceiptError::Unavailable(error.to_string()))
 }
 
@@ -55,17 +63,17 @@ async fn covering(shared: &Shared, index: u64) -> Result<Arc<SignedCheckpoint>, 
     }
 }
 
-fn build(shared: &Shared, index: u64, signed: &SignedCheckpoint) -> io::Result<Proof> {
-    let entry = shared.tree.entry(index)?;
+fn build(shared: &Shared, index: u64, signed: &SignedCheckpoint, disk: Disk) -> io::Result<Proof> {
+    let entry = shared.tree.entry(index, disk)?;
     // Bytes that rotted on the disk would make a receipt that proves nothing.
-    if leaf_hash(&entry) != shared.tree.leaf(index)? {
+    if leaf_hash(&entry) != shared.tree.leaf(index, disk)? {
         tracing::error!(
             index,
             "the entry on disk is not the one that was logged; restore its bundle"
         );
         return Err(io::Error::other("an entry does not hash to its leaf"));
     }
-    let hashes = shared.tree.proof(index, signed.size)?;
+    let hashes = shared.tree.proof(index, signed.size, disk)?;
     Ok(Proof {
         extra: Some(entry.into()),
         index,

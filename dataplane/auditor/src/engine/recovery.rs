@@ -25,7 +25,7 @@ use super::files::{Placer, read_if_there};
 use super::frame::{self, FrameError, Leaf};
 use super::seal::CHECKPOINT;
 use super::shared::Settings;
-use super::tree::{Completed, Tree};
+use super::tree::{Completed, Disk, Tree};
 use super::wal::{self, Finished, Segments, Wal};
 
 /// The newest format of a log's directory that this release reads, and the one it writes.
@@ -267,7 +267,7 @@ fn rebuild(
                 entry: Bytes::copy_from_slice(&leaf.entry),
                 hash: leaf.hash,
             });
-        } else if tree.leaf(index).map_err(OpenError::io(root))? != leaf.hash {
+        } else if tree.leaf(index, Disk::Read).map_err(OpenError::io(root))? != leaf.hash {
             let what = format!("entry {index} differs between the tiles and the write-ahead log");
             return Err(OpenError::broken(root, what));
         }

@@ -26,6 +26,23 @@ const ENTRY_OVERHEAD: usize = 64;
 /// Tile levels of the largest tree.
 const LEVELS: usize = 8;
 
+/// Whether what is not in memory is read from the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    Read,
+    /// It is not touched: what would need it ends with [`io::ErrorKind::WouldBlock`].
+    Spare,
+}
+
+impl Disk {
+    fn admit(self) -> io::Result<()> {
+        match self {
+            Self::Read => Ok(()),
+            Self::Spare => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
 /// The tree. Written by one thread, read by all.
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -150,18 +167,22 @@ impl Tree {
     }
 
     /// The audit path of an entry in the tree of the first `size` entries.
-    pub fn proof(&self, index: u64, size: u64) -> io::Result<Vec<Hash>> {
-        self.with_nodes(|tree| inclusion_proof(index, size, |node| tree.node(node)))
+    pub fn proof(&self, index: u64, size: u64, disk: Disk) -> io::Result<Vec<Hash>> {
+        self.with_nodes(disk, |tree| {
+            inclusion_proof(index, size, |node| tree.node(node))
+        })
     }
 
     /// The root of the first `size` entries.
     pub fn root(&self, size: u64) -> io::Result<Hash> {
-        self.with_nodes(|tree| root(size, |node| tree.node(node)))
+        self.with_nodes(Disk::Read, |tree| root(size, |node| tree.node(node)))
     }
 
     /// The leaf hash of an entry.
-    pub fn leaf(&self, index: u64) -> io::Result<Hash> {
-        self.with_nodes(|tree| tree.node(Node { level: 0, index }).map_err(TreeError::Read))
+    pub fn leaf(&self, index: u64, disk: Disk) -> io::Result<Hash> {
+        self.with_nodes(disk, |tree| {
+            tree.node(Node { level: 0, index }).map_err(TreeError::Read)
+        })
     }
 
     /// The bytes of a hash tile at the width its path says; `None` when the tree has it not.
@@ -193,10 +214,11 @@ impl Tree {
     }
 
     /// The entry at `index`, which must be below the size.
-    pub fn entry(&self, index: u64) -> io::Result<Bytes> {
+    pub fn entry(&self, index: u64, disk: Disk) -> io::Result<Bytes> {
         if let Some(entry) = self.read().recent_entry(index) {
             return Ok(entry);
         }
+        disk.admit()?;
         let bundle = index / u64::from(TILE_WIDTH);
         let path =
             TilePath::new(TileKind::Entries, bundle, TILE_WIDTH).map_err(io::Error::other)?;
@@ -214,7 +236,7 @@ impl Tree {
         let first = path.index() * u64::from(TILE_WIDTH);
         let mut bundle = Vec::new();
         for index in first..first + u64::from(path.width()) {
-            push_entry(&mut bundle, &self.entry(index)?).map_err(io::Error::other)?;
+            push_entry(&mut bundle, &self.entry(index, Disk::Read)?).map_err(io::Error::other)?;
         }
         Ok(bundle)
     }
@@ -222,6 +244,7 @@ impl Tree {
     /// Runs a computation over nodes; tiles it lacks are read from disk, then it runs again.
     fn with_nodes<T>(
         &self,
+        disk: Disk,
         compute: impl Fn(&Self) -> Result<T, TreeError<TilePath>>,
     ) -> io::Result<T> {
         loop {
@@ -229,6 +252,7 @@ impl Tree {
                 Ok(value) => return Ok(value),
                 Err(TreeError::Merkle(error)) => return Err(io::Error::other(error)),
                 Err(TreeError::Read(path)) => {
+                    disk.admit()?;
                     let read = read_full(&self.directory, path.kind(), path.index());
                     let subtree = read.map_err(|(_, error)| error)?;
                     self.cache().insert(path, Arc::new(subtree));
