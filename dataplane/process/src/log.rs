@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
@@ -25,8 +27,31 @@ pub(crate) struct JsonLines<W> {
     write: W,
 }
 
-/// The fields of a span, kept beside it.
-struct SpanFields(Map<String, Value>);
+/// Members of a line, or the fields of a span that are kept beside it: few enough to be looked
+/// through.
+#[derive(Clone, Default)]
+struct Members(Vec<(&'static str, Value)>);
+
+impl Members {
+    /// Adds a member; one of the same name is replaced, so that no name stands twice.
+    fn put(&mut self, name: &'static str, value: impl Into<Value>) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some(member) => member.1 = value,
+            None => self.0.push((name, value)),
+        }
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
 
 /// Lets through what `level` says of our own crates, and warnings of everybody else.
 pub(crate) fn filter(level: LogLevel) -> Targets {
@@ -66,20 +91,18 @@ where
     W: Fn(&[u8]) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut fields = Collect::default();
+        let mut fields = Members::default();
         attributes.record(&mut fields);
         if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(SpanFields(fields.0));
+            span.extensions_mut().insert(fields);
         }
     }
 
     fn on_record(&self, id: &Id, record: &Record<'_>, context: Context<'_, S>) {
-        let mut fields = Collect::default();
-        record.record(&mut fields);
         if let Some(span) = context.span(id)
-            && let Some(known) = span.extensions_mut().get_mut::<SpanFields>()
+            && let Some(known) = span.extensions_mut().get_mut::<Members>()
         {
-            known.0.extend(fields.0);
+            record.record(known);
         }
     }
 
@@ -90,13 +113,13 @@ where
             .into_iter()
             .flat_map(Scope::from_root)
         {
-            if let Some(fields) = span.extensions().get::<SpanFields>() {
-                line.extend(fields.0.clone());
+            if let Some(fields) = span.extensions().get::<Members>() {
+                for (name, value) in &fields.0 {
+                    line.put(name, value.clone());
+                }
             }
         }
-        let mut fields = Collect::default();
-        event.record(&mut fields);
-        line.extend(fields.0);
+        event.record(&mut line);
         if let Ok(mut bytes) = serde_json::to_vec(&line) {
             bytes.push(b'\n');
             (self.write)(&bytes);
@@ -105,49 +128,39 @@ where
 }
 
 impl<W> JsonLines<W> {
-    fn head(&self, event: &Event<'_>) -> Map<String, Value> {
-        let mut line = Map::new();
+    fn head(&self, event: &Event<'_>) -> Members {
+        let mut line = Members(Vec::with_capacity(16));
         let now = jiff::Timestamp::now();
-        line.insert("timestamp".to_owned(), format!("{now:.6}").into());
-        line.insert("level".to_owned(), event.metadata().level().as_str().into());
-        line.insert("target".to_owned(), event.metadata().target().into());
-        line.insert("program".to_owned(), self.program.into());
+        line.put("timestamp", format!("{now:.6}"));
+        line.put("level", event.metadata().level().as_str());
+        line.put("target", event.metadata().target());
+        line.put("program", self.program);
         if let Some(tenant) = &self.tenant {
-            line.insert("tenant".to_owned(), tenant.as_str().into());
+            line.put("tenant", tenant.as_str());
         }
         line
     }
 }
 
-/// Collects fields as JSON values.
-#[derive(Default)]
-struct Collect(Map<String, Value>);
-
-impl Collect {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-}
-
-impl Visit for Collect {
+impl Visit for Members {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.put(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.put(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.put(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.put(field.name(), value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.put(field.name(), value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
@@ -157,11 +170,11 @@ impl Visit for Collect {
             text = format!("{text}: {error}");
             cause = error.source();
         }
-        self.put(field, text);
+        self.put(field.name(), text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.put(field.name(), format!("{value:?}"));
     }
 }
 

@@ -9,7 +9,9 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,10 +19,17 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::Registry;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tokio::sync::mpsc;
 
 /// Lines that may wait for the reader.
 const MAX_WAITING: usize = 2_048;
+
+/// Bytes that are written at once where lines wait anyway.
+const BUFFER: usize = 8 * 1_024;
+
+/// How long lines may wait for others to be written with: waking the writer for each one costs more
+/// than writing it.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// How long the end of the process waits for its last lines to be taken.
 const LAST_WAIT: Duration = Duration::from_millis(1_500);
@@ -97,8 +106,11 @@ impl Collector for Dropped {
 }
 
 struct Queue {
-    lines: NonBlocking,
-    writer: Mutex<Option<WorkerGuard>>,
+    /// `None` once the process is at its end.
+    lines: Mutex<Option<mpsc::Sender<Vec<u8>>>>,
+    /// Closed when the last line has been written.
+    written: Mutex<Receiver<()>>,
+    dropped: AtomicU64,
 }
 
 impl Queue {
@@ -111,42 +123,65 @@ impl Queue {
     }
 
     fn new(out: impl Write + Send + 'static, limit: usize) -> Self {
-        let (lines, writer) = NonBlockingBuilder::default()
-            .buffered_lines_limit(limit)
-            .lossy(true)
-            .thread_name("standard-error")
-            .finish(out);
+        let (lines, waiting) = mpsc::channel(limit);
+        let (done, written) = std::sync::mpsc::channel::<()>();
+        let started = thread::Builder::new()
+            .name("standard-error".to_owned())
+            .spawn(move || {
+                pass_on(waiting, out);
+                drop(done);
+            });
+        // Without a thread every line is counted as dropped: its receiver is gone.
+        drop(started);
         Self {
-            lines,
-            writer: Mutex::new(Some(writer)),
+            lines: Mutex::new(Some(lines)),
+            written: Mutex::new(written),
+            dropped: AtomicU64::new(0),
         }
     }
 
-    fn write(&self, lines: &[u8]) {
-        // It takes everything or counts it as dropped.
-        let _ = self.lines.clone().write_all(lines);
+    fn write(&self, line: &[u8]) {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = lines
+            .as_ref()
+            .is_some_and(|lines| lines.try_send(line.to_vec()).is_ok());
+        if !taken {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn dropped(&self) -> u64 {
-        self.lines.error_counter().dropped_lines() as u64
+        self.dropped.load(Ordering::Relaxed)
     }
 
     fn finish(&self) {
-        let writer = self
-            .writer
+        let lines = self
+            .lines
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(writer) = writer else { return };
-        let (tell, done) = mpsc::channel();
-        // The writer's own farewell may itself wait for a pipe; the end of the process must not.
-        thread::spawn(move || {
-            drop(writer);
-            // Nobody listens any more once the time is over.
-            let _ = tell.send(());
-        });
-        // Either it is done or its time is over.
-        let _ = done.recv_timeout(LAST_WAIT);
+        drop(lines);
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        // Either all is written (nobody sends, so it can only close), or the time is over: the
+        // end of the process must not wait for a pipe that nobody reads.
+        let _ = written.recv_timeout(LAST_WAIT);
+    }
+}
+
+/// Writes lines until nobody can bring another, those that wait at once.
+fn pass_on(mut waiting: mpsc::Receiver<Vec<u8>>, mut out: impl Write) {
+    let mut buffer = Vec::with_capacity(BUFFER);
+    while let Some(line) = waiting.blocking_recv() {
+        buffer.extend_from_slice(&line);
+        while buffer.len() < BUFFER
+            && let Ok(line) = waiting.try_recv()
+        {
+            buffer.extend_from_slice(&line);
+        }
+        // There is nobody to tell of a standard error that cannot be written.
+        let _ = out.write_all(&buffer);
+        buffer.clear();
+        thread::sleep(GATHER);
     }
 }
 
@@ -164,12 +199,13 @@ mod tests {
         // As much as a pipe holds (pipe(7)); one byte more would wait.
         writer.write_all(&vec![b'\n'; 64 * 1024]).unwrap();
         let queue = Queue::new(writer, 4);
-        for _ in 0..10 {
-            queue.write(b"line\n");
+        let line = [&[b'.'; 1_019], b"line\n".as_slice()].concat();
+        for _ in 0..40 {
+            queue.write(&line);
         }
-        // Four wait, and the writer may have taken one to write it.
+        // Four wait, and the writer may have taken a buffer full and one more.
         let dropped = queue.dropped();
-        assert!((5..=6).contains(&dropped), "{dropped}");
+        assert!((27..=36).contains(&dropped), "{dropped}");
         let reading = thread::spawn(move || {
             let mut all = Vec::new();
             reader.read_to_end(&mut all).unwrap();
@@ -178,7 +214,7 @@ mod tests {
         queue.finish();
         let all = reading.join().unwrap();
         let lines = String::from_utf8(all).unwrap().matches("line\n").count();
-        assert_eq!(lines as u64, 10 - dropped);
+        assert_eq!(lines as u64, 40 - dropped);
     }
 
     #[test]
