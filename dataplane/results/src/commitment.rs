@@ -100,6 +100,11 @@ pub fn commit<T: Serialize + ?Sized>(
     value: &T,
 ) -> Result<Commitment, ResultError> {
     let canonical = pavilion_json::canonical(value)?;
+    Ok(commit_canonical(salt, field, &canonical))
+}
+
+/// The same where the value's canonical bytes are known.
+pub(crate) fn commit_canonical(salt: &Salt, field: &'static str, canonical: &[u8]) -> Commitment {
     let length = u8::try_from(field.len()).unwrap_or(u8::MAX);
     let mut bytes =
         Vec::with_capacity(DOMAIN.len() + SALT_BYTES + 1 + field.len() + canonical.len());
@@ -107,8 +112,8 @@ pub fn commit<T: Serialize + ?Sized>(
     bytes.extend_from_slice(&salt.0);
     bytes.push(length);
     bytes.extend_from_slice(field.as_bytes());
-    bytes.extend_from_slice(&canonical);
-    Ok(Digest::of(&bytes))
+    bytes.extend_from_slice(canonical);
+    Digest::of(&bytes)
 }
 
 #[cfg(test)]

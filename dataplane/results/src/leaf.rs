@@ -4,6 +4,7 @@ use pavilion_json::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::commitment::commit_canonical;
 use crate::{Answer, Commitment, PolicyReference, ResultError, Salt, Verdict, commit};
 
 /// The format of a leaf.
@@ -42,8 +43,15 @@ pub struct Leaf {
 impl Leaf {
     /// The leaf of an answer; `evidence` is left out of what it commits to.
     pub(crate) fn of(answer: &Answer, salt: &Salt) -> Result<Self, ResultError> {
-        let value = document(answer)?;
-        Self::of_document(answer, value, salt)
+        let bytes = match &answer.evidence {
+            None => answer.canonical()?,
+            Some(_) => Answer {
+                evidence: None,
+                ..answer.clone()
+            }
+            .canonical()?,
+        };
+        Self::committed(answer, &bytes, salt)
     }
 
     /// The leaf of an answer whose document is `value`: members that this version does not know count too.
@@ -55,6 +63,11 @@ impl Leaf {
         if let Some(members) = value.as_object_mut() {
             members.remove("evidence");
         }
+        Self::committed(answer, &pavilion_json::canonical(&value)?, salt)
+    }
+
+    /// The leaf of an answer whose canonical bytes without `evidence` are `bytes`.
+    fn committed(answer: &Answer, bytes: &[u8], salt: &Salt) -> Result<Self, ResultError> {
         Ok(Self {
             v: LEAF_VERSION,
             kind: LEAF_TYPE.to_owned(),
@@ -65,7 +78,7 @@ impl Leaf {
             verdict: answer.verdict,
             codes: answer.codes(),
             request: commit(salt, "request", &answer.req_digest)?,
-            result: commit(salt, "result", &value)?,
+            result: commit_canonical(salt, "result", bytes),
         })
     }
 
@@ -86,12 +99,4 @@ impl Leaf {
             *pavilion_tlog::leaf_hash(&self.bytes()?).as_bytes(),
         ))
     }
-}
-
-fn document(answer: &Answer) -> Result<Value, ResultError> {
-    let bytes = answer.canonical()?;
-    Ok(pavilion_json::parse(
-        &bytes,
-        pavilion_json::Limits::DOCUMENT,
-    )?)
 }
