@@ -1,7 +1,10 @@
-//! Compiles the two gRPC contracts in pure Rust; no `protoc` is needed on the machine.
+//! Compiles the gRPC contracts in pure Rust; no `protoc` is needed on the machine.
 
 use std::error::Error;
 use std::io;
+
+/// What the contracts share.
+const SHARED: (&str, &str) = ("proto", "rpc.proto");
 
 const CONTRACTS: [(&str, &str); 2] = [
     ("../signer/proto", "signer.proto"),
@@ -9,10 +12,17 @@ const CONTRACTS: [(&str, &str); 2] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for (folder, file) in CONTRACTS {
-        let descriptors = protox::compile([file], [folder])
+    for (folder, file) in [SHARED].into_iter().chain(CONTRACTS) {
+        let descriptors = protox::compile([file], [folder, SHARED.0])
             .map_err(|error| io::Error::other(format!("{folder}/{file}: {error}")))?;
-        tonic_prost_build::configure().compile_fds(descriptors)?;
+        let generate = tonic_prost_build::configure().bytes(".");
+        if (folder, file) == SHARED {
+            generate.compile_fds(descriptors)?;
+        } else {
+            generate
+                .extern_path(".pavilion.rpc.v1", "crate")
+                .compile_fds(descriptors)?;
+        }
         println_cargo(&format!("rerun-if-changed={folder}/{file}"));
     }
     println_cargo("rerun-if-changed=build.rs");

@@ -1,21 +1,23 @@
 //! The log as a gRPC service (`proto/auditor.proto`).
 
-use pavilion_catalogue::Entry;
+use std::error::Error;
+
+use pavilion_catalogue::Entry as Code;
 use pavilion_process::traces;
 use pavilion_rpc::auditor::auditor_server::Auditor;
 use pavilion_rpc::auditor::{
-    AppendRequest, AppendResponse, HealthRequest, HealthResponse, ReceiptRequest, ReceiptResponse,
+    AppendRequest, AppendResponse, Appended, Entry, HealthRequest, HealthResponse, Logged, Place,
+    Receipt, ReceiptRequest, ReceiptResponse, appended, receipt,
 };
-use pavilion_rpc::{request_id_of, status_with_code};
-use pavilion_tlog::MAX_ENTRY_BYTES;
-use tonic::{Code, Request, Response, Status};
-use tracing::{Instrument, Span};
+use pavilion_rpc::{Failure, Origin, each};
+use tonic::{Request, Response, Status};
+use tracing::{Instrument, Level, Span};
 
-use crate::engine::{AppendError, Log, ReceiptError};
+use crate::engine::Log;
 use crate::signer::Signer;
 
-/// The largest request, in bytes: the largest entry and its framing.
-pub const MAX_REQUEST: usize = MAX_ENTRY_BYTES + 1024;
+/// The largest request, in bytes: a megabyte of entries, and their framing.
+pub const MAX_REQUEST: usize = 1024 * 1024 + 64 * 1024;
 
 /// The service over one log.
 #[derive(Clone, Debug)]
@@ -36,43 +38,57 @@ impl AuditorService {
     }
 }
 
+impl AuditorService {
+    async fn append_one(&self, item: Entry) -> Appended {
+        let origin = item.origin.unwrap_or_default();
+        let appending = self.log.append(item.entry);
+        let outcome = match appending.instrument(span(&origin, "append")).await {
+            Ok(place) => {
+                let id = origin.id();
+                tracing::debug!(request_id = id, index = place.index, "appended");
+                appended::Outcome::Place(Place {
+                    index: place.index,
+                    leaf_hash: place.leaf_hash.as_bytes().to_vec().into(),
+                })
+            }
+            Err(error) => appended::Outcome::Failure(refuse(&origin, error.entry(), &error)),
+        };
+        Appended {
+            outcome: Some(outcome),
+        }
+    }
+
+    async fn prove_one(&self, item: Logged) -> Receipt {
+        let origin = item.origin.unwrap_or_default();
+        let proving = self.log.receipt(item.index);
+        let outcome = match proving.instrument(span(&origin, "receipt")).await {
+            Ok(proof) => receipt::Outcome::Proof(proof.to_string()),
+            Err(error) => receipt::Outcome::Failure(refuse(&origin, error.entry(), &error)),
+        };
+        Receipt {
+            outcome: Some(outcome),
+        }
+    }
+}
+
 #[tonic::async_trait]
 impl Auditor for AuditorService {
     async fn append(
         &self,
         request: Request<AppendRequest>,
     ) -> Result<Response<AppendResponse>, Status> {
-        let span = span(&request, "append");
-        let entry = request.into_inner().entry;
-        let appending = async {
-            let appended = self.log.append(entry.into()).await;
-            let appended =
-                appended.map_err(|error| refuse(grpc_of_append(&error), error.entry(), &error))?;
-            tracing::debug!(index = appended.index, "appended");
-            let leaf_hash = appended.leaf_hash.as_bytes().to_vec();
-            Ok(Response::new(AppendResponse {
-                index: appended.index,
-                leaf_hash,
-            }))
-        };
-        appending.instrument(span).await
+        let entries = request.into_inner().entries;
+        let outcomes = each(entries, |entry| self.append_one(entry)).await?;
+        Ok(Response::new(AppendResponse { outcomes }))
     }
 
     async fn receipt(
         &self,
         request: Request<ReceiptRequest>,
     ) -> Result<Response<ReceiptResponse>, Status> {
-        let span = span(&request, "receipt");
-        let index = request.into_inner().index;
-        let proving = async {
-            let proof = self.log.receipt(index).await;
-            let proof =
-                proof.map_err(|error| refuse(grpc_of_receipt(&error), error.entry(), &error))?;
-            Ok(Response::new(ReceiptResponse {
-                proof: proof.to_string(),
-            }))
-        };
-        proving.instrument(span).await
+        let entries = request.into_inner().entries;
+        let outcomes = each(entries, |entry| self.prove_one(entry)).await?;
+        Ok(Response::new(ReceiptResponse { outcomes }))
     }
 
     async fn health(&self, _: Request<HealthRequest>) -> Result<Response<HealthResponse>, Status> {
@@ -98,30 +114,19 @@ impl Auditor for AuditorService {
     }
 }
 
-/// What ties the log lines of this call to the outward request, and its trace to the caller's.
-fn span<T>(request: &Request<T>, call: &'static str) -> Span {
-    let span = tracing::info_span!("auditor", request_id = request_id_of(request), call);
-    traces::adopt(&span, request.metadata().as_ref());
+/// What ties the log lines of an item to the outward request, and its trace to the caller's. Where
+/// neither is looked at there is none: failures name the request themselves.
+fn span(origin: &Origin, call: &'static str) -> Span {
+    if !traces::are_on() && !tracing::enabled!(Level::DEBUG) {
+        return Span::none();
+    }
+    let span = tracing::info_span!("auditor", request_id = origin.id(), call);
+    origin.adopt(&span);
     span
 }
 
-fn grpc_of_append(error: &AppendError) -> Code {
-    match error {
-        AppendError::Invalid => Code::InvalidArgument,
-        AppendError::Overloaded => Code::ResourceExhausted,
-        AppendError::Unavailable(_) | AppendError::Uncertain(_) => Code::Unavailable,
-    }
-}
-
-fn grpc_of_receipt(error: &ReceiptError) -> Code {
-    match error {
-        ReceiptError::IndexUnknown => Code::NotFound,
-        ReceiptError::SignerUnavailable(_) | ReceiptError::Unavailable(_) => Code::Unavailable,
-    }
-}
-
 /// The failure as the caller gets it, with its stable code; said once in the log.
-fn refuse(grpc: Code, entry: &Entry, error: &dyn std::error::Error) -> Status {
-    tracing::warn!(code = entry.code, %error, "refused");
-    status_with_code(grpc, entry.code, error.to_string())
+fn refuse(origin: &Origin, code: &Code, error: &dyn Error) -> Failure {
+    tracing::warn!(request_id = origin.id(), code = code.code, %error, "refused");
+    Failure::new(code.code, error)
 }

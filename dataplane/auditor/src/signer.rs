@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use pavilion_jose::from_base64url;
 use pavilion_json::Limits;
+use pavilion_rpc::signer::signed::Outcome;
 use pavilion_rpc::signer::signer_client::SignerClient;
-use pavilion_rpc::signer::{PublicKeysRequest, Purpose, SignRequest};
+use pavilion_rpc::signer::{PublicKeysRequest, Purpose, SignRequest, Unsigned};
 use pavilion_rpc::{code_of, socket};
 use pavilion_tlog::VerifierKey;
 use tonic::Status;
@@ -53,12 +54,20 @@ impl Signer {
             None => self.fetch().await?,
         };
         let request = SignRequest {
-            key_id: key.id,
-            message: text.into_bytes(),
+            messages: vec![Unsigned {
+                key_id: key.id,
+                message: text.into(),
+                origin: None,
+            }],
         };
         let answer = self.client.clone().sign(request).await;
-        let answer = answer.map_err(|status| self.forget(&status))?;
-        let signature = answer.into_inner().signature.try_into();
+        let mut answer = answer.map_err(|status| self.forget(&status))?.into_inner();
+        let signature = match answer.outcomes.pop().and_then(|signed| signed.outcome) {
+            Some(Outcome::Signature(signature)) => signature,
+            Some(Outcome::Failure(failure)) => return Err(self.forget(&failure.into())),
+            None => return Err("the signer does not say what it did".to_owned()),
+        };
+        let signature = signature[..].try_into();
         let signature =
             signature.map_err(|_| "the signer's signature is not Ed25519".to_owned())?;
         Ok(Signed {

@@ -4,6 +4,7 @@
 //! never a request. Span fields are the same fields log lines carry, so nothing about a subject
 //! is in them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
@@ -18,6 +19,12 @@ use url::Url;
 
 use crate::exit::Exit;
 use crate::run::Identity;
+
+/// Whether spans are exported: without that no request pays for a context that goes nowhere.
+static ON: AtomicBool = AtomicBool::new(false);
+
+/// The header of W3C Trace Context.
+const PARENT: &str = "traceparent";
 
 /// How long one export may take before its spans are dropped.
 const EXPORT_TIME_OUT: Duration = Duration::from_secs(5);
@@ -50,6 +57,7 @@ impl Exporter {
             .with_batch_exporter(exporter)
             .with_resource(resource)
             .build();
+        ON.store(true, Ordering::Relaxed);
         Ok(Self { provider })
     }
 
@@ -65,6 +73,11 @@ impl Exporter {
     }
 }
 
+/// Whether spans are exported.
+pub fn are_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
 /// Writes the trace context of `span` (W3C `traceparent`) with `set`, if traces are on.
 pub fn inject(span: &Span, set: &mut dyn FnMut(&str, String)) {
     struct Set<'a>(&'a mut dyn FnMut(&str, String));
@@ -73,23 +86,46 @@ pub fn inject(span: &Span, set: &mut dyn FnMut(&str, String)) {
             (self.0)(key, value);
         }
     }
-    TraceContextPropagator::new().inject_context(&span.context(), &mut Set(set));
+    if are_on() {
+        TraceContextPropagator::new().inject_context(&span.context(), &mut Set(set));
+    }
+}
+
+/// The `traceparent` of `span`, if traces are on.
+pub fn parent(span: &Span) -> Option<String> {
+    let mut parent = None;
+    inject(span, &mut |key, value| {
+        if key == PARENT {
+            parent = Some(value);
+        }
+    });
+    parent
 }
 
 /// Makes `span` a child of the trace context in `headers`, if there is one. Only for headers that
 /// one of our own programs set.
 pub fn adopt(span: &Span, headers: &http::HeaderMap) {
-    struct Get<'a>(&'a http::HeaderMap);
+    let parent = headers.get(PARENT).and_then(|value| value.to_str().ok());
+    if let Some(parent) = parent {
+        adopt_parent(span, parent);
+    }
+}
+
+/// Makes `span` a child of a `traceparent` that one of our own programs sent.
+pub fn adopt_parent(span: &Span, parent: &str) {
+    struct Get<'a>(&'a str);
     impl Extractor for Get<'_> {
         fn get(&self, key: &str) -> Option<&str> {
-            self.0.get(key)?.to_str().ok()
+            (key == PARENT).then_some(self.0)
         }
 
         fn keys(&self) -> Vec<&str> {
-            self.0.keys().map(http::HeaderName::as_str).collect()
+            vec![PARENT]
         }
     }
-    let context = TraceContextPropagator::new().extract(&Get(headers));
-    // Without a tracing layer for OpenTelemetry there is no trace to join.
-    let _ = span.set_parent(context);
+    if are_on() {
+        let context = TraceContextPropagator::new().extract(&Get(parent));
+        // Without a tracing layer for OpenTelemetry there is no trace to join.
+        let _ = span.set_parent(context);
+    }
 }

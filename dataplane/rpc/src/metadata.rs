@@ -45,7 +45,7 @@ pub fn request_id_of<T>(request: &Request<T>) -> Option<&str> {
 }
 
 /// A failure with the catalogue's stable `code`. The message is for logs: no subject data.
-pub fn status_with_code(grpc: Code, code: &'static str, message: impl Into<String>) -> Status {
+pub fn status_with_code(grpc: Code, code: &str, message: impl Into<String>) -> Status {
     let mut metadata = MetadataMap::new();
     if let Ok(value) = MetadataValue::try_from(code) {
         metadata.insert(CODE, value);
@@ -58,7 +58,7 @@ pub fn code_of(status: &Status) -> Option<&str> {
     status.metadata().get(CODE)?.to_str().ok()
 }
 
-fn is_request_id(id: &str) -> bool {
+pub(crate) fn is_request_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use pavilion_rpc::auditor::auditor_client::AuditorClient;
 use pavilion_rpc::auditor::auditor_server::{Auditor, AuditorServer};
 use pavilion_rpc::auditor::{
-    AppendRequest, AppendResponse, HealthRequest, HealthResponse, ReceiptRequest, ReceiptResponse,
+    AppendRequest, AppendResponse, HealthRequest, HealthResponse, Receipt, ReceiptRequest,
+    ReceiptResponse, receipt::Outcome,
 };
 use pavilion_rpc::socket::{self, Peers};
 use pavilion_rpc::{code_of, request, request_id_of, status_with_code};
@@ -35,8 +36,11 @@ impl Auditor for Echo {
         &self,
         call: Request<ReceiptRequest>,
     ) -> Result<Response<ReceiptResponse>, Status> {
-        let proof = request_id_of(&call).unwrap_or("none").to_owned();
-        Ok(Response::new(ReceiptResponse { proof }))
+        let id = request_id_of(&call).unwrap_or("none").to_owned();
+        let outcomes = vec![Receipt {
+            outcome: Some(Outcome::Proof(id)),
+        }];
+        Ok(Response::new(ReceiptResponse { outcomes }))
     }
 
     async fn health(&self, _: Request<HealthRequest>) -> Result<Response<HealthResponse>, Status> {
@@ -68,11 +72,10 @@ async fn a_call_carries_its_request_id_and_a_failure_its_code() {
     let path = folder.path().join("auditor.sock");
     let _running = start(&path);
     let mut client = client(&path);
-    let call = request(ReceiptRequest { index: 0 }, "01JX");
-    assert_eq!(
-        client.receipt(call).await.unwrap().into_inner().proof,
-        "01JX"
-    );
+    let call = request(ReceiptRequest::default(), "01JX");
+    let echo = client.receipt(call).await.unwrap().into_inner();
+    let id = Outcome::Proof("01JX".to_owned());
+    assert_eq!(echo.outcomes[0].outcome, Some(id));
     let failure = client.append(AppendRequest::default()).await.unwrap_err();
     assert_eq!(failure.code(), Code::ResourceExhausted);
     assert_eq!(code_of(&failure), Some("log_full"));
@@ -147,7 +150,7 @@ async fn beyond_the_limit_a_connection_waits_until_another_ends() {
         let mut client = client.clone();
         async move {
             client
-                .receipt(request(ReceiptRequest { index: 0 }, "01JX"))
+                .receipt(request(ReceiptRequest::default(), "01JX"))
                 .await
         }
     };
@@ -166,7 +169,7 @@ async fn a_client_that_keeps_its_connection_does_not_keep_the_server() {
     // It connects, says nothing and never goes.
     let _silent = tokio::net::UnixStream::connect(&path).await.unwrap();
     let mut client = client(&path);
-    let call = request(ReceiptRequest { index: 0 }, "01JX");
+    let call = request(ReceiptRequest::default(), "01JX");
     client.receipt(call).await.unwrap();
     running.stop.send(()).unwrap();
     let ended = tokio::time::timeout(SOON, running.ended).await;

@@ -24,12 +24,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
 use cryptoki::context::Pkcs11;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, KeyType, ObjectClass};
 use cryptoki::slot::Slot;
 use futures::future::join_all;
-use pavilion_rpc::signer::{Purpose as PurposeMessage, SignRequest};
+use pavilion_rpc::signer::signed::Outcome;
+use pavilion_rpc::signer::{Purpose as PurposeMessage, SignRequest, Signed, Unsigned};
+use pavilion_rpc::{Manner, Together};
 use pavilion_signer::engine::{Engine, Purpose, softhsm};
 use tokio::runtime::{Builder, Runtime};
 
@@ -155,7 +158,7 @@ fn raw(context: &Pkcs11, slot: Slot, threads: usize, time: Duration) -> (f64, f6
 
 fn in_process(engine: &Arc<Engine>, time: Duration) -> (f64, f64) {
     let kid = current(engine, Purpose::Result).key_id;
-    let message = answer(&kid, 1);
+    let message = Bytes::from(answer(&kid, 1));
     keep_in_flight(&runtime(), time, async || {
         engine.sign(&kid, message.clone()).await.unwrap();
     })
@@ -169,13 +172,36 @@ fn over_socket(program: &Running, time: Duration) -> (f64, f64) {
             program.current(PurposeMessage::Result).await.key_id,
         )
     });
-    let message = answer(&key, 1);
+    // As the verifier calls it.
+    let manner = Manner {
+        calls: 2,
+        weight: 512 * 1024,
+        time_out: Duration::from_secs(3),
+    };
+    let signatures = {
+        let _inside = runtime.enter();
+        Together::new(manner, move |messages| {
+            let mut client = client.clone();
+            async move {
+                let answer = client.sign(SignRequest { messages }).await?;
+                let outcome = |signed: Signed| match signed.outcome.unwrap() {
+                    Outcome::Signature(signature) => Ok(signature),
+                    Outcome::Failure(failure) => Err(failure.into()),
+                };
+                let outcomes = answer.into_inner().outcomes;
+                Ok(outcomes.into_iter().map(outcome).collect())
+            }
+        })
+    };
+    let message = Bytes::from(answer(&key, 1));
     keep_in_flight(&runtime, time, async || {
-        let request = SignRequest {
+        let message = Unsigned {
             key_id: key.clone(),
             message: message.clone(),
+            origin: None,
         };
-        client.clone().sign(request).await.unwrap();
+        let weight = message.message.len();
+        signatures.call(message, weight).await.unwrap();
     })
 }
 

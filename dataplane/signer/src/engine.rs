@@ -40,6 +40,7 @@ use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use pavilion_process::Fault;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout_at;
@@ -215,15 +216,15 @@ impl Engine {
     ///
     /// # Errors
     /// See [`SignerError`].
-    pub async fn sign(&self, kid: &str, message: Vec<u8>) -> Result<Vec<u8>, SignerError> {
-        let signature = self.try_sign(kid, message).await;
+    pub async fn sign(&self, kid: &str, message: impl Into<Bytes>) -> Result<Vec<u8>, SignerError> {
+        let signature = self.try_sign(kid, message.into()).await;
         if let Err(error) = &signature {
             self.shared.metrics.refused(error);
         }
         signature
     }
 
-    async fn try_sign(&self, kid: &str, message: Vec<u8>) -> Result<Vec<u8>, SignerError> {
+    async fn try_sign(&self, kid: &str, message: Bytes) -> Result<Vec<u8>, SignerError> {
         let key = Arc::clone(self.ring().signing_key(kid, self.clock.now())?);
         self.check_form(&key, &message)?;
         self.check_up()?;
@@ -255,7 +256,7 @@ impl Engine {
             return Err(SignerError::MessageNotSignable("it is larger than 64 KiB"));
         }
         match key.label.purpose() {
-            Purpose::Result => form::check_result(message, &key.kid),
+            Purpose::Result => form::check_result(message, &key.kid, &key.header),
             Purpose::Checkpoint => self.high_water.admit(message),
             Purpose::Seal => Err(SignerError::KeyUnknown),
         }

@@ -9,16 +9,16 @@ use pavilion_rpc::signer::signer_server::Signer;
 use pavilion_rpc::signer::{
     HealthRequest, HealthResponse, PublicKey as PublicKeyMessage, PublicKeysRequest,
     PublicKeysResponse, Purpose as PurposeMessage, RotateRequest, RotateResponse, SignRequest,
-    SignResponse,
+    SignResponse, Signed, Unsigned, signed,
 };
-use pavilion_rpc::{request_id_of, status_with_code};
+use pavilion_rpc::{Failure, Origin, each, request_id_of, status_with_code};
 use tonic::{Code, Request, Response, Status};
-use tracing::{Instrument, Span};
+use tracing::{Instrument, Level, Span};
 
 use crate::engine::{Engine, MAX_MESSAGE, PublicKey, Purpose, SignerError};
 
-/// The largest request, in bytes: the largest message, a key id, and their framing.
-pub const MAX_REQUEST: usize = MAX_MESSAGE + 1_024;
+/// The largest request, in bytes: a few of the largest messages, key ids, and their framing.
+pub const MAX_REQUEST: usize = 16 * (MAX_MESSAGE + 1_024);
 
 /// The service over one engine.
 #[derive(Clone, Debug)]
@@ -31,21 +31,32 @@ impl SignerService {
     pub fn new(engine: Arc<Engine>) -> Self {
         Self { engine }
     }
+
+    async fn sign_one(&self, item: Unsigned) -> Signed {
+        let origin = item.origin.unwrap_or_default();
+        let signing = self.engine.sign(&item.key_id, item.message);
+        let outcome = match signing.instrument(item_span(&origin)).await {
+            Ok(signature) => {
+                tracing::debug!(request_id = origin.id(), item.key_id, "signed");
+                signed::Outcome::Signature(signature.into())
+            }
+            Err(error) => {
+                tracing::warn!(request_id = origin.id(), code = error.code(), %error, "refused");
+                signed::Outcome::Failure(Failure::new(error.code(), &error))
+            }
+        };
+        Signed {
+            outcome: Some(outcome),
+        }
+    }
 }
 
 #[tonic::async_trait]
 impl Signer for SignerService {
     async fn sign(&self, request: Request<SignRequest>) -> Result<Response<SignResponse>, Status> {
-        let span = span(&request, "sign");
-        let SignRequest { key_id, message } = request.into_inner();
-        let signing = async {
-            let signature = self.engine.sign(&key_id, message).await;
-            signature
-                .inspect(|_| tracing::debug!(key_id, "signed"))
-                .map(|signature| Response::new(SignResponse { signature }))
-                .map_err(|error| refuse(&error))
-        };
-        signing.instrument(span).await
+        let messages = request.into_inner().messages;
+        let outcomes = each(messages, |message| self.sign_one(message)).await?;
+        Ok(Response::new(SignResponse { outcomes }))
     }
 
     async fn public_keys(
@@ -103,6 +114,17 @@ impl Signer for SignerService {
                 .collect::<HashMap<_, _>>(),
         }))
     }
+}
+
+/// What ties the log lines of an item to the outward request, and its trace to the caller's. Where
+/// neither is looked at there is none: failures name the request themselves.
+fn item_span(origin: &Origin) -> Span {
+    if !traces::are_on() && !tracing::enabled!(Level::DEBUG) {
+        return Span::none();
+    }
+    let span = tracing::info_span!("signer", request_id = origin.id(), call = "sign");
+    origin.adopt(&span);
+    span
 }
 
 /// What ties the log lines of this call to the outward request, and its trace to the caller's.

@@ -14,8 +14,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use pavilion_rpc::signer::{HealthRequest, Purpose, RotateRequest, SignRequest};
-use pavilion_rpc::{code_of, request};
+use pavilion_rpc::signer::signed::Outcome;
+use pavilion_rpc::signer::{HealthRequest, Purpose, RotateRequest, SignRequest, Unsigned};
+use pavilion_rpc::{Origin, code_of};
 use serde_json::{Value, json};
 
 use room::{answer, checkpoint, module, verifies};
@@ -26,17 +27,22 @@ fn home() -> Home {
 }
 
 async fn sign(running: &Running, key_id: &str, message: Vec<u8>) -> Result<Vec<u8>, String> {
-    let call = request(
-        SignRequest {
-            key_id: key_id.to_owned(),
-            message,
-        },
-        "01JZZZZZZZZZZZZZZZZZZZZZZZ",
-    );
-    let outcome = running.client().sign(call).await;
-    outcome
-        .map(|answer| answer.into_inner().signature)
-        .map_err(|status| code_of(&status).unwrap_or("none").to_owned())
+    let message = Unsigned {
+        key_id: key_id.to_owned(),
+        message: message.into(),
+        origin: Some(Origin::of("01JZZZZZZZZZZZZZZZZZZZZZZZ")),
+    };
+    let call = SignRequest {
+        messages: vec![message],
+    };
+    let answer = running.client().sign(call).await;
+    let mut answer = answer
+        .map_err(|status| status.message().to_owned())?
+        .into_inner();
+    match answer.outcomes.remove(0).outcome.unwrap() {
+        Outcome::Signature(signature) => Ok(signature.to_vec()),
+        Outcome::Failure(failure) => Err(failure.code),
+    }
 }
 
 fn kids(keys: &[pavilion_rpc::signer::PublicKey]) -> BTreeSet<String> {
@@ -115,12 +121,47 @@ async fn refusals_carry_their_stable_codes() {
             .unwrap_err();
         assert_eq!(code_of(&refused), Some("rotation_refused"));
     }
-    let huge = sign(&running, &key, vec![b'a'; 1_024 * 1_024]).await;
-    assert_eq!(
-        huge,
-        Err("none".to_owned()),
-        "it is refused before it is read"
+    let huge = sign(&running, &key, vec![b'a'; 2 * 1_024 * 1_024]).await;
+    let refused = huge.unwrap_err();
+    assert!(
+        refused.contains("too large"),
+        "it is refused before it is read: {refused}"
     );
+}
+
+#[tokio::test]
+async fn messages_of_one_call_are_signed_or_refused_each_for_itself() {
+    let home = home();
+    let running = home.start();
+    let key = running.current(Purpose::Result).await.key_id;
+    let message = |key_id: &str, message: Vec<u8>| Unsigned {
+        key_id: key_id.to_owned(),
+        message: message.into(),
+        origin: None,
+    };
+    let messages = vec![
+        message(&key, answer(&key, 1)),
+        message("nobody", answer("nobody", 1)),
+        message(&key, answer(&key, 2)),
+    ];
+    let call = async |messages| {
+        let answer = running.client().sign(SignRequest { messages }).await?;
+        Ok::<_, tonic::Status>(answer.into_inner().outcomes)
+    };
+    let outcomes = call(messages).await.unwrap();
+    let codes: Vec<_> = outcomes
+        .into_iter()
+        .map(|signed| match signed.outcome.unwrap() {
+            Outcome::Signature(signature) => signature.len().to_string(),
+            Outcome::Failure(failure) => failure.code,
+        })
+        .collect();
+    assert_eq!(codes, ["64", "key_unknown", "64"]);
+    for count in [0, 257] {
+        let many = vec![message(&key, answer(&key, 1)); count];
+        let refused = call(many).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    }
 }
 
 #[tokio::test]

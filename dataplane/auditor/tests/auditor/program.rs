@@ -13,14 +13,48 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pavilion_rpc::auditor::auditor_client::AuditorClient;
-use pavilion_rpc::auditor::{AppendRequest, HealthRequest, ReceiptRequest};
-use pavilion_rpc::{code_of, socket};
+use pavilion_rpc::auditor::{
+    AppendRequest, Entry, HealthRequest, Logged, Place, ReceiptRequest, appended, receipt,
+};
+use pavilion_rpc::{Origin, socket};
 use pavilion_tlog::{Checkpoint, Note, Proof, VerifierKey, leaf_hash};
 use serde_json::json;
 use tonic::transport::Channel;
 
 use crate::directory::audit;
 use crate::world::{ORIGIN, finish, open_signing};
+
+/// Appends one entry; its place, or the code it was refused with.
+async fn append(client: &mut AuditorClient<Channel>, entry: Vec<u8>) -> Result<Place, String> {
+    let entries = vec![Entry {
+        entry: entry.into(),
+        origin: Some(Origin::of("01JX")),
+    }];
+    let answer = client.append(AppendRequest { entries }).await;
+    let mut answer = answer
+        .map_err(|status| status.message().to_owned())?
+        .into_inner();
+    match answer.outcomes.remove(0).outcome.unwrap() {
+        appended::Outcome::Place(place) => Ok(place),
+        appended::Outcome::Failure(failure) => Err(failure.code),
+    }
+}
+
+/// The receipt of one entry, or the code it was refused with.
+async fn receipt_of(client: &mut AuditorClient<Channel>, index: u64) -> Result<String, String> {
+    let entries = vec![Logged {
+        index,
+        origin: None,
+    }];
+    let answer = client.receipt(ReceiptRequest { entries }).await;
+    let mut answer = answer
+        .map_err(|status| status.message().to_owned())?
+        .into_inner();
+    match answer.outcomes.remove(0).outcome.unwrap() {
+        receipt::Outcome::Proof(proof) => Ok(proof),
+        receipt::Outcome::Failure(failure) => Err(failure.code),
+    }
+}
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -188,7 +222,7 @@ async fn load(
     running: Running,
     time: Duration,
     number: &Arc<AtomicUsize>,
-) -> Vec<(u64, Vec<u8>, Bytes)> {
+) -> Vec<(u64, Bytes, Bytes)> {
     let acknowledged = Arc::new(AtomicUsize::new(0));
     let sides = (0..32).map(|_| {
         let (mut client, number, acknowledged) =
@@ -199,15 +233,9 @@ async fn load(
                 let entry = Bytes::from(
                     format!("{:06} of many", number.fetch_add(1, Ordering::SeqCst)).repeat(20),
                 );
-                let Ok(answer) = client
-                    .append(AppendRequest {
-                        entry: entry.to_vec(),
-                    })
-                    .await
-                else {
+                let Ok(answer) = append(&mut client, entry.to_vec()).await else {
                     return seen;
                 };
-                let answer = answer.into_inner();
                 seen.push((answer.index, answer.leaf_hash, entry));
                 acknowledged.fetch_add(1, Ordering::SeqCst);
             }
@@ -283,29 +311,14 @@ async fn without_a_signer_it_appends_is_not_ready_and_says_so_with_stable_codes(
     let running = home.start();
     home.wait_for("checkpoints: the signer does not sign");
     let mut client = home.client();
-    let appended = client
-        .append(AppendRequest {
-            entry: b"an entry".to_vec(),
-        })
-        .await
-        .unwrap()
-        .into_inner();
+    let appended = append(&mut client, b"an entry".to_vec()).await.unwrap();
     assert_eq!(appended.index, 0);
-    let refused = client
-        .receipt(ReceiptRequest { index: 0 })
-        .await
-        .unwrap_err();
-    assert_eq!(code_of(&refused), Some("signer_unavailable"));
-    let refused = client
-        .receipt(ReceiptRequest { index: 1 })
-        .await
-        .unwrap_err();
-    assert_eq!(code_of(&refused), Some("log_index_unknown"));
-    let refused = client
-        .append(AppendRequest { entry: Vec::new() })
-        .await
-        .unwrap_err();
-    assert_eq!(code_of(&refused), Some("log_entry_invalid"));
+    let refused = receipt_of(&mut client, 0).await.unwrap_err();
+    assert_eq!(refused, "signer_unavailable");
+    let refused = receipt_of(&mut client, 1).await.unwrap_err();
+    assert_eq!(refused, "log_index_unknown");
+    let refused = append(&mut client, Vec::new()).await.unwrap_err();
+    assert_eq!(refused, "log_entry_invalid");
     let health = client.health(HealthRequest {}).await.unwrap().into_inner();
     assert!(
         !health.ready && health.reason.contains("signer"),
@@ -359,23 +372,12 @@ async fn with_a_real_signer_a_receipt_verifies_by_the_key_that_health_shows() {
     home.wait_for("checkpoints: ok");
     let mut client = home.client();
     let entry = b"a content-free entry".to_vec();
-    let index = client
-        .append(AppendRequest {
-            entry: entry.clone(),
-        })
-        .await
-        .unwrap()
-        .into_inner()
-        .index;
-    let receipt = client
-        .receipt(ReceiptRequest { index })
-        .await
-        .unwrap()
-        .into_inner();
+    let index = append(&mut client, entry.clone()).await.unwrap().index;
+    let receipt = receipt_of(&mut client, index).await.unwrap();
     let health = client.health(HealthRequest {}).await.unwrap().into_inner();
     assert!(health.ready && health.checkpoint_size == 1, "{health:?}");
     let key: VerifierKey = health.verifier_key.parse().unwrap();
-    let proof: Proof = receipt.proof.parse().unwrap();
+    let proof: Proof = receipt.parse().unwrap();
     assert_eq!(proof.extra.as_ref(), Some(&entry));
     proof.verify(&leaf_hash(&entry), &key).unwrap();
     let answer = http(&home.path("log.sock"), "/log/checkpoint").unwrap();
@@ -383,20 +385,12 @@ async fn with_a_real_signer_a_receipt_verifies_by_the_key_that_health_shows() {
     assert_eq!(Checkpoint::open(&note, &key).unwrap().size(), 1);
     // The signer dies and comes back; nobody restarts the auditor.
     signer.kill();
-    client
-        .append(AppendRequest {
-            entry: entry.clone(),
-        })
-        .await
-        .unwrap();
-    let refused = client
-        .receipt(ReceiptRequest { index: 1 })
-        .await
-        .unwrap_err();
-    assert_eq!(code_of(&refused), Some("signer_unavailable"));
+    append(&mut client, entry.clone()).await.unwrap();
+    let refused = receipt_of(&mut client, 1).await.unwrap_err();
+    assert_eq!(refused, "signer_unavailable");
     let _signer = home.start_signer();
     home.wait_for("checkpoints: ok");
-    client.receipt(ReceiptRequest { index: 1 }).await.unwrap();
+    receipt_of(&mut client, 1).await.unwrap();
     assert_eq!(running.stop(), Some(0));
     let on_disk: Note = fs::read_to_string(home.path("log/checkpoint"))
         .unwrap()

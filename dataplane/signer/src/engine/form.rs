@@ -2,6 +2,7 @@
 //! taken over can misuse the signer for what it is for, and for nothing else.
 
 use std::str;
+use std::sync::OnceLock;
 
 use pavilion_jose::from_base64url;
 use pavilion_json::Limits;
@@ -26,17 +27,35 @@ const HEADER_LIMITS: Limits = Limits {
     nodes: 16,
 };
 
+/// The protected header that answers by one key have: one text, again and again, so that it is
+/// taken apart once.
+#[derive(Debug, Default)]
+pub(super) struct KnownHeader(OnceLock<String>);
+
 /// Checks that `message` is the JWS signing input (RFC 7515 section 5.1) of an answer by key `kid`.
-pub(super) fn check_result(message: &[u8], kid: &str) -> Result<(), SignerError> {
+pub(super) fn check_result(
+    message: &[u8],
+    kid: &str,
+    known: &KnownHeader,
+) -> Result<(), SignerError> {
     let text = str::from_utf8(message).map_err(|_| not("a signing input is ASCII"))?;
     let (header, payload) = text
         .split_once('.')
         .ok_or(not("a signing input has two parts"))?;
-    let header = from_base64url(header).map_err(|_| not("the header is not base64url"))?;
+    if known.0.get().is_none_or(|known| known != header) {
+        check_header(header, kid)?;
+        // One that was set meanwhile is as good.
+        let _ = known.0.set(header.to_owned());
+    }
     let payload = from_base64url(payload).map_err(|_| not("the payload is not base64url"))?;
     if payload.first() != Some(&b'{') {
         return Err(not("the payload is not a JSON object"));
     }
+    Ok(())
+}
+
+fn check_header(header: &str, kid: &str) -> Result<(), SignerError> {
+    let header = from_base64url(header).map_err(|_| not("the header is not base64url"))?;
     let header = pavilion_json::parse(&header, HEADER_LIMITS);
     let header = header.map_err(|_| not("the header is not strict JSON"))?;
     let members = header
@@ -162,7 +181,24 @@ mod tests {
         check_result(
             signing_input(header.to_string().as_bytes(), b"{}").as_bytes(),
             "k1",
+            &KnownHeader::default(),
         )
+    }
+
+    #[test]
+    fn a_header_that_was_taken_once_opens_no_door_for_another() {
+        let known = KnownHeader::default();
+        let check = |header: &Value, payload: &[u8]| {
+            let message = signing_input(header.to_string().as_bytes(), payload);
+            check_result(message.as_bytes(), "k1", &known)
+        };
+        let good = json!({"alg": "ES256", "typ": "pvr+jwt", "kid": "k1"});
+        for _ in 0..2 {
+            check(&good, b"{}").unwrap();
+            assert!(check(&good, b"[]").is_err());
+            let other = json!({"alg": "ES256", "typ": "pvr+jwt", "kid": "k2"});
+            assert!(check(&other, b"{}").is_err());
+        }
     }
 
     fn checkpoint(size: &str, root: &str) -> Vec<u8> {
@@ -216,7 +252,13 @@ mod tests {
     fn what_is_no_signing_input_is_refused() {
         let header = br#"{"alg":"ES256","typ":"pvr+jwt","kid":"k1"}"#;
         let twice = br#"{"alg":"none","alg":"ES256","typ":"pvr+jwt","kid":"k1"}"#;
-        let refused = |message: &str| why(check_result(message.as_bytes(), "k1"));
+        let refused = |message: &str| {
+            why(check_result(
+                message.as_bytes(),
+                "k1",
+                &KnownHeader::default(),
+            ))
+        };
         assert_eq!(refused("abc"), "a signing input has two parts");
         assert_eq!(
             refused(&signing_input(twice, b"{}")),
@@ -240,7 +282,7 @@ mod tests {
         );
         assert_eq!(refused("e30 .e30"), "the header is not base64url");
         assert_eq!(
-            why(check_result(b"\xff.e30", "k1")),
+            why(check_result(b"\xff.e30", "k1", &KnownHeader::default())),
             "a signing input is ASCII"
         );
     }
@@ -328,7 +370,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_message_is_both_an_answer_and_a_checkpoint(message in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let answer = check_result(&message, "k1").is_ok();
+            let answer = check_result(&message, "k1", &KnownHeader::default()).is_ok();
             let checkpoint = Watermark::default().admit(&message, "log.example/acme").is_ok();
             prop_assert!(!(answer && checkpoint));
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::oneshot;
 
@@ -16,7 +17,7 @@ pub(super) type Reply = oneshot::Sender<Result<Vec<u8>, SignerError>>;
 /// One message to be signed.
 pub(super) struct Job {
     pub key: Arc<Key>,
-    pub message: Vec<u8>,
+    pub message: Bytes,
     pub submitted: Instant,
     pub deadline: Instant,
     pub reply: Reply,
@@ -75,13 +76,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Moves the oldest jobs to `into`, waiting for the first: half of one worker's share of the
-    /// backlog, at least one and not more than `most`. False once the queue is closed and empty.
+    /// Moves the oldest jobs to `into`, waiting for the first: one worker's share of the backlog,
+    /// at least one and not more than `most`. False once the queue is closed and empty.
     pub(super) fn take(&self, most: usize, into: &mut Vec<Job>) -> bool {
         let mut state = self.lock();
         loop {
             if !state.jobs.is_empty() {
-                let share = state.jobs.len() / (2 * self.workers);
+                let share = state.jobs.len() / self.workers;
                 let count = share.clamp(1, most.max(1));
                 into.extend(state.jobs.drain(..count));
                 self.show(&state);

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use pavilion_jose::{Jwk, base64url};
 use serde_json::{Value, json};
 
+use super::form::KnownHeader;
 use super::{KeyLabel, Purpose, SignerError};
 
 /// How long a replaced key may still sign: requests that read the keys just before the rotation.
@@ -49,6 +50,8 @@ pub(super) struct Key {
     /// The public key as a JWK with `kid`, `alg` and `use`.
     pub jwk: Value,
     pub custody: Custody,
+    /// The header of answers signed with it.
+    pub header: KnownHeader,
     point: Vec<u8>,
 }
 
@@ -80,6 +83,7 @@ impl Key {
             kid,
             jwk,
             custody,
+            header: KnownHeader::default(),
             point,
         })
     }

@@ -8,8 +8,11 @@ use arc_swap::ArcSwapOption;
 use pavilion_catalogue::log;
 use pavilion_json::Digest;
 use pavilion_rpc::auditor::auditor_client::AuditorClient;
-use pavilion_rpc::auditor::{AppendRequest, HealthRequest, ReceiptRequest};
-use pavilion_rpc::socket;
+use pavilion_rpc::auditor::{
+    AppendRequest, Entry, HealthRequest, Logged, Place, ReceiptRequest, appended, receipt,
+};
+use pavilion_rpc::{Manner, Origin, Together, socket};
+use tonic::Status;
 use tonic::transport::Channel;
 
 use super::refusal_of;
@@ -18,9 +21,31 @@ use crate::problems::Refusal;
 /// How long a call may take; an append waits for a sync, a receipt for a checkpoint.
 const TIME_OUT: Duration = Duration::from_secs(5);
 
+/// Entries that are written together share a sync.
+const APPENDS: Manner = Manner {
+    calls: 2,
+    weight: 1024 * 1024,
+    time_out: TIME_OUT,
+};
+
+/// What a receipt weighs: it repeats its entry, and few entries are longer.
+const RECEIPT: usize = 16 * 1024;
+
+/// The largest answer, in bytes: receipts of as many of the longest entries as one call asks for.
+const LARGEST: usize = 8 * 1024 * 1024;
+
+/// Each call waits for the next checkpoint; the time between two is what a few calls take.
+const RECEIPTS: Manner = Manner {
+    calls: 4,
+    weight: 1024 * 1024,
+    time_out: TIME_OUT,
+};
+
 /// A client of the auditor.
 pub struct Auditor {
     client: AuditorClient<Channel>,
+    appends: Together<Entry, Place>,
+    receipts: Together<Logged, String>,
     verifier_key: ArcSwapOption<String>,
 }
 
@@ -35,8 +60,13 @@ pub struct Appended {
 
 impl Auditor {
     pub(super) fn new(path: &Path) -> Self {
+        let client =
+            AuditorClient::new(socket::channel(path, TIME_OUT)).max_decoding_message_size(LARGEST);
+        let (appending, proving) = (client.clone(), client.clone());
         Self {
-            client: AuditorClient::new(socket::channel(path, TIME_OUT)),
+            client,
+            appends: Together::new(APPENDS, move |entries| append(appending.clone(), entries)),
+            receipts: Together::new(RECEIPTS, move |entries| prove(proving.clone(), entries)),
             verifier_key: ArcSwapOption::empty(),
         }
     }
@@ -46,20 +76,18 @@ impl Auditor {
     /// # Errors
     /// `log_unavailable`, `log_overloaded`.
     pub async fn append(&self, entry: Vec<u8>, request_id: &str) -> Result<Appended, Refusal> {
-        let call = pavilion_rpc::request(AppendRequest { entry }, request_id);
-        let appended = self
-            .client
-            .clone()
-            .append(call)
-            .await
-            .map_err(|status| refusal_of(&status, &log::UNAVAILABLE))?
-            .into_inner();
-        let leaf: [u8; 32] = appended
-            .leaf_hash
+        let weight = entry.len();
+        let item = Entry {
+            entry: entry.into(),
+            origin: Some(Origin::of(request_id)),
+        };
+        let place = self.appends.call(item, weight).await;
+        let place = place.map_err(|status| refusal_of(&status, &log::UNAVAILABLE))?;
+        let leaf: [u8; 32] = place.leaf_hash[..]
             .try_into()
             .map_err(|_| Refusal::from(&log::UNAVAILABLE))?;
         Ok(Appended {
-            index: appended.index,
+            index: place.index,
             leaf: leaf.into(),
         })
     }
@@ -69,13 +97,12 @@ impl Auditor {
     /// # Errors
     /// `log_unavailable`, `log_overloaded`.
     pub async fn receipt(&self, index: u64, request_id: &str) -> Result<String, Refusal> {
-        let call = pavilion_rpc::request(ReceiptRequest { index }, request_id);
-        self.client
-            .clone()
-            .receipt(call)
-            .await
-            .map(|receipt| receipt.into_inner().proof)
-            .map_err(|status| refusal_of(&status, &log::UNAVAILABLE))
+        let item = Logged {
+            index,
+            origin: Some(Origin::of(request_id)),
+        };
+        let proof = self.receipts.call(item, RECEIPT).await;
+        proof.map_err(|status| refusal_of(&status, &log::UNAVAILABLE))
     }
 
     /// The log's verifier key (C2SP signed-note), once the auditor has told it.
@@ -102,4 +129,35 @@ impl Auditor {
             Err((&log::UNAVAILABLE).into())
         }
     }
+}
+
+async fn append(
+    mut client: AuditorClient<Channel>,
+    entries: Vec<Entry>,
+) -> Result<Vec<Result<Place, Status>>, Status> {
+    let answer = client.append(AppendRequest { entries }).await?.into_inner();
+    let outcome = |appended: pavilion_rpc::auditor::Appended| match appended.outcome {
+        Some(appended::Outcome::Place(place)) => Ok(place),
+        Some(appended::Outcome::Failure(failure)) => Err(failure.into()),
+        None => Err(Status::internal("an entry without an outcome")),
+    };
+    Ok(answer.outcomes.into_iter().map(outcome).collect())
+}
+
+async fn prove(
+    mut client: AuditorClient<Channel>,
+    entries: Vec<Logged>,
+) -> Result<Vec<Result<String, Status>>, Status> {
+    let answer = client.receipt(ReceiptRequest { entries }).await?;
+    let outcome = |receipt: pavilion_rpc::auditor::Receipt| match receipt.outcome {
+        Some(receipt::Outcome::Proof(proof)) => Ok(proof),
+        Some(receipt::Outcome::Failure(failure)) => Err(failure.into()),
+        None => Err(Status::internal("an entry without an outcome")),
+    };
+    Ok(answer
+        .into_inner()
+        .outcomes
+        .into_iter()
+        .map(outcome)
+        .collect())
 }

@@ -10,11 +10,13 @@ use pavilion_catalogue::{request, signer};
 use pavilion_jose::{Algorithm, Jwk, Jwks};
 use pavilion_json::{Digest, Limits};
 use pavilion_results::{Answer, Unsigned};
+use pavilion_rpc::signer::signed::Outcome;
 use pavilion_rpc::signer::signer_client::SignerClient;
 use pavilion_rpc::signer::{
-    PublicKey, PublicKeysRequest, PublicKeysResponse, Purpose, SignRequest,
+    PublicKey, PublicKeysRequest, PublicKeysResponse, Purpose, SignRequest, Signed,
+    Unsigned as Message,
 };
-use pavilion_rpc::socket;
+use pavilion_rpc::{Manner, Origin, Together, socket};
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -24,9 +26,17 @@ use crate::problems::Refusal;
 /// How long a call may take.
 const TIME_OUT: Duration = Duration::from_secs(3);
 
+/// While one call is signed, the next is on its way.
+const SIGNATURES: Manner = Manner {
+    calls: 2,
+    weight: 512 * 1024,
+    time_out: TIME_OUT,
+};
+
 /// A client of the signer.
 pub struct Signer {
     client: SignerClient<Channel>,
+    signatures: Together<Message, Bytes>,
     keys: ArcSwapOption<PublishedKeys>,
 }
 
@@ -52,8 +62,11 @@ enum Unsignable {
 
 impl Signer {
     pub(super) fn new(path: &Path) -> Self {
+        let client = SignerClient::new(socket::channel(path, TIME_OUT));
+        let signing = client.clone();
         Self {
-            client: SignerClient::new(socket::channel(path, TIME_OUT)),
+            client,
+            signatures: Together::new(SIGNATURES, move |messages| sign(signing.clone(), messages)),
             keys: ArcSwapOption::empty(),
         }
     }
@@ -97,13 +110,14 @@ impl Signer {
     ) -> Result<String, Unsignable> {
         let unsigned = Unsigned::jwt(answer, keys.algorithm, &keys.kid)
             .map_err(|_| Unsignable::Refused((&request::INTERNAL).into()))?;
-        let message = SignRequest {
+        let message = Message {
             key_id: keys.kid.clone(),
-            message: unsigned.signing_input().as_bytes().to_vec(),
+            message: Bytes::copy_from_slice(unsigned.signing_input().as_bytes()),
+            origin: Some(Origin::of(request_id)),
         };
-        let call = pavilion_rpc::request(message, request_id);
-        match self.client.clone().sign(call).await {
-            Ok(signed) => Ok(unsigned.sign(&signed.into_inner().signature)),
+        let weight = message.message.len();
+        match self.signatures.call(message, weight).await {
+            Ok(signature) => Ok(unsigned.sign(&signature)),
             Err(status) if is_key_gone(&status) => Err(Unsignable::KeyGone),
             Err(status) => {
                 let refusal = refusal_of(&status, &signer::UNAVAILABLE);
@@ -129,6 +143,24 @@ impl Signer {
         self.keys.store(Some(Arc::clone(&keys)));
         Ok(keys)
     }
+}
+
+async fn sign(
+    mut client: SignerClient<Channel>,
+    messages: Vec<Message>,
+) -> Result<Vec<Result<Bytes, Status>>, Status> {
+    let answer = client.sign(SignRequest { messages }).await?;
+    let outcome = |signed: Signed| match signed.outcome {
+        Some(Outcome::Signature(signature)) => Ok(signature),
+        Some(Outcome::Failure(failure)) => Err(failure.into()),
+        None => Err(Status::internal("a message without an outcome")),
+    };
+    Ok(answer
+        .into_inner()
+        .outcomes
+        .into_iter()
+        .map(outcome)
+        .collect())
 }
 
 fn is_key_gone(status: &Status) -> bool {

@@ -8,15 +8,15 @@ use pavilion_jose::{Algorithm, SigningKey};
 use pavilion_json::Digest;
 use pavilion_rpc::auditor::auditor_server::AuditorServer;
 use pavilion_rpc::auditor::{
-    AppendRequest, AppendResponse, HealthRequest, HealthResponse, ReceiptRequest, ReceiptResponse,
-    auditor_server,
+    AppendRequest, AppendResponse, Appended, HealthRequest, HealthResponse, Place, Receipt,
+    ReceiptRequest, ReceiptResponse, appended, auditor_server, receipt,
 };
 use pavilion_rpc::signer::signer_server::SignerServer;
 use pavilion_rpc::signer::{
     PublicKey, PublicKeysRequest, PublicKeysResponse, Purpose, RotateRequest, RotateResponse,
-    SignRequest, SignResponse, signer_server,
+    SignRequest, SignResponse, Signed, Unsigned, signed, signer_server,
 };
-use pavilion_rpc::{signer, socket, status_with_code};
+use pavilion_rpc::{Failure, signer, socket, status_with_code};
 use tonic::{Code, Request, Response, Status};
 
 /// Which call fails next, and with what.
@@ -90,13 +90,45 @@ impl Neighbours {
     }
 
     fn check(&self, call: &str) -> Result<(), Status> {
-        match *self.0.fault.lock().unwrap() {
-            Some((failing, code)) if failing == call => Err(status_with_code(
+        match self.failure(call) {
+            Some(failure) => Err(status_with_code(
                 Code::Unavailable,
-                code,
-                "called up by a test",
+                &failure.code,
+                failure.reason,
             )),
-            _ => Ok(()),
+            None => Ok(()),
+        }
+    }
+
+    /// With what one item of a call fails.
+    fn failure(&self, call: &str) -> Option<Failure> {
+        match *self.0.fault.lock().unwrap() {
+            Some((failing, code)) if failing == call => {
+                Some(Failure::new(code, "called up by a test"))
+            }
+            _ => None,
+        }
+    }
+
+    fn sign_one(&self, message: Unsigned) -> Result<Vec<u8>, Failure> {
+        if let Some(failure) = self.failure("sign") {
+            return Err(failure);
+        }
+        let keys = self.0.keys.lock().unwrap();
+        let current = keys.last().unwrap();
+        if current.public().thumbprint() != message.key_id {
+            return Err(Failure::new("key_retired", "rotated"));
+        }
+        Ok(current.sign(&message.message).unwrap())
+    }
+
+    fn append_one(&self, entry: Vec<u8>) -> Place {
+        let leaf_hash = Digest::of(&[&[0], entry.as_slice()].concat());
+        let mut entries = self.0.entries.lock().unwrap();
+        entries.push(entry);
+        Place {
+            index: entries.len() as u64 - 1,
+            leaf_hash: leaf_hash.as_bytes().to_vec().into(),
         }
     }
 }
@@ -104,19 +136,16 @@ impl Neighbours {
 #[tonic::async_trait]
 impl signer_server::Signer for Neighbours {
     async fn sign(&self, call: Request<SignRequest>) -> Result<Response<SignResponse>, Status> {
-        self.check("sign")?;
-        let SignRequest { key_id, message } = call.into_inner();
-        let keys = self.0.keys.lock().unwrap();
-        let current = keys.last().unwrap();
-        if current.public().thumbprint() != key_id {
-            return Err(status_with_code(
-                Code::FailedPrecondition,
-                "key_retired",
-                "rotated",
-            ));
-        }
-        let signature = current.sign(&message).unwrap();
-        Ok(Response::new(SignResponse { signature }))
+        let messages = call.into_inner().messages.into_iter();
+        let outcome = |message| match self.sign_one(message) {
+            Ok(signature) => signed::Outcome::Signature(signature.into()),
+            Err(failure) => signed::Outcome::Failure(failure),
+        };
+        let outcomes = messages.map(|message| Signed {
+            outcome: Some(outcome(message)),
+        });
+        let outcomes = outcomes.collect();
+        Ok(Response::new(SignResponse { outcomes }))
     }
 
     async fn public_keys(
@@ -155,20 +184,25 @@ impl auditor_server::Auditor for Neighbours {
         &self,
         call: Request<AppendRequest>,
     ) -> Result<Response<AppendResponse>, Status> {
-        self.check("append")?;
-        if let Some(id) = pavilion_rpc::request_id_of(&call) {
-            self.0.request_ids.lock().unwrap().push(id.to_owned());
+        let entries = call.into_inner().entries;
+        for entry in &entries {
+            if let Some(id) = entry.origin.as_ref().and_then(|origin| origin.id()) {
+                self.0.request_ids.lock().unwrap().push(id.to_owned());
+            }
         }
         let _open = self.0.gate.acquire().await.unwrap();
         self.check("panic").map_err(|_| Status::internal("x"))?;
-        let entry = call.into_inner().entry;
-        let leaf_hash = Digest::of(&[&[0], entry.as_slice()].concat())
-            .as_bytes()
-            .to_vec();
-        let mut entries = self.0.entries.lock().unwrap();
-        entries.push(entry);
-        let index = entries.len() as u64 - 1;
-        Ok(Response::new(AppendResponse { index, leaf_hash }))
+        let outcomes = entries.into_iter().map(|entry| {
+            let outcome = match self.failure("append") {
+                Some(failure) => appended::Outcome::Failure(failure),
+                None => appended::Outcome::Place(self.append_one(entry.entry.to_vec())),
+            };
+            Appended {
+                outcome: Some(outcome),
+            }
+        });
+        let outcomes = outcomes.collect();
+        Ok(Response::new(AppendResponse { outcomes }))
     }
 
     async fn receipt(
@@ -176,8 +210,15 @@ impl auditor_server::Auditor for Neighbours {
         call: Request<ReceiptRequest>,
     ) -> Result<Response<ReceiptResponse>, Status> {
         self.check("receipt")?;
-        let proof = format!("receipt of {}\n", call.into_inner().index);
-        Ok(Response::new(ReceiptResponse { proof }))
+        let entries = call.into_inner().entries.into_iter();
+        let outcomes = entries.map(|entry| Receipt {
+            outcome: Some(receipt::Outcome::Proof(format!(
+                "receipt of {}\n",
+                entry.index
+            ))),
+        });
+        let outcomes = outcomes.collect();
+        Ok(Response::new(ReceiptResponse { outcomes }))
     }
 
     async fn health(&self, _: Request<HealthRequest>) -> Result<Response<HealthResponse>, Status> {
