@@ -33,8 +33,11 @@ pub struct Platform {
 /// The largest request body, in bytes.
 pub(super) const MAX_BODY_BYTES: u64 = 256 * 1024;
 
-/// Threads that run asynchronous work in each program of a tenant.
+/// Threads that run asynchronous work in the edge and in each verifier.
 const WORKER_THREADS: u16 = 2;
+
+/// The same in programs whose work is done by threads of their own: signer and auditor.
+const FEW_WORKER_THREADS: u16 = 1;
 
 impl Platform {
     /// The router's file.
@@ -55,7 +58,10 @@ impl Platform {
         desired: &DesiredTenant,
     ) -> Result<Vec<u8>, JsonError> {
         let health = format!("tenants/{tenant}/run/{}-health.sock", program.name());
-        let process = self.process(Some(tenant), &health);
+        let mut process = self.process(Some(tenant), &health);
+        if matches!(program, Program::Signer | Program::Auditor) {
+            process["workerThreads"] = json!(FEW_WORKER_THREADS);
+        }
         let config = match program {
             Program::Signer => self.signer(&process, tenant, desired),
             Program::Auditor => auditor(&process, tenant, desired),
