@@ -181,7 +181,10 @@ fn pass_on(mut waiting: mpsc::Receiver<Vec<u8>>, mut out: impl Write) {
         // There is nobody to tell of a standard error that cannot be written.
         let _ = out.write_all(&buffer);
         buffer.clear();
-        thread::sleep(GATHER);
+        // Only a writer that keeps up may rest: otherwise the pause would bound what can be logged.
+        if waiting.is_empty() {
+            thread::sleep(GATHER);
+        }
     }
 }
 
@@ -190,6 +193,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use std::io::Read;
+    use std::sync::mpsc::TryRecvError;
 
     use super::*;
 
@@ -215,6 +219,25 @@ mod tests {
         let all = reading.join().unwrap();
         let lines = String::from_utf8(all).unwrap().matches("line\n").count();
         assert_eq!(lines as u64, 40 - dropped);
+    }
+
+    #[test]
+    fn a_burst_of_lines_is_written_as_fast_as_it_is_read() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let reading = thread::spawn(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).unwrap();
+            all.len()
+        });
+        // With a pause after each buffer this would take longer than the end of the process waits.
+        let (queue, line) = (Queue::new(writer, 2_048), vec![b'.'; 1_024]);
+        for _ in 0..2_048 {
+            queue.write(&line);
+        }
+        queue.finish();
+        let left = queue.written.lock().unwrap().try_recv();
+        assert_eq!(left, Err(TryRecvError::Disconnected), "all are written");
+        assert_eq!(reading.join().unwrap(), 2_048 * 1_024);
     }
 
     #[test]
