@@ -33,6 +33,10 @@ test: test-packages judges ## every test, foreign judges included
 	$(CARGO) test --locked --workspace --exclude pavilion-fuzz
 	@$(MAKE) --no-print-directory docs-test
 
+.PHONY: test-operator
+test-operator: ## the operator against the API server that KUBECONFIG names
+	$(CARGO) test --locked -p pavilion-operator --features cluster --test cluster
+
 .PHONY: docs-test
 docs-test: build ## every command of the documentation, executed
 	@scripts/docs-test.sh
@@ -53,6 +57,7 @@ judges: ## the foreign implementations that the tests compare with
 lint: ## formatting, clippy, dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p pavilion-operator --features cluster --tests -- -D warnings
 	@scripts/dependencies.sh
 
 .PHONY: bench

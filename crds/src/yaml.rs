@@ -42,6 +42,16 @@ impl Kind {
         }
     }
 
+    /// As in paths of the API.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenants",
+            Self::TrustAnchor => "trustanchors",
+            Self::RelyingParty => "relyingparties",
+            Self::Policy => "policies",
+        }
+    }
+
     /// Whether its objects live in a tenant's namespace.
     pub const fn is_namespaced(self) -> bool {
         !matches!(self, Self::Tenant)

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use pavilion_crds::GoDuration;
@@ -23,6 +23,8 @@ pub struct Arguments {
 pub enum Command {
     /// Run everything on this host, from a folder of manifests.
     Standalone(Box<Standalone>),
+    /// Run in a cluster: make what each Tenant placed in this region needs, and keep it so.
+    Run(Box<Run>),
     /// Print the custom resource definitions as YAML, for `kubectl apply -f -`.
     Crds,
 }
@@ -77,6 +79,44 @@ pub struct Standalone {
     pub log_level: LogLevel,
 }
 
+/// Run in a cluster.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// The region this cluster is; Tenants whose home is another one are left to its operator
+    #[arg(long, value_name = "NAME")]
+    pub region: String,
+    /// The namespace of the operator and the router
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE")]
+    pub namespace: String,
+    /// The name of this replica; no other may have it
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub identity: String,
+    /// How to reach the API server; the pod's own service account, or KUBECONFIG, if not given
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The port relying parties use; part of the issuer's name
+    #[arg(long, value_name = "PORT", default_value_t = 443)]
+    pub public_port: u16,
+    /// Tenants that are looked at at once, 1 to 256
+    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = workers)]
+    pub workers: NonZeroU16,
+    /// Where the operator serves /livez /readyz /metrics /status: tcp:<ip>:<port> or unix:<path>
+    #[arg(long, value_name = "ADDRESS", default_value = "tcp:0.0.0.0:9100")]
+    pub health: Listen,
+    /// How to talk on standard error; text on a terminal and json elsewhere, if not given
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// How much the operator says: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+}
+
+fn workers(text: &str) -> Result<NonZeroU16, String> {
+    let number: Option<NonZeroU16> = text.parse().ok();
+    let number = number.filter(|number| number.get() <= 256);
+    number.ok_or_else(|| "must be a number from 1 to 256".to_owned())
+}
+
 impl Standalone {
     /// The port that is part of the issuer's name.
     pub fn public_port(&self) -> u16 {
@@ -111,6 +151,24 @@ mod tests {
             standalone.health,
             Listen::Unix("operator/health.sock".into())
         );
+    }
+
+    #[test]
+    fn a_cluster_needs_a_region_and_a_name_for_each_replica() {
+        let line =
+            "pavilion-operator run --region eu-central --namespace pavilion-system --identity a";
+        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+        let Command::Run(run) = arguments.command else {
+            panic!("another command");
+        };
+        assert_eq!((run.public_port, run.workers.get()), (443, 16));
+        for wrong in ["--workers 0", "--workers 257", "--region"] {
+            let line = format!("{line} {wrong}");
+            assert!(
+                Arguments::try_parse_from(line.split(' ')).is_err(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! reads a folder, [`validate::validate`] checks everything against everything, [`build::build`]
 //! makes the desired state, [`host`] brings this machine there and keeps it there, [`status`] says
 //! what was reached. A set that does not validate changes nothing: what served keeps serving.
+//! [`standalone`] does so on one host, [`cluster`] with the objects of an API server, tenant by tenant.
 
 pub mod arguments;
 pub mod build;
+pub mod cluster;
 pub mod desired;
 mod health;
 pub mod host;

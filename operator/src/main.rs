@@ -8,7 +8,7 @@ use std::{
 use clap::Parser;
 use pavilion_operator::{
     arguments::{Arguments, Command},
-    standalone,
+    cluster, standalone,
 };
 use pavilion_process::{Exit, standard_error};
 
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let _finish = standard_error::FinishOnDrop;
     let outcome = match Arguments::parse().command {
         Command::Standalone(options) => standalone::run(&options),
+        Command::Run(options) => cluster::run(&options),
         Command::Crds => print_definitions(),
     };
     match outcome {

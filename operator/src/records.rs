@@ -1,6 +1,7 @@
 //! What must outlive the operator: identities, generations, revisions and versions.
 //!
-//! A cluster's API server keeps these; on one host they are one small file. Numbers of
+//! In a cluster the API server keeps identities and generations, and the rest stands in an object of the
+//! tenant's namespace; on one host all of it is one small file. Numbers of
 //! versions and revisions only ever count up, also when an object is deleted and made anew.
 
 use std::collections::BTreeMap;
@@ -54,8 +55,9 @@ pub struct ObjectRecord {
 pub struct Accepted {
     /// Its generation.
     pub generation: u64,
-    /// The whole object, for rules about changes.
-    pub object: Value,
+    /// The whole object, for rules about changes; `None` where an API server applies those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Value>,
 }
 
 /// A revision of a policy.
@@ -136,6 +138,27 @@ impl Records {
         }
     }
 
+    /// Takes note of an object whose identity and generation an API server keeps.
+    pub fn known(&mut self, key: &ObjectKey, uid: &str, generation: u64) {
+        let record = self.objects.entry(key.clone());
+        let record = record.or_insert_with(|| ObjectRecord::new(Digest::of(b"")));
+        if record.uid != uid {
+            uid.clone_into(&mut record.uid);
+            record.accepted = None;
+        }
+        record.generation = generation;
+        record.deleted = false;
+    }
+
+    /// Keeps of what is in force no more than which generation it is.
+    pub fn forget_contents(&mut self) {
+        for record in self.objects.values_mut() {
+            if let Some(accepted) = &mut record.accepted {
+                accepted.object = None;
+            }
+        }
+    }
+
     /// Takes note that these objects, and no others, are in force.
     pub fn accept<'a>(&mut self, objects: impl IntoIterator<Item = (&'a ObjectKey, &'a Value)>) {
         let objects: BTreeMap<_, _> = objects.into_iter().collect();
@@ -147,7 +170,7 @@ impl Records {
             };
             record.accepted = Some(Accepted {
                 generation: record.generation,
-                object: (*object).clone(),
+                object: Some((*object).clone()),
             });
         }
         // As in a cluster, an object that is made anew begins at generation 1 under another uid. Only
@@ -159,7 +182,7 @@ impl Records {
     /// The object in force under this key.
     pub fn accepted(&self, key: &ObjectKey) -> Option<&Value> {
         let record = self.objects.get(key)?;
-        record.accepted.as_ref().map(|accepted| &accepted.object)
+        record.accepted.as_ref()?.object.as_ref()
     }
 
     /// The record of a tenant, made when there is none.

@@ -16,11 +16,13 @@ use pavilion_catalogue::manifest;
 use pavilion_json::Digest;
 use serde_json::Value;
 
-pub use conditions::Verdict;
+pub use conditions::{Verdict, signed};
 pub use operator::OperatorFacts;
-pub use writer::StatusWriter;
+pub use writer::{StatusWriter, keep_times};
 
-use crate::{desired::Desired, host::Observed, records::Records, refusal::Refusal};
+use crate::{
+    desired::Desired, host::Observed, object_key::ObjectKey, records::Records, refusal::Refusal,
+};
 
 /// Everything status is computed from.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,18 @@ pub struct View<'a> {
     pub facts: &'a OperatorFacts,
     /// The time that certificates are judged at.
     pub now: Timestamp,
+}
+
+/// The status of every object.
+pub fn of_objects(view: &View<'_>) -> BTreeMap<ObjectKey, Value> {
+    let objects = view.records.objects.iter();
+    objects
+        .filter(|(_, record)| !record.deleted)
+        .map(|(key, record)| {
+            let (mut document, _) = objects::document(view, key, record);
+            (key.clone(), document["status"].take())
+        })
+        .collect()
 }
 
 /// Every status document by its file below `status/`, and whether all is ready.

@@ -22,9 +22,20 @@ const FIELDS: [&str; 4] = ["jwksFile", "caBundleFile", "certificateFile", "keyFi
 
 /// What was found under each name, as the manifests write it. The content is wiped when dropped,
 /// because private keys are among it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NamedFiles {
     found: BTreeMap<String, Result<Secret, String>>,
+    /// What is said of every other name.
+    otherwise: &'static str,
+}
+
+impl Default for NamedFiles {
+    fn default() -> Self {
+        Self {
+            found: BTreeMap::new(),
+            otherwise: "was not read",
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -50,7 +61,18 @@ impl NamedFiles {
                 (name, content.map(Secret))
             })
             .collect();
-        Self { found }
+        Self {
+            found,
+            ..Self::default()
+        }
+    }
+
+    /// There are no files beside an object of an API server.
+    pub fn in_a_cluster() -> Self {
+        Self {
+            otherwise: "cannot be named in a cluster, where no file lies beside an object: write its content into the object",
+            ..Self::default()
+        }
     }
 
     /// The content of a file by the name a manifest gives it, or why it could not be read.
@@ -58,7 +80,7 @@ impl NamedFiles {
         match self.found.get(name) {
             Some(Ok(content)) => Ok(&content.0),
             Some(Err(error)) => Err(error),
-            None => Err("was not read"),
+            None => Err(self.otherwise),
         }
     }
 

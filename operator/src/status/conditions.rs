@@ -16,7 +16,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// It holds.
-    pub(super) fn yes(entry: &'static Entry, message: impl Into<String>) -> Self {
+    pub fn yes(entry: &'static Entry, message: impl Into<String>) -> Self {
         Self {
             holds: true,
             reason: entry.code,
@@ -25,7 +25,7 @@ impl Verdict {
     }
 
     /// It does not hold.
-    pub(super) fn no(entry: &'static Entry, message: impl Into<String>) -> Self {
+    pub fn no(entry: &'static Entry, message: impl Into<String>) -> Self {
         Self {
             holds: false,
             reason: entry.code,
@@ -34,7 +34,7 @@ impl Verdict {
     }
 
     /// As a condition. The time is filled in by the writer, which knows the one before.
-    pub(super) fn condition(&self, type_: &str, generation: u64) -> Condition {
+    pub fn condition(&self, type_: &str, generation: u64) -> Condition {
         Condition {
             type_: type_.to_owned(),
             status: if self.holds {
@@ -58,6 +58,6 @@ pub(super) fn first_no<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> V
 }
 
 /// Kubernetes numbers are signed.
-pub(super) fn signed(number: u64) -> i64 {
+pub fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -147,8 +147,8 @@ impl StatusWriter {
     }
 }
 
-/// A condition keeps its time until its status changes.
-fn keep_times(document: &mut Value, before: Option<&Value>, now: Timestamp) {
+/// Fills in times: a condition keeps the one it had before until its status changes.
+pub fn keep_times(document: &mut Value, before: Option<&Value>, now: Timestamp) {
     let earlier = before.and_then(|before| before["status"]["conditions"].as_array());
     let conditions = document["status"]["conditions"].as_array_mut();
     for condition in conditions.into_iter().flatten() {

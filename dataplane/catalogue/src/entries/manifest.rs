@@ -121,4 +121,32 @@ entries! { Manifest;
         "The data plane refused the bundle",
         "The last good bundle keeps serving.",
         "The message says what was refused; if it is no limit that is named, it is a defect.";
+    BUNDLE_TOO_LARGE = "BundleTooLarge", 0, FINAL,
+        "The tenant's objects do not fit",
+        "Policies, trust anchors and relying parties of one tenant come to more than an object of the API server can hold.",
+        "Remove policies that are not asked any more, or spread them over several tenants.";
+    PLACED = "Placed", 0, FINAL,
+        "The tenant belongs here",
+        "Its home region is that of this cluster.",
+        "Nothing to do.";
+    PLACED_ELSEWHERE = "PlacedElsewhere", 0, FINAL,
+        "The tenant belongs to another region",
+        "Nothing of it runs or rests in this cluster.",
+        "Apply it in a cluster of its region.";
+    ISOLATION_APPLIED = "IsolationApplied", 0, FINAL,
+        "What confines the tenant is in place",
+        "Namespace, quota, limits, network policies and accounts are as they are to be.",
+        "Nothing to do.";
+    NAMESPACE_TAKEN = "NamespaceTaken", 0, FINAL,
+        "The tenant's namespace is somebody else's",
+        "A namespace of that name exists and its owner did not mark it as this tenant's.",
+        "Label the namespace pavilion.dev/tenant=<name>, or choose another name for the tenant.";
+    API_REFUSED = "ApiRefused", 0, RETRY,
+        "The API server did not take a change",
+        "It refused a request of the operator or did not answer in time.",
+        "Look at the message; it is tried again, less and less often.";
+    LEASE_OVER = "LeaseOver", 0, RETRY,
+        "Another replica of the operator writes",
+        "This replica's lease ended before the change was made.",
+        "Nothing to do; the replica that holds the lease goes on.";
 }

@@ -1,0 +1,178 @@
+//! Apply: brings the API server's objects to what they are to be. The only place that writes them.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    core::DynamicObject,
+};
+use pavilion_bundle::TenantName;
+use tokio::time::timeout;
+
+use super::{
+    lease::{Fence, LeaseOver},
+    live::{FIELD_MANAGER, Live, Seen},
+    metrics::ClusterMetrics,
+    owned::{Owned, OwnedKey, TENANT_LABEL},
+};
+use std::sync::Arc;
+
+/// How long one request to the API server may take.
+pub const REQUEST_TIME_OUT: Duration = Duration::from_secs(10);
+
+/// Why not all could be applied. What comes before it in the order is.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Another replica writes now.
+    #[error(transparent)]
+    Lease(#[from] LeaseOver),
+    /// A namespace of that name is somebody else's.
+    #[error(
+        "the namespace {0} exists and is not marked as this tenant's: label it {TENANT_LABEL}={1} if it is to be used, or choose another name for the tenant"
+    )]
+    NamespaceTaken(String, TenantName),
+    /// The API server refused it, or did not answer.
+    #[error("{0}: {1}")]
+    Api(OwnedKey, String),
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Objects made or changed.
+    pub written: usize,
+    /// Objects deleted, because they are not wanted any more.
+    pub deleted: usize,
+}
+
+/// Applies objects of tenants.
+pub struct Applier {
+    client: Client,
+    live: Arc<Live>,
+    fence: Fence,
+    metrics: ClusterMetrics,
+}
+
+impl Applier {
+    /// An applier that writes while `fence` allows it.
+    pub fn new(client: Client, live: Arc<Live>, fence: Fence, metrics: ClusterMetrics) -> Self {
+        Self {
+            client,
+            live,
+            fence,
+            metrics,
+        }
+    }
+
+    /// Makes a tenant's objects what they are to be, in their order, and deletes those that are not
+    /// wanted any more. What is so already is left alone and costs no request.
+    ///
+    /// # Errors
+    /// The first object that could not be applied.
+    pub async fn apply(
+        &self,
+        tenant: &TenantName,
+        wanted: &[Owned],
+    ) -> Result<Applied, ApplyError> {
+        let mut applied = Applied::default();
+        for owned in wanted {
+            if !self.live.is_as(owned) {
+                self.adopt(tenant, &owned.key).await?;
+                self.write(owned).await?;
+                applied.written += 1;
+            }
+        }
+        for (key, seen) in self.live.orphans(tenant, wanted) {
+            self.delete(&key, &seen).await?;
+            applied.deleted += 1;
+        }
+        Ok(applied)
+    }
+
+    /// A namespace that is there and not known as ours is used only when its owner says so.
+    async fn adopt(&self, tenant: &TenantName, key: &OwnedKey) -> Result<(), ApplyError> {
+        if key.namespace.is_some() || self.live.has(key) {
+            return Ok(());
+        }
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let found = self.request(key, api.get_opt(&key.name)).await?;
+        let Some(found) = found else {
+            return Ok(());
+        };
+        let label = found
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(TENANT_LABEL));
+        if label.map(String::as_str) == Some(tenant.as_str()) {
+            return Ok(());
+        }
+        Err(ApplyError::NamespaceTaken(key.name.clone(), tenant.clone()))
+    }
+
+    async fn write(&self, owned: &Owned) -> Result<(), ApplyError> {
+        self.fence.check()?;
+        let api = self.api(&owned.key);
+        // Nobody else has fields in these objects to be overwritten: what another set of ours is drift.
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let object = owned.object();
+        let existed = self.live.has(&owned.key);
+        let patch = Patch::Apply(&object);
+        let answer = self.request(&owned.key, api.patch(&owned.key.name, &params, &patch));
+        let answer = answer.await?;
+        self.live.applied(owned, &answer);
+        self.metrics.wrote(owned.key.kind, existed);
+        tracing::debug!(existed, "applied {}", owned.key);
+        Ok(())
+    }
+
+    async fn delete(&self, key: &OwnedKey, seen: &Seen) -> Result<(), ApplyError> {
+        self.fence.check()?;
+        let params = DeleteParams {
+            // Not one that was made anew meanwhile.
+            preconditions: Some(Preconditions {
+                uid: Some(seen.uid.clone()),
+                ..Preconditions::default()
+            }),
+            ..DeleteParams::default()
+        };
+        let api = self.api(key);
+        match timeout(REQUEST_TIME_OUT, api.delete(&key.name, &params)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {}
+            Ok(Err(error)) => return Err(ApplyError::Api(key.clone(), error.to_string())),
+            Err(_) => return Err(no_answer(key)),
+        }
+        self.metrics.deleted(key.kind);
+        tracing::info!("deleted {key}, which is not wanted any more");
+        Ok(())
+    }
+
+    async fn request<T>(
+        &self,
+        key: &OwnedKey,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, ApplyError> {
+        match timeout(REQUEST_TIME_OUT, request).await {
+            Ok(outcome) => outcome.map_err(|error| ApplyError::Api(key.clone(), error.to_string())),
+            Err(_) => Err(no_answer(key)),
+        }
+    }
+
+    fn api(&self, key: &OwnedKey) -> Api<DynamicObject> {
+        let resource = key.kind.resource();
+        match &key.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+}
+
+fn no_answer(key: &OwnedKey) -> ApplyError {
+    ApplyError::Api(
+        key.clone(),
+        "the API server did not answer in time".to_owned(),
+    )
+}

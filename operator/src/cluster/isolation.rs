@@ -1,0 +1,24 @@
+//! What confines a tenant, made before anything of it runs: its namespace, how much may be in it, who
+//! talks to whom, and as whom pods run.
+
+mod accounts;
+mod namespace;
+mod network;
+mod plan;
+
+use pavilion_bundle::TenantName;
+
+use super::{owned::Owned, settings::Settings};
+use crate::desired::DesiredTenant;
+
+/// Everything that confines a tenant, in the order in which it is applied.
+pub fn build(tenant: &TenantName, desired: &DesiredTenant, settings: &Settings) -> Vec<Owned> {
+    let mut owned = vec![
+        namespace::build(tenant),
+        plan::quota(tenant),
+        plan::limits(tenant),
+    ];
+    owned.extend(network::build(tenant, desired, settings));
+    owned.push(accounts::build(tenant));
+    owned
+}

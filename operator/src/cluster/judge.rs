@@ -1,0 +1,152 @@
+//! Dereference, validate and build for one tenant: what its objects come to, or every fault in them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use kube::core::DynamicObject;
+use pavilion_bundle::TenantName;
+use pavilion_catalogue::manifest;
+use serde_json::Value;
+
+use super::{
+    memory::{InForce, Memory},
+    objects::{Objects, hosts},
+    settings::Settings,
+};
+use crate::{
+    build::build,
+    manifests::{ManifestSet, NamedFiles, Object, Source},
+    object_key::ObjectKey,
+    refusal::Refusal,
+    validate::{refused_by_data_plane, validate},
+};
+
+/// The metadata of an object that says something about it.
+const KEPT: [&str; 4] = ["name", "namespace", "uid", "creationTimestamp"];
+
+/// Reads a tenant's objects and takes note of what they are called and how often they changed.
+pub fn dereference(objects: &Objects, tenant: &str, memory: &mut Memory) -> ManifestSet {
+    let found = objects.of(tenant);
+    for (key, object) in &found {
+        let metadata = &object.metadata;
+        let uid = metadata.uid.clone().unwrap_or_default();
+        let generation = u64::try_from(metadata.generation.unwrap_or(0)).unwrap_or(0);
+        memory.records.known(key, &uid, generation);
+    }
+    ManifestSet {
+        objects: found.into_iter().map(read).collect(),
+        files: NamedFiles::in_a_cluster(),
+        ..ManifestSet::default()
+    }
+}
+
+/// What the objects come to. What is in force is not touched.
+///
+/// # Errors
+/// Every fault.
+pub fn judge(
+    set: &ManifestSet,
+    others: &Objects,
+    tenant: &TenantName,
+    memory: &Memory,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Memory, Vec<Refusal>> {
+    let valid = validate(set, &memory.records, now)?;
+    let claimed = claimed(set, others, tenant);
+    if !claimed.is_empty() {
+        return Err(claimed);
+    }
+    let mut records = memory.records.clone();
+    let mut desired = build(&valid, &mut records, settings.public_port);
+    records.forget_contents();
+    let known = memory.in_force.iter();
+    let known = known
+        .map(|before| (tenant.clone(), before.digest))
+        .collect();
+    let refusals = refused_by_data_plane(set, &desired, &known);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let in_force = desired.tenants.remove(tenant).map(InForce::new);
+    match in_force.transpose() {
+        Ok(in_force) => Ok(Memory { records, in_force }),
+        Err(error) => Err(vec![Refusal::of_file(
+            "",
+            &manifest::BUNDLE_REFUSED,
+            error.to_string(),
+        )]),
+    }
+}
+
+/// Hosts that another tenant had first. Who was made first has them; names decide between two that
+/// were made in the same second.
+fn claimed(set: &ManifestSet, others: &Objects, tenant: &TenantName) -> Vec<Refusal> {
+    let own = ObjectKey::tenant(tenant.as_str());
+    let Some(object) = set.objects.iter().find(|object| object.key == own) else {
+        return Vec::new();
+    };
+    let since = |metadata: &Value| {
+        let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+        (text("creationTimestamp"), text("name"))
+    };
+    let mine = since(&object.value["metadata"]);
+    let mut owners = BTreeMap::new();
+    for other in others.tenants() {
+        let metadata = serde_json::to_value(&other.metadata).unwrap_or_default();
+        if since(&metadata) < mine {
+            for host in hosts(&other) {
+                owners.insert(
+                    host.to_owned(),
+                    other.metadata.name.clone().unwrap_or_default(),
+                );
+            }
+        }
+    }
+    let refused = wanted(object.spec())
+        .enumerate()
+        .filter_map(|(index, host)| {
+            let owner = owners.get(host)?;
+            let message = format!("{host} is already a host of Tenant {owner}");
+            let field = format!("spec.ingress.hosts[{index}]");
+            Some(object.refuse(field, &manifest::HOST_CLAIMED, message))
+        });
+    refused.collect()
+}
+
+fn wanted(spec: &Value) -> impl Iterator<Item = &str> {
+    let hosts = spec["ingress"]["hosts"].as_array();
+    hosts.into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// An object as a manifest would have it.
+fn read((key, object): (ObjectKey, Arc<DynamicObject>)) -> Object {
+    let mut value = object.data.clone();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("status");
+        fields.insert("apiVersion".to_owned(), pavilion_crds::API_VERSION.into());
+        fields.insert("kind".to_owned(), key.kind.name().into());
+        fields.insert("metadata".to_owned(), metadata(&object));
+    }
+    Object {
+        key,
+        value,
+        source: Source::default(),
+    }
+}
+
+/// Who it is and since when; the rest is the cluster's.
+fn metadata(object: &DynamicObject) -> Value {
+    let mut metadata = serde_json::to_value(&object.metadata).unwrap_or_default();
+    if let Some(fields) = metadata.as_object_mut() {
+        fields.retain(|field, _| KEPT.contains(&field.as_str()));
+    }
+    metadata
+}
+
+/// The region that a Tenant is placed in, as it says.
+pub fn region(object: &DynamicObject) -> &str {
+    object.data["spec"]["regions"][0]
+        .as_str()
+        .unwrap_or_default()
+}

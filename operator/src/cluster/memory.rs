@@ -1,0 +1,141 @@
+//! What is remembered of a tenant, in its own namespace: the bundle that its verifier serves, the rest
+//! of the state in force, and the numbers that must never be given out twice.
+//!
+//! All three stand in one `ConfigMap`, so that they change in one step. It is read once when a tenant
+//! is looked at for the first time; from then on the operator knows what it wrote.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Client};
+use pavilion_bundle::{Document, TenantName};
+use pavilion_json::{Digest, JsonError};
+use serde::de::DeserializeOwned;
+
+use super::{
+    kinds::OwnedKind,
+    owned::{Owned, metadata, namespace_of},
+};
+use crate::{desired::DesiredTenant, records::Records};
+
+/// The name of the `ConfigMap`.
+pub const NAME: &str = "pavilion";
+/// The bundle, as the verifier reads it.
+pub const BUNDLE: &str = "bundle.json";
+const IN_FORCE: &str = "in-force.json";
+const RECORDS: &str = "records.json";
+
+/// The largest sum of it, in bytes; the API server takes a little more (1 MiB with everything).
+const MAX_BYTES: usize = 1_000_000;
+
+/// What is known of one tenant.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Identities, generations, revisions and versions.
+    pub records: Records,
+    /// What is in force, if anything ever was.
+    pub in_force: Option<InForce>,
+}
+
+/// A state that was accepted.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The state.
+    pub desired: DesiredTenant,
+    /// The digest of its bundle.
+    pub digest: Digest,
+}
+
+/// Why a memory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// The API server.
+    #[error(transparent)]
+    Api(#[from] Box<kube::Error>),
+    /// What is there cannot be read.
+    #[error("ConfigMap {NAME}: {0}: {1}")]
+    Unreadable(&'static str, serde_json::Error),
+    /// It has no JSON form.
+    #[error("the tenant's state has no JSON form: {0}")]
+    Form(#[from] JsonError),
+    /// It is too large.
+    #[error(
+        "the tenant's policies, trust anchors and relying parties come to {0} bytes of at most {MAX_BYTES}"
+    )]
+    TooLarge(usize),
+}
+
+impl InForce {
+    /// A state with the digest of its bundle.
+    ///
+    /// # Errors
+    /// A bundle without a JSON form.
+    pub fn new(desired: DesiredTenant) -> Result<Self, JsonError> {
+        let (_, digest) = desired.bundle.seal()?;
+        Ok(Self { desired, digest })
+    }
+}
+
+impl Memory {
+    /// What an operator before this one wrote; nothing for a new tenant.
+    ///
+    /// # Errors
+    /// The API server, or a `ConfigMap` that no release wrote.
+    pub async fn load(client: &Client, tenant: &TenantName) -> Result<Self, MemoryError> {
+        let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace_of(tenant));
+        let Some(found) = api.get_opt(NAME).await.map_err(Box::new)? else {
+            return Ok(Self::default());
+        };
+        let data = found.data.unwrap_or_default();
+        let in_force: Option<DesiredTenant> = read(&data, IN_FORCE)?;
+        Ok(Self {
+            records: read(&data, RECORDS)?.unwrap_or_default(),
+            in_force: in_force.map(InForce::new).transpose()?,
+        })
+    }
+
+    /// The object that keeps it; none as long as nothing is in force.
+    ///
+    /// # Errors
+    /// What is too large, or has no JSON form.
+    pub fn object(&self, tenant: &TenantName) -> Result<Option<Owned>, MemoryError> {
+        let Some(in_force) = &self.in_force else {
+            return Ok(None);
+        };
+        let (bundle, _) = in_force.desired.bundle.seal()?;
+        let rest = pavilion_json::canonical(&in_force.desired)?;
+        let records = pavilion_json::canonical(&self.records)?;
+        let size = bundle.len() + rest.len() + records.len();
+        if size > MAX_BYTES {
+            return Err(MemoryError::TooLarge(size));
+        }
+        let text = |name: &str, bytes: &[u8]| {
+            (name.to_owned(), String::from_utf8_lossy(bytes).into_owned())
+        };
+        let data = [
+            text(BUNDLE, &bundle),
+            text(IN_FORCE, &rest),
+            text(RECORDS, &records),
+        ];
+        let map = ConfigMap {
+            metadata: metadata(tenant, NAME),
+            data: Some(BTreeMap::from(data)),
+            ..ConfigMap::default()
+        };
+        Ok(Some(Owned::namespaced(OwnedKind::ConfigMap, tenant, &map)))
+    }
+}
+
+fn read<T: DeserializeOwned>(
+    data: &BTreeMap<String, String>,
+    name: &'static str,
+) -> Result<Option<T>, MemoryError> {
+    let Some(text) = data.get(name) else {
+        return Ok(None);
+    };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    value
+        .map(Some)
+        .map_err(|error| MemoryError::Unreadable(name, error))
+}

@@ -1,0 +1,236 @@
+//! The objects of our kinds as the API server has them, by tenant.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use kube::{
+    core::{ApiResource, DynamicObject},
+    runtime::{
+        reflector::{Store, store::Writer},
+        watcher::Event,
+    },
+};
+use pavilion_crds::{GROUP, Kind};
+use serde_json::Value;
+
+use super::{
+    triggers::Triggers,
+    watching::{News, Place},
+};
+use crate::object_key::ObjectKey;
+
+/// A kind of ours as the API serves it. Objects are taken as they are, not as our types: one that
+/// does not fit its schema is then a fault of that object and no end of the watch.
+pub fn resource(kind: Kind) -> ApiResource {
+    ApiResource {
+        group: GROUP.to_owned(),
+        version: "v1alpha1".to_owned(),
+        api_version: pavilion_crds::API_VERSION.to_owned(),
+        kind: kind.name().to_owned(),
+        plural: kind.plural().to_owned(),
+    }
+}
+
+/// What a tenant consists of: itself, and what lies in its namespace.
+type Belongings = BTreeMap<ObjectKey, Arc<DynamicObject>>;
+
+/// All objects of our kinds.
+pub struct Objects {
+    by_tenant: Mutex<HashMap<String, Belongings>>,
+    /// The Tenants once more, as a controller takes them.
+    tenants: Mutex<Writer<DynamicObject>>,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self {
+            by_tenant: Mutex::default(),
+            tenants: Mutex::new(Writer::new(resource(Kind::Tenant))),
+        }
+    }
+}
+
+impl Objects {
+    /// Everything of one tenant, itself among it.
+    pub fn of(&self, tenant: &str) -> Belongings {
+        self.lock().get(tenant).cloned().unwrap_or_default()
+    }
+
+    /// Every Tenant.
+    pub fn tenants(&self) -> Vec<Arc<DynamicObject>> {
+        let all = self.lock();
+        let tenants = all.iter().filter_map(|(name, belongings)| {
+            belongings.get(&ObjectKey::tenant(name.as_str())).cloned()
+        });
+        tenants.collect()
+    }
+
+    /// The Tenants, as a controller takes them.
+    pub fn store(&self) -> Store<DynamicObject> {
+        self.writer().as_reader()
+    }
+
+    /// Takes note of what the watch of one kind tells.
+    pub fn hear(&self, kind: Kind, news: News, triggers: &Triggers) {
+        match news {
+            News::Seen(object) => self.see(kind, object, triggers),
+            News::Gone(object) => {
+                if kind == Kind::Tenant {
+                    self.writer()
+                        .apply_watcher_event(&Event::Delete(object.clone()));
+                }
+                self.forget(&key(kind, &object), triggers);
+            }
+            News::Listed(places) => self.keep_only(kind, &places, triggers),
+        }
+    }
+
+    /// Takes note of an answer to our own write of a status, before the watch tells.
+    pub fn written(&self, kind: Kind, object: DynamicObject) {
+        self.keep(kind, object);
+    }
+
+    /// A change of what somebody wants; what only the status of an object says is none.
+    fn see(&self, kind: Kind, object: DynamicObject, triggers: &Triggers) {
+        let tenant = key(kind, &object).tenant_name().map(str::to_owned);
+        if let (Kind::Tenant, Some(tenant)) = (kind, &tenant) {
+            // By the hosts it had; those that it has now it must win itself.
+            self.tell_rivals(tenant, triggers);
+        }
+        if self.keep(kind, object)
+            && let Some(tenant) = tenant
+        {
+            triggers.name(&tenant);
+        }
+    }
+
+    /// Whether it says something new.
+    fn keep(&self, kind: Kind, mut object: DynamicObject) -> bool {
+        // Who set which field is of no use here, and most of the object's size.
+        object.metadata.managed_fields = None;
+        if kind == Kind::Tenant {
+            self.writer()
+                .apply_watcher_event(&Event::Apply(object.clone()));
+        }
+        let key = key(kind, &object);
+        let Some(tenant) = key.tenant_name().map(str::to_owned) else {
+            return false;
+        };
+        let object = Arc::new(object);
+        let mut all = self.lock();
+        let belongings = all.entry(tenant).or_default();
+        let before = belongings.insert(key, Arc::clone(&object));
+        before.is_none_or(|before| is_other(&before, &object))
+    }
+
+    /// Whoever wants a host that this tenant has, and may get it now.
+    fn tell_rivals(&self, tenant: &str, triggers: &Triggers) {
+        let Some(own) = self.of(tenant).remove(&ObjectKey::tenant(tenant)) else {
+            return;
+        };
+        for rival in self.tenants() {
+            let name = rival.metadata.name.clone().unwrap_or_default();
+            if name != tenant && hosts(&rival).any(|host| hosts(&own).any(|own| own == host)) {
+                triggers.name(&name);
+            }
+        }
+    }
+
+    fn forget(&self, key: &ObjectKey, triggers: &Triggers) {
+        let Some(tenant) = key.tenant_name() else {
+            return;
+        };
+        if key.kind == Kind::Tenant {
+            self.tell_rivals(tenant, triggers);
+        }
+        let mut all = self.lock();
+        if let Some(belongings) = all.get_mut(tenant) {
+            belongings.remove(key);
+            if belongings.is_empty() {
+                all.remove(tenant);
+            }
+            triggers.name(tenant);
+        }
+    }
+
+    /// What is not in a whole list is gone, and its going may have been missed.
+    fn keep_only(&self, kind: Kind, places: &HashSet<Place>, triggers: &Triggers) {
+        if kind == Kind::Tenant {
+            self.list_tenants(places);
+        }
+        self.lock().retain(|tenant, belongings| {
+            let before = belongings.len();
+            belongings.retain(|key, _| {
+                key.kind != kind || places.contains(&(key.namespace.clone(), key.name.clone()))
+            });
+            if belongings.len() != before {
+                triggers.name(tenant);
+            }
+            !belongings.is_empty()
+        });
+    }
+
+    /// The same for the controller's copy, which is begun anew: it waits for a first whole list.
+    fn list_tenants(&self, places: &HashSet<Place>) {
+        let mut writer = self.writer();
+        let tenants = writer.as_reader().state();
+        writer.apply_watcher_event(&Event::Init);
+        for tenant in tenants {
+            let name = tenant.metadata.name.clone().unwrap_or_default();
+            if places.contains(&(None, name)) {
+                writer.apply_watcher_event(&Event::InitApply((*tenant).clone()));
+            }
+        }
+        writer.apply_watcher_event(&Event::InitDone);
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer<DynamicObject>> {
+        // The library's own writer; it has no state between two calls.
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Belongings>> {
+        // Every change is one call on a map, so a panic elsewhere leaves nothing half made.
+        self.by_tenant
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(kind: Kind, object: &DynamicObject) -> ObjectKey {
+    ObjectKey {
+        kind,
+        namespace: object.metadata.namespace.clone(),
+        name: object.metadata.name.clone().unwrap_or_default(),
+    }
+}
+
+/// The hosts that a Tenant claims.
+pub fn hosts(tenant: &DynamicObject) -> impl Iterator<Item = &str> {
+    let hosts = tenant.data["spec"]["ingress"]["hosts"].as_array();
+    hosts.into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn is_other(before: &DynamicObject, now: &DynamicObject) -> bool {
+    let (one, other) = (&before.metadata, &now.metadata);
+    one.uid != other.uid
+        || one.generation != other.generation
+        || one.deletion_timestamp != other.deletion_timestamp
+        || one.annotations != other.annotations
+        || one.labels != other.labels
+        // Somebody else wrote our status: it is to be put right.
+        || status_without_times(before) != status_without_times(now)
+}
+
+fn status_without_times(object: &DynamicObject) -> Value {
+    let mut status = object.data["status"].clone();
+    let conditions = status["conditions"].as_array_mut();
+    for condition in conditions.into_iter().flatten() {
+        if let Some(fields) = condition.as_object_mut() {
+            fields.remove("lastTransitionTime");
+        }
+    }
+    status
+}

@@ -1,0 +1,267 @@
+//! The process: watches for good, and the controller while the lease is held.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{StreamExt, channel::mpsc::UnboundedReceiver};
+use kube::{
+    Api, Client,
+    core::DynamicObject,
+    runtime::{
+        controller::{self, ReconcileRequest},
+        reflector::{ObjectRef, Store},
+        watcher,
+    },
+};
+use pavilion_crds::Kind;
+use pavilion_process::{
+    Check, Exit, Health, HealthServer, Identity, Metrics, Signals, crypto, files, standard_error,
+};
+use tokio::{sync::Notify, time::timeout};
+
+use super::{
+    apply::Applier,
+    client,
+    kinds::OwnedKind,
+    lease::Candidate,
+    live::Live,
+    metrics::ClusterMetrics,
+    objects::{Objects, resource},
+    owned::MANAGED_BY,
+    reconcile::{Context, after_failure, reconcile},
+    retries::Retries,
+    settings::Settings,
+    statuses::Statuses,
+    triggers::{Triggers, triggers},
+    watching::{News, follow},
+};
+use crate::{
+    arguments::Run,
+    talk::{self, LogFormat},
+};
+
+const IDENTITY: Identity = Identity {
+    name: "pavilion-operator",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "Turns Tenants into running data planes.",
+};
+
+/// The lease of the replica that writes.
+const LEASE: &str = "pavilion-operator";
+
+/// Several changes of one tenant within this time are one.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+
+/// How long looks under way may take to end when the process stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Runs until SIGTERM or SIGINT, or until the lease is lost.
+///
+/// # Errors
+/// What keeps it from starting; [`Exit::Unavailable`] when the lease was lost.
+pub fn run(options: &Run) -> Result<(), Exit> {
+    talk::start(
+        options.log_format.unwrap_or_else(LogFormat::fitting),
+        options.log_level,
+    );
+    crypto::install();
+    files::raise_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Exit::Unavailable(format!("cannot start threads: {error}")))?;
+    let outcome = runtime.block_on(serve(options));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+async fn serve(options: &Run) -> Result<(), Exit> {
+    tokio::spawn(standard_error::tell_of_drops());
+    let mut signals = Signals::catch()?;
+    let (health, metrics) = (Health::new(IDENTITY), Metrics::new(&IDENTITY));
+    let server = HealthServer::bind(&options.health).await?;
+    tokio::spawn(server.serve(health.clone(), metrics.clone()));
+    let client = client::connect(options.kubeconfig.as_deref()).await?;
+    let cluster_metrics = metrics.register(ClusterMetrics::register);
+    let (triggers, told) = triggers();
+    let watches = Watches::start(&client, &triggers, health.register_check("watches"));
+    let mut candidate =
+        Candidate::new(client.clone(), &options.namespace, LEASE, &options.identity);
+    let context = Arc::new(context(
+        &client,
+        &watches,
+        &candidate,
+        options,
+        &cluster_metrics,
+    ));
+    tokio::select! {
+        _ = signals.next() => return Ok(()),
+        () = watches.heard.all.notified() => tracing::info!("everything is seen; ready"),
+    }
+    tokio::select! {
+        _ = signals.next() => return Ok(()),
+        () = candidate.take() => tracing::info!("this replica writes"),
+    }
+    cluster_metrics.lead(true);
+    let tenants = watches.objects.store();
+    lead(
+        &mut signals,
+        &mut candidate,
+        tenants,
+        options,
+        context,
+        told,
+    )
+    .await
+}
+
+fn context(
+    client: &Client,
+    watches: &Watches,
+    candidate: &Candidate,
+    options: &Run,
+    metrics: &ClusterMetrics,
+) -> Context {
+    let live = Arc::clone(&watches.live);
+    let objects = Arc::clone(&watches.objects);
+    Context {
+        client: client.clone(),
+        objects: Arc::clone(&objects),
+        applier: Applier::new(client.clone(), live, candidate.fence(), metrics.clone()),
+        statuses: Statuses::new(client.clone(), objects, candidate.fence(), metrics.clone()),
+        settings: Settings::from(options),
+        metrics: metrics.clone(),
+        retries: Retries::default(),
+        memories: std::sync::Mutex::default(),
+    }
+}
+
+/// Looks at every tenant, and again at each whose things changed, as long as the lease is held.
+async fn lead(
+    signals: &mut Signals,
+    candidate: &mut Candidate,
+    tenants: Store<DynamicObject>,
+    options: &Run,
+    context: Arc<Context>,
+    told: UnboundedReceiver<String>,
+) -> Result<(), Exit> {
+    let stop = Arc::new(Notify::new());
+    let stopped = Arc::clone(&stop);
+    let requests = told
+        .map(|tenant| Ok::<_, Infallible>(request(&tenant)))
+        .take_until(async move { stopped.notified().await });
+    let config = controller::Config::default()
+        .concurrency(options.workers.get())
+        .debounce(DEBOUNCE);
+    let rounds = controller::applier(
+        |object, context| Box::pin(reconcile(object, context)),
+        |object, error, context: Arc<Context>| after_failure(&object, error, &context),
+        context,
+        tenants,
+        requests,
+        config,
+    );
+    let rounds = rounds.for_each(|_| std::future::ready(()));
+    let mut rounds = std::pin::pin!(rounds);
+    let lost = tokio::select! {
+        () = &mut rounds => false,
+        _ = signals.next() => false,
+        lost = candidate.hold() => {
+            tracing::error!(%lost, "ending, so that only one replica writes");
+            true
+        }
+    };
+    if lost {
+        return Err(Exit::Unavailable(
+            "the lease was lost to another replica, or could not be renewed".to_owned(),
+        ));
+    }
+    stop.notify_one();
+    tracing::info!("stopping: what is under way is finished, then the lease is given back");
+    let _ = timeout(DRAIN, rounds).await;
+    candidate.give_back().await;
+    Ok(())
+}
+
+/// A name as the controller's queue knows it.
+fn request(tenant: &str) -> ReconcileRequest<DynamicObject> {
+    ObjectRef::new_with(tenant, resource(Kind::Tenant)).into()
+}
+
+/// Everything that is watched.
+struct Watches {
+    objects: Arc<Objects>,
+    live: Arc<Live>,
+    heard: Arc<Heard>,
+}
+
+/// How many of the watches have not told their first list.
+struct Heard {
+    silent: AtomicUsize,
+    all: Notify,
+    check: Check,
+}
+
+impl Watches {
+    fn start(client: &Client, triggers: &Triggers, check: Check) -> Self {
+        let (objects, live) = (Arc::new(Objects::default()), Arc::new(Live::default()));
+        check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
+        let heard = Arc::new(Heard {
+            silent: AtomicUsize::new(Kind::ALL.len() + OwnedKind::ALL.len()),
+            all: Notify::new(),
+            check,
+        });
+        for kind in Kind::ALL {
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind));
+            let (objects, triggers, mut told) =
+                (Arc::clone(&objects), triggers.clone(), heard.first());
+            tokio::spawn(follow(
+                api,
+                watcher::Config::default(),
+                kind.name(),
+                move |news| {
+                    told(&news);
+                    objects.hear(kind, news, &triggers);
+                },
+            ));
+        }
+        let (label, value) = MANAGED_BY;
+        let ours = watcher::Config::default().labels(&format!("{label}={value}"));
+        for kind in OwnedKind::ALL {
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind.resource());
+            let (live, triggers, mut told) = (Arc::clone(&live), triggers.clone(), heard.first());
+            tokio::spawn(follow(api, ours.clone(), kind.name(), move |news| {
+                told(&news);
+                live.hear(kind, news, &triggers);
+            }));
+        }
+        Self {
+            objects,
+            live,
+            heard,
+        }
+    }
+}
+
+impl Heard {
+    /// For one watch: takes note of its first list.
+    fn first(self: &Arc<Self>) -> impl FnMut(&News) + Send + use<> {
+        let (heard, mut silent) = (Arc::clone(self), true);
+        move |news| {
+            if silent && matches!(news, News::Listed(_)) {
+                silent = false;
+                if heard.silent.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    heard.check.set_ok();
+                    heard.all.notify_one();
+                }
+            }
+        }
+    }
+}

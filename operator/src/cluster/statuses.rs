@@ -1,0 +1,222 @@
+//! Status: what was reached, written to each object when something but a time changed in it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+    core::DynamicObject,
+};
+use pavilion_catalogue::{Entry, manifest};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{
+    apply::{ApplyError, REQUEST_TIME_OUT},
+    lease::{Fence, LeaseOver},
+    metrics::ClusterMetrics,
+    objects::{Objects, resource},
+};
+use crate::{
+    object_key::ObjectKey,
+    status::{Verdict, keep_times, signed},
+};
+
+/// The field manager of every status.
+const FIELD_MANAGER: &str = "pavilion-status";
+
+/// Writes statuses.
+pub struct Statuses {
+    client: Client,
+    objects: Arc<Objects>,
+    fence: Fence,
+    metrics: ClusterMetrics,
+}
+
+/// Why a status was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// Another replica writes now.
+    #[error(transparent)]
+    Lease(#[from] LeaseOver),
+    /// The API server refused it, or did not answer.
+    #[error("status of {0}: {1}")]
+    Api(ObjectKey, String),
+}
+
+impl Statuses {
+    /// Writes while `fence` allows it.
+    pub fn new(
+        client: Client,
+        objects: Arc<Objects>,
+        fence: Fence,
+        metrics: ClusterMetrics,
+    ) -> Self {
+        Self {
+            client,
+            objects,
+            fence,
+            metrics,
+        }
+    }
+
+    /// Makes these the statuses of a tenant's objects. One that cannot be written keeps back no other.
+    ///
+    /// # Errors
+    /// The first that could not be written.
+    pub async fn write(
+        &self,
+        tenant: &str,
+        statuses: BTreeMap<ObjectKey, Value>,
+        now: Timestamp,
+    ) -> Result<(), StatusError> {
+        let found = self.objects.of(tenant);
+        let mut outcome = Ok(());
+        for (key, status) in statuses {
+            // What is gone meanwhile has no status.
+            if let Some(object) = found.get(&key) {
+                let written = self.write_one(&key, object, status, now).await;
+                outcome = outcome.and(written);
+            }
+        }
+        outcome
+    }
+
+    async fn write_one(
+        &self,
+        key: &ObjectKey,
+        object: &DynamicObject,
+        status: Value,
+        now: Timestamp,
+    ) -> Result<(), StatusError> {
+        let mut document = json!({"status": status});
+        keep_times(&mut document, Some(&object.data), now);
+        if document["status"] == object.data["status"] {
+            return Ok(());
+        }
+        self.fence.check()?;
+        document["apiVersion"] = pavilion_crds::API_VERSION.into();
+        document["kind"] = key.kind.name().into();
+        let resource = resource(key.kind);
+        let api: Api<DynamicObject> = match &key.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let patch = Patch::Apply(&document);
+        let answer = timeout(
+            REQUEST_TIME_OUT,
+            api.patch_status(&key.name, &params, &patch),
+        )
+        .await;
+        match answer {
+            Ok(Ok(answer)) => {
+                self.objects.written(key.kind, answer);
+                self.metrics.wrote_status();
+                Ok(())
+            }
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(()),
+            Ok(Err(error)) => Err(StatusError::Api(key.clone(), error.to_string())),
+            Err(_) => Err(StatusError::Api(
+                key.clone(),
+                "the API server did not answer in time".to_owned(),
+            )),
+        }
+    }
+}
+
+/// A tenant's condition beside those that it has on one host too.
+pub struct Extra {
+    type_: &'static str,
+    verdict: Verdict,
+}
+
+impl Extra {
+    /// Whether the tenant is placed in this cluster's region.
+    pub fn placed(wanted: &str, region: &str) -> Self {
+        let verdict = if wanted == region {
+            Verdict::yes(&manifest::PLACED, format!("runs in {region}"))
+        } else {
+            let message = format!(
+                "belongs to region {wanted}; this cluster is {region} and does nothing for it"
+            );
+            Verdict::no(&manifest::PLACED_ELSEWHERE, message)
+        };
+        Self {
+            type_: "Placed",
+            verdict,
+        }
+    }
+
+    /// Whether what confines the tenant is in place.
+    pub fn isolated(outcome: Result<(), &ApplyError>) -> Self {
+        let verdict = match outcome {
+            Ok(()) => Verdict::yes(
+                &manifest::ISOLATION_APPLIED,
+                manifest::ISOLATION_APPLIED.meaning,
+            ),
+            Err(error) => Verdict::no(reason(error), error.to_string()),
+        };
+        Self {
+            type_: "IsolationApplied",
+            verdict,
+        }
+    }
+
+    /// Nothing of the tenant was ever accepted, so that there is nothing to confine.
+    pub fn not_isolated_yet() -> Self {
+        let message = "nothing of the tenant was accepted yet, so nothing was made for it";
+        Self {
+            type_: "IsolationApplied",
+            verdict: Verdict::no(&manifest::PROGRESSING, message),
+        }
+    }
+
+    /// Whether it holds.
+    pub fn holds(&self) -> bool {
+        self.verdict.holds
+    }
+
+    /// As a status of its own, for a tenant that nothing else is said of.
+    pub fn alone(&self, generation: u64) -> Value {
+        let ready = Verdict {
+            holds: false,
+            ..self.verdict.clone()
+        };
+        json!({
+            "observedGeneration": signed(generation),
+            "conditions": [
+                self.verdict.condition(self.type_, generation),
+                ready.condition("Ready", generation),
+            ],
+        })
+    }
+
+    /// Adds it to a tenant's status. What fails keeps the tenant from being Ready and says why; what is
+    /// only not there yet has its reason in the conditions that stand already.
+    pub fn add_to(&self, status: &mut Value, generation: u64) {
+        let Some(conditions) = status["conditions"].as_array_mut() else {
+            return;
+        };
+        conditions.insert(0, json!(self.verdict.condition(self.type_, generation)));
+        if self.verdict.holds || self.verdict.reason == manifest::PROGRESSING.code {
+            return;
+        }
+        let ready = conditions
+            .iter_mut()
+            .find(|condition| condition["type"] == "Ready");
+        if let Some(ready) = ready {
+            *ready = json!(self.verdict.condition("Ready", generation));
+        }
+    }
+}
+
+/// The stable word for a failure, also a label of metrics.
+pub fn reason(error: &ApplyError) -> &'static Entry {
+    match error {
+        ApplyError::NamespaceTaken(..) => &manifest::NAMESPACE_TAKEN,
+        ApplyError::Lease(_) => &manifest::LEASE_OVER,
+        ApplyError::Api(..) => &manifest::API_REFUSED,
+    }
+}

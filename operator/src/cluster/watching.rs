@@ -1,0 +1,57 @@
+//! One watch, followed for good.
+
+use std::collections::HashSet;
+
+use futures::StreamExt;
+use kube::{
+    Api,
+    core::DynamicObject,
+    runtime::{WatchStreamExt, watcher, watcher::Event},
+};
+
+/// Namespace and name of an object.
+pub type Place = (Option<String>, String);
+
+/// What a watch tells.
+#[derive(Debug)]
+pub enum News {
+    /// An object is there, new or changed.
+    Seen(DynamicObject),
+    /// An object is gone.
+    Gone(DynamicObject),
+    /// A whole list has been told, the first or one after a gap: there is nothing else.
+    Listed(HashSet<Place>),
+}
+
+/// Tells everything about the objects of one kind that `config` selects. After an error the watch
+/// begins again with a new list.
+pub async fn follow(
+    api: Api<DynamicObject>,
+    config: watcher::Config,
+    kind: &'static str,
+    mut tell: impl FnMut(News),
+) {
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    let mut listed = HashSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => listed.clear(),
+            Ok(Event::InitApply(object)) => {
+                listed.insert(place(&object));
+                tell(News::Seen(object));
+            }
+            Ok(Event::InitDone) => tell(News::Listed(std::mem::take(&mut listed))),
+            Ok(Event::Apply(object)) => tell(News::Seen(object)),
+            Ok(Event::Delete(object)) => tell(News::Gone(object)),
+            Err(error) => {
+                tracing::warn!(kind, %error, "a watch is broken and begun again");
+            }
+        }
+    }
+}
+
+fn place(object: &DynamicObject) -> Place {
+    let metadata = &object.metadata;
+    let name = metadata.name.clone().unwrap_or_default();
+    (metadata.namespace.clone(), name)
+}

@@ -1,0 +1,98 @@
+//! What confines a tenant is there before anything of it runs.
+
+use kube::api::ListParams;
+use serde_json::json;
+
+use crate::stage::{REGION, Stage, host};
+
+#[tokio::test]
+async fn a_tenant_that_is_applied_gets_a_namespace_that_lets_nobody_in_and_nothing_out() {
+    let stage = Stage::set().await;
+    let operator = stage.operator("one").await;
+    let tenant = stage.tenant("acme");
+    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
+    stage
+        .until(&tenant, "IsolationApplied", "True IsolationApplied")
+        .await;
+    stage.until(&tenant, "Placed", "True Placed").await;
+
+    let namespace = format!("pavilion-{tenant}");
+    let found = stage.api("Namespace", None).get(&namespace).await.unwrap();
+    let labels = found.metadata.labels.unwrap();
+    for mode in ["enforce", "audit", "warn"] {
+        let level = &labels[&format!("pod-security.kubernetes.io/{mode}")];
+        let version = &labels[&format!("pod-security.kubernetes.io/{mode}-version")];
+        assert_eq!(level, "restricted");
+        assert_ne!(version, "latest");
+    }
+    let policies = stage.api("NetworkPolicy", Some(&namespace));
+    let deny = policies.get("default-deny").await.unwrap();
+    let spec = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
+    assert_eq!(deny.data["spec"], spec);
+    // Without a trust anchor nothing is fetched, and nothing goes out.
+    for policy in policies.list(&ListParams::default()).await.unwrap() {
+        assert!(
+            policy.data["spec"]["egress"].is_null(),
+            "{:?}",
+            policy.metadata.name
+        );
+    }
+    let quota = stage
+        .api("ResourceQuota", Some(&namespace))
+        .get("pavilion")
+        .await
+        .unwrap();
+    assert_eq!(quota.data["spec"]["hard"]["services.nodeports"], "0");
+    stage
+        .api("LimitRange", Some(&namespace))
+        .get("pavilion")
+        .await
+        .unwrap();
+    let account = stage
+        .api("ServiceAccount", Some(&namespace))
+        .get("data-plane")
+        .await
+        .unwrap();
+    assert_eq!(account.data["automountServiceAccountToken"], false);
+    assert_eq!(operator.count("round_failures_total").await, 0);
+}
+
+#[tokio::test]
+async fn a_tenant_with_a_trust_anchor_may_fetch_status_lists_and_no_more() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator("one").await;
+    let tenant = stage.tenant("acme");
+    let namespace = format!("pavilion-{tenant}");
+    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
+    stage
+        .until(&tenant, "IsolationApplied", "True IsolationApplied")
+        .await;
+    let key = json!({
+        "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "1",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    });
+    let anchor = json!({
+        "credentialTypes": ["urn:eudi:pid:1"],
+        "issuers": [{"issuer": "https://issuer.example", "jwks": {"keys": [key]}}],
+    });
+    stage
+        .apply("TrustAnchor", Some(&namespace), "issuers", anchor)
+        .await;
+    let policies = stage.api("NetworkPolicy", Some(&namespace));
+    crate::stage::eventually("an opening for status lists", async || {
+        policies.get_opt("to-status-lists").await.unwrap().is_some()
+    })
+    .await;
+    let opening = policies.get("to-status-lists").await.unwrap();
+    let outside = &opening.data["spec"]["egress"][1];
+    assert_eq!(outside["ports"], json!([{"port": 443, "protocol": "TCP"}]));
+    let except = outside["to"][0]["ipBlock"]["except"].as_array().unwrap();
+    for closed in ["10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"] {
+        assert!(except.contains(&json!(closed)), "{closed}");
+    }
+    crate::stage::delete(&stage.api("TrustAnchor", Some(&namespace)), "issuers").await;
+    crate::stage::eventually("the opening is closed again", async || {
+        policies.get_opt("to-status-lists").await.unwrap().is_none()
+    })
+    .await;
+}

@@ -1,0 +1,166 @@
+//! What somebody changes is put right, and what is right is left alone.
+
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::stage::{REGION, Stage, delete, eventually, host};
+
+#[tokio::test]
+async fn whatever_somebody_edits_or_deletes_of_a_tenants_objects_is_put_right() {
+    let stage = Stage::set().await;
+    let operator = stage.operator("one").await;
+    let tenant = stage.tenant("acme");
+    let namespace = format!("pavilion-{tenant}");
+    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
+    stage
+        .until(&tenant, "IsolationApplied", "True IsolationApplied")
+        .await;
+    let edits = [
+        (
+            "Namespace",
+            None,
+            namespace.as_str(),
+            json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}),
+        ),
+        (
+            "NetworkPolicy",
+            Some(namespace.as_str()),
+            "default-deny",
+            json!({"spec": {"policyTypes": ["Ingress"]}}),
+        ),
+        (
+            "ResourceQuota",
+            Some(namespace.as_str()),
+            "pavilion",
+            json!({"spec": {"hard": {"pods": "1000"}}}),
+        ),
+        (
+            "LimitRange",
+            Some(namespace.as_str()),
+            "pavilion",
+            json!({"spec": {"limits": [{"type": "Container"}]}}),
+        ),
+        (
+            "ServiceAccount",
+            Some(namespace.as_str()),
+            "data-plane",
+            json!({"automountServiceAccountToken": null}),
+        ),
+        (
+            "ConfigMap",
+            Some(namespace.as_str()),
+            "pavilion",
+            json!({"data": {"bundle.json": null}}),
+        ),
+        // Out of our sight, as its author may hope.
+        (
+            "NetworkPolicy",
+            Some(namespace.as_str()),
+            "from-router",
+            json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}, "spec": {"ingress": [{}]}}),
+        ),
+    ];
+    for (kind, place, name, edit) in edits {
+        let api = stage.api(kind, place);
+        let before = api.get(name).await.unwrap();
+        api.patch(name, &PatchParams::default(), &Patch::Merge(&edit))
+            .await
+            .unwrap();
+        eventually(&format!("{kind} {name} is as before"), async || {
+            let now = api.get(name).await.unwrap();
+            now.data == before.data && now.metadata.labels == before.metadata.labels
+        })
+        .await;
+    }
+    for (kind, name) in [
+        ("NetworkPolicy", "default-deny"),
+        ("ConfigMap", "pavilion"),
+        ("ServiceAccount", "data-plane"),
+    ] {
+        let api = stage.api(kind, Some(&namespace));
+        let before = api.get(name).await.unwrap();
+        delete(&api, name).await;
+        eventually(&format!("{kind} {name} is there again"), async || {
+            let now = api.get_opt(name).await.unwrap();
+            now.is_some_and(|now| {
+                now.data == before.data && now.metadata.uid != before.metadata.uid
+            })
+        })
+        .await;
+    }
+    assert!(operator.count("objects_changed_total").await >= 6);
+}
+
+#[tokio::test]
+async fn what_others_add_beside_ours_is_left_alone() {
+    let stage = Stage::set().await;
+    let operator = stage.operator("one").await;
+    let tenant = stage.tenant("acme");
+    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
+    stage
+        .until(&tenant, "IsolationApplied", "True IsolationApplied")
+        .await;
+    let before = operator.writes().await;
+    let namespace = stage.api("Namespace", None);
+    let name = format!("pavilion-{tenant}");
+    let edit =
+        json!({"metadata": {"labels": {"team": "identity"}, "annotations": {"cost-centre": "7"}}});
+    namespace
+        .patch(&name, &PatchParams::default(), &Patch::Merge(&edit))
+        .await
+        .unwrap();
+    // A later change has been seen through; so has the edit.
+    stage
+        .apply_tenant(&tenant, REGION, &format!("other.{tenant}.example"))
+        .await;
+    eventually("the change is in force", async || {
+        let map = stage
+            .api("ConfigMap", Some(&name))
+            .get("pavilion")
+            .await
+            .unwrap();
+        let bundle: Value =
+            serde_json::from_str(map.data["data"]["bundle.json"].as_str().unwrap()).unwrap();
+        bundle["hosts"] == json!([format!("other.{tenant}.example")])
+    })
+    .await;
+    let found = namespace.get(&name).await.unwrap();
+    assert_eq!(found.metadata.labels.unwrap()["team"], "identity");
+    eventually("the status follows", async || {
+        operator.writes().await > before + 1
+    })
+    .await;
+    assert_eq!(
+        operator.writes().await,
+        before + 2,
+        "the ConfigMap and the Tenant's status"
+    );
+}
+
+#[tokio::test]
+async fn an_operator_that_starts_again_writes_nothing_when_all_is_as_it_is_to_be() {
+    let stage = Stage::set().await;
+    let tenants: Vec<String> = (0..20).map(|n| stage.tenant(&format!("t{n}"))).collect();
+    let mut first = stage.operator("one").await;
+    for tenant in &tenants {
+        stage
+            .apply_tenant(tenant, REGION, &format!("{tenant}.example"))
+            .await;
+    }
+    for tenant in &tenants {
+        stage
+            .until(tenant, "IsolationApplied", "True IsolationApplied")
+            .await;
+    }
+    assert!(first.count("objects_made_total").await >= 20 * 7);
+    first.signal(rustix::process::Signal::TERM);
+    assert_eq!(first.code().await, Some(0));
+
+    let second = stage.operator("two").await;
+    eventually("every tenant was looked at", async || {
+        second.count("rounds_total").await >= 20
+    })
+    .await;
+    assert_eq!(second.writes().await, 0);
+    assert_eq!(second.count("round_failures_total").await, 0);
+}

@@ -1,0 +1,12 @@
+//! `pavilion-operator run` against a real API server: the one that KUBECONFIG names.
+//!
+//! Each test has a namespace for the operator and tenants of its own, and they run one after the
+//! other, because two operators of one cluster would look after the same tenants.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod confinement;
+mod drift;
+mod refusals;
+mod replicas;
+mod stage;

@@ -1,0 +1,166 @@
+//! What is refused says why, and what was accepted before stays in force.
+
+use serde_json::{Value, json};
+
+use crate::stage::{REGION, Stage, delete, eventually, host};
+
+#[tokio::test]
+async fn a_tenant_of_another_region_is_left_to_its_operator() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator("one").await;
+    let tenant = stage.tenant("far");
+    stage.apply_tenant(&tenant, "there", &host(&tenant)).await;
+    stage
+        .until(&tenant, "Placed", "False PlacedElsewhere")
+        .await;
+    stage.until(&tenant, "Ready", "False PlacedElsewhere").await;
+    let namespace = stage
+        .api("Namespace", None)
+        .get_opt(&format!("pavilion-{tenant}"))
+        .await;
+    assert!(namespace.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_namespace_is_used_only_when_its_owner_marked_it() {
+    let stage = Stage::set().await;
+    let operator = stage.operator("one").await;
+    let (theirs, given) = (stage.tenant("theirs"), stage.tenant("given"));
+    stage
+        .namespace_with(&format!("pavilion-{theirs}"), json!({}))
+        .await;
+    stage
+        .namespace_with(
+            &format!("pavilion-{given}"),
+            json!({"pavilion.dev/tenant": given}),
+        )
+        .await;
+    for tenant in [&theirs, &given] {
+        stage
+            .apply_tenant(tenant, REGION, &format!("{tenant}.example"))
+            .await;
+    }
+    stage
+        .until(&given, "IsolationApplied", "True IsolationApplied")
+        .await;
+    stage
+        .until(&theirs, "IsolationApplied", "False NamespaceTaken")
+        .await;
+    stage.until(&theirs, "Ready", "False NamespaceTaken").await;
+    let policies = stage.api("NetworkPolicy", Some(&format!("pavilion-{theirs}")));
+    assert!(policies.get_opt("default-deny").await.unwrap().is_none());
+    assert!(operator.count("round_failures_total").await > 0);
+}
+
+#[tokio::test]
+async fn a_host_belongs_to_the_tenant_that_had_it_first_until_that_is_gone() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator("one").await;
+    let (first, second) = (stage.tenant("first"), stage.tenant("second"));
+    let host = format!("{}.example", stage.mark);
+    stage.apply_tenant(&first, REGION, &host).await;
+    stage
+        .until(&first, "IsolationApplied", "True IsolationApplied")
+        .await;
+    // Seconds are what the API server tells the two apart by.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    stage.apply_tenant(&second, REGION, &host).await;
+    stage.until(&second, "Accepted", "False HostClaimed").await;
+    let found = stage.api("Tenant", None).get(&second).await.unwrap();
+    let told = found.data["status"].to_string();
+    assert!(
+        told.contains(&format!("already a host of Tenant {first}")),
+        "{told}"
+    );
+    delete(&stage.api("Tenant", None), &first).await;
+    stage.until(&second, "Accepted", "True Accepted").await;
+}
+
+#[tokio::test]
+async fn a_broken_edit_leaves_the_last_good_bundle_in_force_and_says_so() {
+    let stage = Stage::set().await;
+    let operator = stage.operator("one").await;
+    let tenant = stage.tenant("acme");
+    let namespace = format!("pavilion-{tenant}");
+    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
+    stage
+        .until(&tenant, "IsolationApplied", "True IsolationApplied")
+        .await;
+    let map = stage.api("ConfigMap", Some(&namespace));
+    let bundle = async || -> Value {
+        let found = map.get("pavilion").await.unwrap();
+        serde_json::from_str(found.data["data"]["bundle.json"].as_str().unwrap()).unwrap()
+    };
+    let before = bundle().await;
+    // The API server takes it; only all objects together show that no trust anchor of that name is there.
+    let policy = json!({
+        "title": "Is over 18", "purposes": ["age"],
+        "evidence": [{"id": "pid", "format": "dc+sd-jwt", "types": ["urn:eudi:pid:1"], "trust": ["nobody"],
+            "claims": [{"id": "birthdate", "path": ["birthdate"]}]}],
+        "rule": {"claim": "pid.birthdate", "age": {"atLeast": 18}},
+    });
+    stage
+        .apply("Policy", Some(&namespace), "over18", policy)
+        .await;
+    eventually("the policy is refused", async || {
+        stage
+            .condition("Policy", Some(&namespace), "over18", "Accepted")
+            .await
+            == "False ReferenceDangling"
+    })
+    .await;
+    stage
+        .until(&tenant, "Ready", "False ReferenceDangling")
+        .await;
+    assert_eq!(bundle().await, before);
+    // Another operator knows what was in force, and puts it right.
+    drop(operator);
+    let second = stage.operator("two").await;
+    eventually("the second operator writes", async || second.leads().await).await;
+    eventually("it looked at every tenant", async || {
+        second.count("rounds_total").await > 0
+    })
+    .await;
+    delete(
+        &stage.api("NetworkPolicy", Some(&namespace)),
+        "default-deny",
+    )
+    .await;
+    eventually("the policy is there again", async || {
+        let policies = stage.api("NetworkPolicy", Some(&namespace));
+        policies.get_opt("default-deny").await.unwrap().is_some()
+    })
+    .await;
+    assert_eq!(bundle().await, before);
+    delete(&stage.api("Policy", Some(&namespace)), "over18").await;
+    stage.until(&tenant, "Accepted", "True Accepted").await;
+    assert_eq!(bundle().await["hosts"], before["hosts"]);
+}
+
+#[tokio::test]
+async fn a_tenant_whose_state_was_lost_keeps_its_namespace_while_its_objects_are_refused() {
+    let stage = Stage::set().await;
+    let mut operator = stage.operator("one").await;
+    let tenant = stage.tenant("acme");
+    let namespace = format!("pavilion-{tenant}");
+    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
+    stage
+        .until(&tenant, "IsolationApplied", "True IsolationApplied")
+        .await;
+    operator.signal(rustix::process::Signal::TERM);
+    assert_eq!(operator.code().await, Some(0));
+    delete(&stage.api("ConfigMap", Some(&namespace)), "pavilion").await;
+    stage.apply_tenant(&tenant, REGION, "1.2.3.4").await;
+    let _second = stage.operator("two").await;
+    stage.until(&tenant, "Accepted", "False FieldInvalid").await;
+    stage
+        .until(&tenant, "IsolationApplied", "False Progressing")
+        .await;
+    let found = stage.api("Namespace", None).get(&namespace).await.unwrap();
+    assert!(found.metadata.deletion_timestamp.is_none());
+    stage
+        .api("NetworkPolicy", Some(&namespace))
+        .get("default-deny")
+        .await
+        .unwrap();
+}

@@ -1,0 +1,334 @@
+//! An operator under test, and the API server as its user sees it.
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::{
+    api::core::v1::Namespace,
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    core::{ApiResource, DynamicObject, ObjectMeta},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// How long anything may take that is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The region the operators under test are told they are in.
+pub const REGION: &str = "here";
+
+/// On every object that a test applies.
+const LABEL: &str = "pavilion.dev/operator-test";
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// What a test has to itself.
+pub struct Stage {
+    pub client: Client,
+    /// The operator's namespace.
+    pub namespace: String,
+    /// In the names of this test's tenants.
+    pub mark: String,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    /// Waits for the others, installs the CRDs, and makes the operator's namespace.
+    pub async fn set() -> Self {
+        let turn = ONE_AT_A_TIME.lock().await;
+        // Another test may have done so.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = Client::try_default()
+            .await
+            .expect("KUBECONFIG names no API server; `e2e-cluster up` prints one that does");
+        let mark = ulid::Ulid::generate().to_string().to_lowercase()[16..].to_owned();
+        let stage = Self {
+            namespace: format!("operator-{mark}"),
+            client,
+            mark,
+            _turn: turn,
+        };
+        stage.install().await;
+        stage.clear().await;
+        stage
+    }
+
+    async fn install(&self) {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        let params = PatchParams::apply("test").force();
+        for definition in pavilion_crds::all() {
+            let name = definition.name_any();
+            let patch = Patch::Apply(&definition);
+            definitions.patch(&name, &params, &patch).await.unwrap();
+            eventually("the definition is established", async || {
+                let found = definitions.get(&name).await.unwrap();
+                let conditions = found.status.and_then(|status| status.conditions);
+                let mut conditions = conditions.into_iter().flatten();
+                conditions
+                    .any(|condition| condition.type_ == "Established" && condition.status == "True")
+            })
+            .await;
+        }
+        let namespace = self.namespace.clone();
+        self.namespace_with(&namespace, json!({})).await;
+    }
+
+    /// Tenants of tests before this one, also of those that failed, would be looked after as well.
+    async fn clear(&self) {
+        let tenants = self.api("Tenant", None);
+        let ours = ListParams::default().labels(LABEL);
+        tenants
+            .delete_collection(&DeleteParams::default(), &ours)
+            .await
+            .unwrap();
+        eventually("the tenants of other tests are gone", async || {
+            tenants.list(&ours).await.unwrap().items.is_empty()
+        })
+        .await;
+    }
+
+    /// A namespace that somebody else makes.
+    pub async fn namespace_with(&self, name: &str, labels: Value) {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let namespace = Namespace {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                labels: serde_json::from_value(labels).unwrap(),
+                ..ObjectMeta::default()
+            },
+            ..Namespace::default()
+        };
+        api.create(&PostParams::default(), &namespace)
+            .await
+            .unwrap();
+    }
+
+    /// The name of a tenant of this test.
+    pub fn tenant(&self, name: &str) -> String {
+        format!("{name}-{}", self.mark)
+    }
+
+    /// Applies a Tenant as its owner would.
+    pub async fn apply_tenant(&self, tenant: &str, region: &str, host: &str) {
+        let spec = json!({"regions": [region], "ingress": {"hosts": [host]}});
+        self.apply("Tenant", None, tenant, spec).await;
+    }
+
+    /// Applies an object of ours as its owner would.
+    pub async fn apply(&self, kind: &str, namespace: Option<&str>, name: &str, spec: Value) {
+        let api = self.api(kind, namespace);
+        let object = json!({
+            "apiVersion": pavilion_crds::API_VERSION, "kind": kind,
+            "metadata": {"name": name, "labels": {LABEL: "true"}}, "spec": spec,
+        });
+        let params = PatchParams::apply("owner").force();
+        api.patch(name, &params, &Patch::Apply(&object))
+            .await
+            .unwrap();
+    }
+
+    /// Objects of a kind, ours or the cluster's.
+    pub fn api(&self, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+        let resource = resource(kind);
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    /// Status and reason of a condition, like `False HostClaimed`; empty while there is none.
+    pub async fn condition(
+        &self,
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+        type_: &str,
+    ) -> String {
+        let object = self.api(kind, namespace).get(name).await.unwrap();
+        let conditions = object.data["status"]["conditions"].as_array().cloned();
+        let condition = conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition["type"] == type_);
+        condition.map_or_else(String::new, |condition| {
+            format!(
+                "{} {}",
+                condition["status"].as_str().unwrap(),
+                condition["reason"].as_str().unwrap()
+            )
+        })
+    }
+
+    /// Waits until a tenant's condition is this.
+    pub async fn until(&self, tenant: &str, type_: &str, expected: &str) {
+        eventually(&format!("{tenant}: {type_} is {expected}"), async || {
+            self.condition("Tenant", None, tenant, type_).await == expected
+        })
+        .await;
+    }
+
+    /// Starts a replica of the operator.
+    pub async fn operator(&self, identity: &str) -> Operator {
+        Operator::start(&self.namespace, identity).await
+    }
+}
+
+fn resource(kind: &str) -> ApiResource {
+    let (group, version, plural) = match kind {
+        "Tenant" => ("pavilion.dev", "v1alpha1", "tenants"),
+        "Policy" => ("pavilion.dev", "v1alpha1", "policies"),
+        "TrustAnchor" => ("pavilion.dev", "v1alpha1", "trustanchors"),
+        "RelyingParty" => ("pavilion.dev", "v1alpha1", "relyingparties"),
+        "NetworkPolicy" => ("networking.k8s.io", "v1", "networkpolicies"),
+        "Namespace" => ("", "v1", "namespaces"),
+        "ResourceQuota" => ("", "v1", "resourcequotas"),
+        "LimitRange" => ("", "v1", "limitranges"),
+        "ServiceAccount" => ("", "v1", "serviceaccounts"),
+        "ConfigMap" => ("", "v1", "configmaps"),
+        other => panic!("no path for {other}"),
+    };
+    let api_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version,
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    }
+}
+
+/// A host that no other tenant has.
+pub fn host(tenant: &str) -> String {
+    format!("{tenant}.example")
+}
+
+/// A replica that runs; it is killed when dropped.
+pub struct Operator {
+    child: Child,
+    port: u16,
+}
+
+impl Operator {
+    async fn start(namespace: &str, identity: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let child = Command::new(env!("CARGO_BIN_EXE_pavilion-operator"))
+            .args([
+                "run",
+                "--region",
+                REGION,
+                "--namespace",
+                namespace,
+                "--identity",
+                identity,
+            ])
+            .args([
+                "--health",
+                &format!("tcp:127.0.0.1:{port}"),
+                "--log-format",
+                "text",
+            ])
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let operator = Self { child, port };
+        eventually("the replica is ready", async || {
+            operator.get("readyz").await.starts_with("watches: ok")
+        })
+        .await;
+        operator
+    }
+
+    /// A page of its health endpoint; empty while there is none.
+    pub async fn get(&self, page: &str) -> String {
+        let url = format!("http://127.0.0.1:{}/{page}", self.port);
+        match reqwest::get(url).await {
+            Ok(answer) => answer.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// The sum of a counter over all its labels.
+    pub async fn count(&self, name: &str) -> u64 {
+        let metrics = self.get("metrics").await;
+        let lines = metrics.lines().filter(|line| {
+            let rest = line
+                .strip_prefix("pavilion_")
+                .and_then(|line| line.strip_prefix(name));
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+        });
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    }
+
+    /// How often it wrote anything.
+    pub async fn writes(&self) -> u64 {
+        let mut writes = 0;
+        for name in [
+            "objects_made_total",
+            "objects_changed_total",
+            "objects_deleted_total",
+            "status_writes_total",
+        ] {
+            writes += self.count(name).await;
+        }
+        writes
+    }
+
+    /// Whether it is the one that writes.
+    pub async fn leads(&self) -> bool {
+        self.count("leader").await == 1
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Its exit code, once it has ended.
+    pub async fn code(&mut self) -> Option<i32> {
+        eventually("the replica ends", async || {
+            self.child.try_wait().unwrap().is_some()
+        })
+        .await;
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something holds; fails by name when it never does.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Deletes an object and waits until it is gone.
+pub async fn delete(api: &Api<DynamicObject>, name: &str) {
+    api.delete(name, &DeleteParams::default()).await.unwrap();
+}
