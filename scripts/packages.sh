@@ -9,19 +9,31 @@ for package in "$@"; do
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
-echo "installing system packages: ${missing[*]}" >&2
 install="apt-get install -y --no-install-recommends ${missing[*]}"
+# sudo may ask for a password where somebody is there to type it.
+may_sudo() {
+  command -v sudo >/dev/null || return
+  sudo -n true 2>/dev/null && return
+  [ -t 0 ] && [ -t 2 ] && echo "system packages are missing: ${missing[*]}" >&2 && sudo -v
+}
 if [ "$(id -u)" -eq 0 ]; then
   run() { "$@"; }
-elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+elif may_sudo; then
   run() { sudo "$@"; }
 else
-  printf 'These packages are missing and need root. Run this, then the same make target again:\n\n    sudo apt-get update && sudo %s\n\n' "$install" >&2
+  if command -v sudo >/dev/null; then
+    by_hand="sudo apt-get update && sudo $install"
+  else
+    by_hand="su - -c 'apt-get update && $install'"
+  fi
+  printf 'These packages are missing and need root. Run this, then the same make target again:\n\n    %s\n\n' "$by_hand" >&2
   exit 1
 fi
+
+echo "installing system packages: ${missing[*]}" >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! { run apt-get update -q && DEBIAN_FRONTEND=noninteractive run $install; } >"$log" 2>&1; then
+if ! { run apt-get update -q && run env DEBIAN_FRONTEND=noninteractive $install; } >"$log" 2>&1; then
   tail -n 20 "$log" >&2
   echo "installing ${missing[*]} failed" >&2
   exit 1

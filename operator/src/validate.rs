@@ -154,8 +154,20 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn files(&self) -> &'a NamedFiles {
-        &self.set.files
+    /// The file that `field` names, as `read` takes it, or a refusal that says why not.
+    fn file<T: ?Sized>(
+        &mut self,
+        object: &Object,
+        field: &str,
+        name: &str,
+        read: fn(&'a NamedFiles, &str) -> Result<&'a T, &'a str>,
+    ) -> Option<&'a T> {
+        let found = read(&self.set.files, name);
+        let refuse = |why| {
+            let message = format!("{name} {why}");
+            self.refuse(object, field, &manifest::FILE_UNREADABLE, message);
+        };
+        found.map_err(refuse).ok()
     }
 
     fn refuse(

@@ -8,7 +8,6 @@
 //! [C2SP tlog-tiles]: https://c2sp.org/tlog-tiles
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,13 +16,11 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use pavilion_catalogue::{Entry, MEDIA_TYPE, Problem, log, request};
 use pavilion_process::socket::Listener;
 use pavilion_tlog::{TileKind, TilePath};
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::engine::Log;
@@ -41,7 +38,6 @@ const NO_CACHING: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Serves until `shutdown` completes, then finishes the requests in flight.
 pub async fn serve(listener: Listener, log: Log, shutdown: impl Future<Output = ()>) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // HTTP/1 only, as the edge speaks it: an idle HTTP/2 connection would keep its slot for ever.
     let mut server = Builder::new(TokioExecutor::new()).http1_only();
     server
@@ -49,37 +45,11 @@ pub async fn serve(listener: Listener, log: Log, shutdown: impl Future<Output = 
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME_OUT)
         .max_buf_size(MAX_BUFFER);
-    let graceful = GracefulShutdown::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, stream) = tokio::select! {
-            accepted = accepted => accepted,
-            () = &mut shutdown => break,
-        };
+    let service = service_fn(move |request: Request<Incoming>| {
         let log = log.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let log = log.clone();
-            async move {
-                Ok::<_, Infallible>(answer(&log, request.method(), request.uri().path()).await)
-            }
-        });
-        let connection = server
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
-        let watched = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(error, "log connection ended early");
-            }
-            drop(slot);
-        });
-    }
-    drop(listener);
-    graceful.shutdown().await;
+        async move { Ok::<_, Infallible>(answer(&log, request.method(), request.uri().path()).await) }
+    });
+    pavilion_process::serve(listener, &server, service, MAX_CONNECTIONS, shutdown).await;
 }
 
 /// The answer to one request.

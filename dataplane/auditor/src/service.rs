@@ -3,7 +3,6 @@
 use std::error::Error;
 
 use pavilion_catalogue::Entry as Code;
-use pavilion_process::traces;
 use pavilion_rpc::auditor::auditor_server::Auditor;
 use pavilion_rpc::auditor::{
     AppendRequest, AppendResponse, Appended, Entry, HealthRequest, HealthResponse, Logged, Place,
@@ -11,7 +10,7 @@ use pavilion_rpc::auditor::{
 };
 use pavilion_rpc::{Failure, Origin, each};
 use tonic::{Request, Response, Status};
-use tracing::{Instrument, Level, Span};
+use tracing::Instrument;
 
 use crate::engine::Log;
 use crate::signer::Signer;
@@ -42,7 +41,7 @@ impl AuditorService {
     async fn append_one(&self, item: Entry) -> Appended {
         let origin = item.origin.unwrap_or_default();
         let appending = self.log.append(item.entry);
-        let outcome = match appending.instrument(span(&origin, "append")).await {
+        let outcome = match appending.instrument(origin.span("append")).await {
             Ok(place) => {
                 let id = origin.id();
                 tracing::debug!(request_id = id, index = place.index, "appended");
@@ -61,7 +60,7 @@ impl AuditorService {
     async fn prove_one(&self, item: Logged) -> Receipt {
         let origin = item.origin.unwrap_or_default();
         let proving = self.log.receipt(item.index);
-        let outcome = match proving.instrument(span(&origin, "receipt")).await {
+        let outcome = match proving.instrument(origin.span("receipt")).await {
             Ok(proof) => receipt::Outcome::Proof(proof.to_string()),
             Err(error) => receipt::Outcome::Failure(refuse(&origin, error.entry(), &error)),
         };
@@ -112,17 +111,6 @@ impl Auditor for AuditorService {
             checkpoint_size: status.checkpoint_size.unwrap_or(0),
         }))
     }
-}
-
-/// What ties the log lines of an item to the outward request, and its trace to the caller's. Where
-/// neither is looked at there is none: failures name the request themselves.
-fn span(origin: &Origin, call: &'static str) -> Span {
-    if !traces::are_on() && !tracing::enabled!(Level::DEBUG) {
-        return Span::none();
-    }
-    let span = tracing::info_span!("auditor", request_id = origin.id(), call);
-    origin.adopt(&span);
-    span
 }
 
 /// The failure as the caller gets it, with its stable code; said once in the log.

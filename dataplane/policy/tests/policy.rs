@@ -24,3 +24,7 @@ mod guide;
 mod never;
 #[path = "policy/refusals.rs"]
 mod refusals;
+#[path = "policy/refused_fields.rs"]
+mod refused_fields;
+#[path = "policy/refused_rules.rs"]
+mod refused_rules;

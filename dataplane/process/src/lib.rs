@@ -4,9 +4,9 @@
 //! lines, sends traces where `--otlp` says, serves `/livez /readyz /metrics /status` on its health
 //! socket, drains on the first signal and ends at once on the second, and leaves with an exit code
 //! that a supervisor can act on ([`Exit`]). Beside it live the things several programs need to do
-//! in the same way: listen on a unix socket ([`socket`]), follow a document that is replaced by
-//! rename ([`watch`]), leave files that outlast a power cut ([`durable`]), and end when a thread
-//! they need has ([`Fault`]).
+//! in the same way: listen on a unix socket ([`socket`]) and serve HTTP there ([`serve()`]), follow
+//! a document that is replaced by rename ([`watch`]), leave files that outlast a power cut
+//! ([`durable`]), and end when a thread they need has ([`Fault`]).
 
 mod arguments;
 mod config;
@@ -20,6 +20,7 @@ mod health_server;
 mod log;
 mod metrics;
 mod run;
+mod serve;
 mod shutdown;
 pub mod socket;
 pub mod standard_error;
@@ -33,6 +34,7 @@ pub use health::{Check, Health};
 pub use health_server::HealthServer;
 pub use metrics::Metrics;
 pub use run::{Context, Identity, run};
+pub use serve::serve;
 pub use shutdown::{Shutdown, Signals};
 pub use watch::watch_document;
 

@@ -20,7 +20,7 @@ pub mod wallet;
 
 pub use error::ProofError;
 pub use trust::{
-    AnchorError, Assurance, IssuerKeys, OnUnreachable, PreparedAnchors, StatusRules, TrustAnchor,
-    TrustedIssuer, X509Keys, default_algorithms,
+    AnchorError, Assurance, Authorities, IssuerKeys, OnUnreachable, PreparedAnchors, StatusRules,
+    TrustAnchor, TrustedIssuer, X509Keys, default_algorithms,
 };
 pub use verified::Verified;

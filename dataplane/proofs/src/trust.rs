@@ -13,6 +13,7 @@ mod prepared;
 use pavilion_jose::{Algorithm, Jwks};
 use serde::{Deserialize, Serialize};
 
+pub use chain::Authorities;
 pub(crate) use issuer_keys::{Claimed, Found, NotFound};
 pub(crate) use prepared::PreparedAnchor;
 pub use prepared::{AnchorError, PreparedAnchors};

@@ -9,11 +9,13 @@ mod calls;
 mod held;
 mod metadata;
 mod origin;
+mod outcome;
 pub mod socket;
 mod together;
 
 pub use metadata::{CODE, REQUEST_ID, code_of, request, request_id_of, status_with_code};
 pub use origin::{MOST_ITEMS, each};
+pub use outcome::{Outcome, outcomes};
 pub use shared::{Failure, Origin};
 pub use together::{Manner, Together};
 

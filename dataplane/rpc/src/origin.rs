@@ -4,7 +4,7 @@ use std::fmt;
 
 use pavilion_process::traces;
 use tonic::{Code, Status};
-use tracing::Span;
+use tracing::{Level, Span};
 
 use crate::metadata::{is_request_id, status_with_code};
 use crate::{Failure, Origin};
@@ -27,11 +27,17 @@ impl Origin {
         is_request_id(&self.request_id).then_some(&self.request_id)
     }
 
-    /// Makes `span` part of the request's trace, if it has one.
-    pub fn adopt(&self, span: &Span) {
-        if !self.traceparent.is_empty() {
-            traces::adopt_parent(span, &self.traceparent);
+    /// What ties the log lines of an item of `call` to the outward request, and its trace to the
+    /// caller's. Where neither is looked at there is none: failures name the request themselves.
+    pub fn span(&self, call: &'static str) -> Span {
+        if !traces::are_on() && !tracing::enabled!(Level::DEBUG) {
+            return Span::none();
         }
+        let span = tracing::info_span!("item", request_id = self.id(), call);
+        if !self.traceparent.is_empty() {
+            traces::adopt_parent(&span, &self.traceparent);
+        }
+        span
     }
 }
 
@@ -64,4 +70,24 @@ pub async fn each<I, W: Future>(
         return Err(Status::invalid_argument("a call has 1 to 256 items"));
     }
     Ok(futures::future::join_all(items.into_iter().map(work)).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[test]
+    fn an_item_has_a_span_only_where_somebody_looks_at_it() {
+        let looked_at = |level: LevelFilter| {
+            let subscriber = tracing_subscriber::registry().with(level);
+            tracing::subscriber::with_default(subscriber, || {
+                !Origin::of("01JZ").span("sign").is_none()
+            })
+        };
+        assert!(looked_at(LevelFilter::DEBUG));
+        assert!(!looked_at(LevelFilter::INFO), "traces are off");
+    }
 }

@@ -11,9 +11,9 @@ use pavilion_rpc::signer::{
     PublicKeysResponse, Purpose as PurposeMessage, RotateRequest, RotateResponse, SignRequest,
     SignResponse, Signed, Unsigned, signed,
 };
-use pavilion_rpc::{Failure, Origin, each, request_id_of, status_with_code};
+use pavilion_rpc::{Failure, each, request_id_of, status_with_code};
 use tonic::{Code, Request, Response, Status};
-use tracing::{Instrument, Level, Span};
+use tracing::{Instrument, Span};
 
 use crate::engine::{Engine, MAX_MESSAGE, PublicKey, Purpose, SignerError};
 
@@ -35,7 +35,7 @@ impl SignerService {
     async fn sign_one(&self, item: Unsigned) -> Signed {
         let origin = item.origin.unwrap_or_default();
         let signing = self.engine.sign(&item.key_id, item.message);
-        let outcome = match signing.instrument(item_span(&origin)).await {
+        let outcome = match signing.instrument(origin.span("sign")).await {
             Ok(signature) => {
                 tracing::debug!(request_id = origin.id(), item.key_id, "signed");
                 signed::Outcome::Signature(signature.into())
@@ -114,17 +114,6 @@ impl Signer for SignerService {
                 .collect::<HashMap<_, _>>(),
         }))
     }
-}
-
-/// What ties the log lines of an item to the outward request, and its trace to the caller's. Where
-/// neither is looked at there is none: failures name the request themselves.
-fn item_span(origin: &Origin) -> Span {
-    if !traces::are_on() && !tracing::enabled!(Level::DEBUG) {
-        return Span::none();
-    }
-    let span = tracing::info_span!("signer", request_id = origin.id(), call = "sign");
-    origin.adopt(&span);
-    span
 }
 
 /// What ties the log lines of this call to the outward request, and its trace to the caller's.

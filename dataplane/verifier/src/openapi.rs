@@ -9,13 +9,12 @@ mod log;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::HeaderMap;
 use pavilion_catalogue::log as log_codes;
 use pavilion_catalogue::{Entry, MEDIA_TYPE, edge, policy, presentation, request, signer, token};
+use pavilion_json::Digest;
 use pavilion_results::Projection;
 use serde_json::{Value, json};
 use utoipa::openapi::security::{
@@ -26,14 +25,19 @@ use utoipa::openapi::{
     ComponentsBuilder, Content, HeaderBuilder, InfoBuilder, LicenseBuilder, OpenApi,
     OpenApiBuilder, Ref, RefOr, ResponseBuilder,
 };
-use utoipa::{IntoParams, IntoResponses, OpenApi as _, PartialSchema, ToSchema};
+use utoipa::{IntoResponses, OpenApi as _, PartialSchema, ToSchema};
 
 pub(crate) use answer::AnswerDocument;
+
+use crate::entity_tag::{EntityTag, unless_known};
+
+/// This document may be kept this long.
+const KEEP: &str = "public, max-age=300";
 
 type Responses = BTreeMap<String, RefOr<utoipa::openapi::Response>>;
 
 /// The id of a verification, in the path.
-#[derive(IntoParams)]
+#[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Path)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct VerificationId {
@@ -43,7 +47,7 @@ pub(crate) struct VerificationId {
 }
 
 /// What makes a request safe to repeat.
-#[derive(IntoParams)]
+#[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct IdempotencyKey {
@@ -59,7 +63,7 @@ pub(crate) struct IdempotencyKey {
 }
 
 /// What saves reading a document again.
-#[derive(IntoParams)]
+#[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct IfNoneMatch {
@@ -365,23 +369,22 @@ pub fn document_value() -> Value {
 /// This API in `OpenAPI` 3.1.
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "getOpenApi", tag = "discovery",
+    params(IfNoneMatch),
     responses(
-        (status = 200, description = "This document.", body = Object, content_type = "application/json"),
+        (status = 200, description = "This document.", body = Object, content_type = "application/json",
+            headers(("ETag", description = "A strong entity tag."))),
+        (status = 304, description = "It is the one of If-None-Match."),
         DiscoveryProblems,
     ),
     security(()),
 )]
-pub(crate) async fn document() -> Response {
-    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
-    let bytes = DOCUMENT.get_or_init(|| document_value().to_string().into());
-    let mut response = Response::new(Body::from(bytes.clone()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=300"),
-    );
-    response
+pub(crate) async fn document(headers: HeaderMap) -> Response {
+    static DOCUMENT: OnceLock<(EntityTag, Bytes)> = OnceLock::new();
+    let (tag, document) = DOCUMENT.get_or_init(|| {
+        let document = Bytes::from(document_value().to_string());
+        (EntityTag::of(&Digest::of(&document)), document)
+    });
+    unless_known(&headers, tag, "application/json", KEEP, document.clone())
 }
 
 #[cfg(test)]

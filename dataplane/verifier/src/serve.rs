@@ -1,16 +1,13 @@
 //! The API on its unix socket: HTTP/1.1, and HTTP/2 with prior knowledge.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use pavilion_process::Shutdown;
 use pavilion_process::socket::Listener;
-use tokio::sync::Semaphore;
 
 /// Connections served at once; the edge keeps a few and sends many requests on each.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -26,34 +23,9 @@ const MAX_HEAD: u32 = 64 * 1024;
 
 /// Serves until told to stop, then finishes the requests in flight.
 pub async fn serve(listener: Listener, router: Router, shutdown: &Shutdown) {
-    let server = builder();
-    let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let service = TowerToHyperService::new(router);
     let stop = shutdown.requested();
-    tokio::pin!(stop);
-    loop {
-        let slot = tokio::select! {
-            () = &mut stop => break,
-            slot = Arc::clone(&slots).acquire_owned() => slot,
-        };
-        let stream = tokio::select! {
-            () = &mut stop => break,
-            stream = listener.accept() => stream,
-        };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = server
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
-        let watched = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(error, "a connection ended early");
-            }
-            drop(slot);
-        });
-    }
-    drop(listener);
-    graceful.shutdown().await;
+    pavilion_process::serve(listener, &builder(), service, MAX_CONNECTIONS, stop).await;
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -4,12 +4,11 @@ use pavilion_catalogue::manifest;
 use pavilion_crds::{CertificateAuthorities, JsonWebKeys};
 use pavilion_jose::Jwks;
 use pavilion_json::Limits;
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use pavilion_proofs::Authorities;
 use serde_json::json;
-use webpki::anchor_from_trusted_cert;
 
 use super::Check;
-use crate::manifests::Object;
+use crate::manifests::{NamedFiles, Object};
 
 /// The keys at `field`, from `jwks` or from the file that `jwksFile` names.
 pub(super) fn key_set(
@@ -28,21 +27,9 @@ pub(super) fn key_set(
         }
         (None, Some(name)) => {
             let field = format!("{field}.jwksFile");
-            match check.files().get(name) {
-                Ok(bytes) => {
-                    let read = pavilion_json::read(bytes, Limits::CREDENTIAL);
-                    (field, read.map_err(|error| format!("{name}: {error}")))
-                }
-                Err(error) => {
-                    check.refuse(
-                        object,
-                        &field,
-                        &manifest::FILE_UNREADABLE,
-                        format!("{name} {error}"),
-                    );
-                    return None;
-                }
-            }
+            let bytes = check.file(object, &field, name, NamedFiles::get)?;
+            let read = pavilion_json::read(bytes, Limits::CREDENTIAL);
+            (field, read.map_err(|error| format!("{name}: {error}")))
         }
         (None, None) => return None,
     };
@@ -93,37 +80,16 @@ pub(super) fn pem_bundle(
         (Some(text), _) => (format!("{field}.caBundle"), text),
         (None, Some(name)) => {
             let field = format!("{field}.caBundleFile");
-            match check.files().text(name) {
-                Ok(text) => (field, text),
-                Err(error) => {
-                    check.refuse(
-                        object,
-                        &field,
-                        &manifest::FILE_UNREADABLE,
-                        format!("{name} {error}"),
-                    );
-                    return None;
-                }
-            }
+            let text = check.file(object, &field, name, NamedFiles::text)?;
+            (field, text)
         }
         (None, None) => return None,
     };
-    if !is_bundle(text) {
-        let message = "is not a list of PEM certificates";
+    // Read as a verifier reads it, so that what is accepted here is accepted there.
+    if let Err(why) = Authorities::from_pem(text) {
+        let message = format!("is not a list of PEM certificates: {why}");
         check.refuse(object, &field, &manifest::CERTIFICATE_INVALID, message);
         return None;
     }
     Some(text.to_owned())
-}
-
-/// Read as a verifier reads it, so that what is accepted here is accepted there.
-fn is_bundle(text: &str) -> bool {
-    let certificates: Result<Vec<CertificateDer<'_>>, _> =
-        CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-    certificates.is_ok_and(|certificates| {
-        !certificates.is_empty()
-            && certificates
-                .iter()
-                .all(|certificate| anchor_from_trusted_cert(certificate).is_ok())
-    })
 }

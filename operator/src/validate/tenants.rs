@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::{Belongings, Check, ServerCertificate, Shaped, ValidTenant, of_kind, texts};
-use crate::manifests::Object;
+use crate::manifests::{NamedFiles, Object};
 
 /// A host belongs to one tenant.
 pub(super) fn hosts(check: &mut Check<'_>, shaped: &[Shaped<'_>]) {
@@ -104,18 +104,9 @@ fn certificate(
     files: &TlsFiles,
     hosts: &[HostName],
 ) -> Option<ServerCertificate> {
-    let mut text = |field: &str, name: &str| match check.files().text(name) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            let field = format!("spec.ingress.tls.{field}");
-            check.refuse(
-                object,
-                &field,
-                &manifest::FILE_UNREADABLE,
-                format!("{name} {error}"),
-            );
-            None
-        }
+    let mut text = |field: &str, name: &str| {
+        let field = format!("spec.ingress.tls.{field}");
+        check.file(object, &field, name, NamedFiles::text)
     };
     let chain = text("certificateFile", &files.certificate_file);
     let key = text("keyFile", &files.key_file);

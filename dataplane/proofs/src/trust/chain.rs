@@ -16,7 +16,7 @@ use super::names::Names;
 const MAX_CHAIN: usize = 4;
 
 /// Authorities that chains may end in.
-pub(crate) struct Authorities {
+pub struct Authorities {
     certificates: Vec<CertificateDer<'static>>,
     anchors: Vec<TrustAnchor<'static>>,
 }
@@ -28,8 +28,11 @@ pub(crate) struct Leaf {
 }
 
 impl Authorities {
-    /// Reads a PEM bundle. The message says what is wrong with it.
-    pub(crate) fn from_pem(pem: &str) -> Result<Self, String> {
+    /// Reads a PEM bundle.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    pub fn from_pem(pem: &str) -> Result<Self, String> {
         let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| "it is not PEM".to_owned())?;
@@ -47,6 +50,11 @@ impl Authorities {
             certificates,
             anchors,
         })
+    }
+
+    /// What a path is verified against.
+    pub fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.anchors
     }
 
     /// The leaf of `x5c`, if a path leads from it to one of these authorities at `now`. The

@@ -48,8 +48,10 @@ pub fn alone<F: AsyncFnOnce(Room)>(test: F) {
         runtime.block_on(test(Room::new(folder.into())));
         return;
     }
-    // The type of a closure is named after the function it is written in.
-    let name = type_name::<F>().split("::").nth(1).unwrap();
+    // The type of a closure is named after the function it is written in, which the test binary
+    // knows without the name of the crate.
+    let (_, function) = type_name::<F>().split_once("::").unwrap();
+    let name = function.split("::{{").next().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let conf = softhsm::conf_path(&folder.path().join("tokens"));
     let output = Command::new(env::current_exe().unwrap())

@@ -8,10 +8,8 @@ use arc_swap::ArcSwapOption;
 use pavilion_catalogue::log;
 use pavilion_json::Digest;
 use pavilion_rpc::auditor::auditor_client::AuditorClient;
-use pavilion_rpc::auditor::{
-    AppendRequest, Entry, HealthRequest, Logged, Place, ReceiptRequest, appended, receipt,
-};
-use pavilion_rpc::{Manner, Origin, Together, socket};
+use pavilion_rpc::auditor::{AppendRequest, Entry, HealthRequest, Logged, Place, ReceiptRequest};
+use pavilion_rpc::{Manner, Origin, Together, outcomes, socket};
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -135,13 +133,8 @@ async fn append(
     mut client: AuditorClient<Channel>,
     entries: Vec<Entry>,
 ) -> Result<Vec<Result<Place, Status>>, Status> {
-    let answer = client.append(AppendRequest { entries }).await?.into_inner();
-    let outcome = |appended: pavilion_rpc::auditor::Appended| match appended.outcome {
-        Some(appended::Outcome::Place(place)) => Ok(place),
-        Some(appended::Outcome::Failure(failure)) => Err(failure.into()),
-        None => Err(Status::internal("an entry without an outcome")),
-    };
-    Ok(answer.outcomes.into_iter().map(outcome).collect())
+    let answer = client.append(AppendRequest { entries }).await?;
+    Ok(outcomes(answer.into_inner().outcomes))
 }
 
 async fn prove(
@@ -149,15 +142,5 @@ async fn prove(
     entries: Vec<Logged>,
 ) -> Result<Vec<Result<String, Status>>, Status> {
     let answer = client.receipt(ReceiptRequest { entries }).await?;
-    let outcome = |receipt: pavilion_rpc::auditor::Receipt| match receipt.outcome {
-        Some(receipt::Outcome::Proof(proof)) => Ok(proof),
-        Some(receipt::Outcome::Failure(failure)) => Err(failure.into()),
-        None => Err(Status::internal("an entry without an outcome")),
-    };
-    Ok(answer
-        .into_inner()
-        .outcomes
-        .into_iter()
-        .map(outcome)
-        .collect())
+    Ok(outcomes(answer.into_inner().outcomes))
 }

@@ -10,13 +10,11 @@ use pavilion_catalogue::{request, signer};
 use pavilion_jose::{Algorithm, Jwk, Jwks};
 use pavilion_json::{Digest, Limits};
 use pavilion_results::{Answer, Unsigned};
-use pavilion_rpc::signer::signed::Outcome;
 use pavilion_rpc::signer::signer_client::SignerClient;
 use pavilion_rpc::signer::{
-    PublicKey, PublicKeysRequest, PublicKeysResponse, Purpose, SignRequest, Signed,
-    Unsigned as Message,
+    PublicKey, PublicKeysRequest, PublicKeysResponse, Purpose, SignRequest, Unsigned as Message,
 };
-use pavilion_rpc::{Manner, Origin, Together, socket};
+use pavilion_rpc::{Manner, Origin, Together, outcomes, socket};
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -150,17 +148,7 @@ async fn sign(
     messages: Vec<Message>,
 ) -> Result<Vec<Result<Bytes, Status>>, Status> {
     let answer = client.sign(SignRequest { messages }).await?;
-    let outcome = |signed: Signed| match signed.outcome {
-        Some(Outcome::Signature(signature)) => Ok(signature),
-        Some(Outcome::Failure(failure)) => Err(failure.into()),
-        None => Err(Status::internal("a message without an outcome")),
-    };
-    Ok(answer
-        .into_inner()
-        .outcomes
-        .into_iter()
-        .map(outcome)
-        .collect())
+    Ok(outcomes(answer.into_inner().outcomes))
 }
 
 fn is_key_gone(status: &Status) -> bool {

@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 use pavilion_bundle::MutualTls;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use pavilion_proofs::Authorities;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
 
 /// id-kp-clientAuth (RFC 5280 section 4.2.1.12).
 const CLIENT_AUTHENTICATION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 
 /// The authorities and names that count for one relying party.
 pub struct ClientAuthorities {
-    anchors: Vec<TrustAnchor<'static>>,
+    authorities: Authorities,
     names: Vec<String>,
 }
 
@@ -39,21 +39,8 @@ impl ClientAuthorities {
     /// # Errors
     /// A sentence that says what is wrong with the PEM bundle.
     pub fn prepare(mutual_tls: &MutualTls) -> Result<Self, String> {
-        let certificates = CertificateDer::pem_slice_iter(mutual_tls.ca_bundle.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| "it is not PEM".to_owned())?;
-        if certificates.is_empty() {
-            return Err("it holds no certificate".to_owned());
-        }
-        let anchors = certificates
-            .iter()
-            .map(|certificate| {
-                anchor_from_trusted_cert(certificate).map(|anchor| anchor.to_owned())
-            })
-            .collect::<Result<_, _>>()
-            .map_err(|_| "a certificate in it cannot be read".to_owned())?;
         Ok(Self {
-            anchors,
+            authorities: Authorities::from_pem(&mutual_tls.ca_bundle)?,
             names: mutual_tls.san_dns.clone(),
         })
     }
@@ -79,7 +66,7 @@ impl ClientAuthorities {
         let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(since));
         leaf.verify_for_usage(
             ALL_VERIFICATION_ALGS,
-            &self.anchors,
+            self.authorities.anchors(),
             &between,
             time,
             KeyUsage::required(CLIENT_AUTHENTICATION),

@@ -5,6 +5,7 @@ use crate::world::{ISSUER, World};
 
 const CONFIGURATION: &str = "/.well-known/pavilion-configuration";
 const KEYS: &str = "/.well-known/jwks.json";
+const API: &str = "/openapi.json";
 
 #[tokio::test]
 async fn the_configuration_names_endpoints_formats_and_the_log() {
@@ -45,12 +46,13 @@ async fn the_configuration_is_there_while_the_signer_is_away() {
 }
 
 #[tokio::test]
-async fn keys_and_configuration_can_be_kept_and_asked_after() {
+async fn keys_configuration_and_api_document_can_be_kept_and_asked_after() {
     let world = World::new();
     let _neighbours = Neighbours::serve(world.folder.path());
     for (path, kind, caching) in [
         (KEYS, "application/jwk-set+json", "public, max-age=300"),
         (CONFIGURATION, "application/json", "public, max-age=60"),
+        (API, "application/json", "public, max-age=300"),
     ] {
         let first = world.get("x", path).await;
         assert_eq!(first.status, 200);
@@ -86,7 +88,7 @@ async fn the_keys_are_read_again_by_and_by() {
 #[tokio::test]
 async fn the_api_document_is_served_as_it_is_committed() {
     let world = World::new();
-    let served = world.get("x", "/openapi.json").await.ok(200);
+    let served = world.get("x", API).await.ok(200);
     assert_eq!(served["openapi"], "3.1.0");
     let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"));
     let committed: serde_json::Value = serde_json::from_str(&committed.unwrap()).unwrap();
