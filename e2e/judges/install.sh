@@ -7,6 +7,8 @@ root=$(cd "$here/../.." && pwd)
 out=${CARGO_TARGET_DIR:-$root/target}/judges
 mkdir -p "$out"
 export PATH=$out/py/bin:$PATH
+# Node trusts a list of its own; a network with an authority of its own has it among the system's.
+export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 
 # Runs the function $2 when the files behind it changed since the last time.
 once() {
