@@ -9,6 +9,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
+use serde_json::{Value, json};
 
 use super::client::OnlyThisClient;
 use crate::crypto;
@@ -40,6 +41,15 @@ impl Credentials {
     /// Tells one content of the files from another.
     pub fn digest(&self) -> [Digest; 3] {
         [&self.ca, &self.certificate, &self.key].map(PemFile::digest)
+    }
+
+    /// What a program tells its operator about a set in force: whoever changes roots must know which
+    /// programs trust the new one before it shows certificates of it. The key is left out.
+    pub(super) fn told(&self) -> Value {
+        json!({
+            "clientCaFile": self.ca.digest().to_string(),
+            "certificateFile": self.certificate.digest().to_string(),
+        })
     }
 }
 

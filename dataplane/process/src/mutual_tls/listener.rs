@@ -29,6 +29,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// otherwise hold its connection for a quarter of an hour.
 const USER_TIME_OUT_MILLISECONDS: u32 = 30_000;
 
+/// The member of `detail` in `/status` that says which files are in force.
+pub(super) const FILES: &str = "listenFiles";
+
 /// The `listen` member of a configuration: an address for mutual TLS. Files are relative to the
 /// working directory and may be replaced at any time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,12 +95,14 @@ impl Listener {
         })?;
         let outcomes = context.metrics.register(Outcomes::register);
         check.set_ok();
+        context.health.set_detail(FILES, credentials.told());
         let (tell, live) = watch::channel(config);
         let reload = Reload {
             settings: settings.clone(),
             live: tell,
             served: credentials.digest(),
             obstacle: None,
+            health: context.health.clone(),
             check,
             refused: outcomes.files_refused.clone(),
         };

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::credentials::server_config;
-use super::listener::Settings;
-use crate::health::Check;
+use super::listener::{FILES, Settings};
+use crate::health::{Check, Health};
 use crate::watch::FileChanges;
 
 /// How long to wait after a change: files that are replaced one by one are then all there.
@@ -30,6 +30,7 @@ pub(super) struct Reload {
     pub(super) served: [Digest; 3],
     /// Why the newest set is not in force.
     pub(super) obstacle: Option<String>,
+    pub(super) health: Health,
     pub(super) check: Check,
     pub(super) refused: Counter,
 }
@@ -63,6 +64,7 @@ impl Reload {
         let config = server_config(&credentials, &self.settings.client_name)?;
         // Connections that are open keep what they were made with.
         self.live.send_replace(config);
+        self.health.set_detail(FILES, credentials.told());
         self.served = digest;
         tracing::info!("new certificate files in force");
         Ok(())

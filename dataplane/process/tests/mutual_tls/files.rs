@@ -35,6 +35,9 @@ async fn a_renewed_certificate_is_shown_and_open_connections_stay() {
     until_renewed(&door, &shown(&open)).await;
     answered(&mut open).await.unwrap();
     assert_eq!(door.check(), "");
+    let in_force = pavilion_json::Digest::of(&fs::read(door.mount.certificate()).unwrap());
+    let told = door.context.health.status().detail["listenFiles"].clone();
+    assert_eq!(told["certificateFile"], in_force.to_string());
 }
 
 #[tokio::test]
