@@ -1,4 +1,4 @@
-//! Checkpoint and tiles over HTTP ([C2SP tlog-tiles]), below `/log` on a unix socket.
+//! Checkpoint and tiles over HTTP ([C2SP tlog-tiles]), below `/log`, on a unix socket or over mutual TLS.
 //!
 //! Only `GET` and `HEAD`, only paths in their one spelling. Entry bundles are not served: entries
 //! carry no content, but who asks what when is nobody's business, so the tenant's auditors read
@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use pavilion_catalogue::{Entry, MEDIA_TYPE, Problem, log, request};
-use pavilion_process::socket::Listener;
+use pavilion_process::entrance::Entrance;
 use pavilion_tlog::{TileKind, TilePath};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -40,7 +40,7 @@ const TILE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=3153
 const NO_CACHING: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Serves until `shutdown` completes, then finishes the requests in flight.
-pub async fn serve(listener: Listener, log: Log, shutdown: impl Future<Output = ()>) {
+pub async fn serve(mut entrance: Entrance, log: Log, shutdown: impl Future<Output = ()>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // HTTP/1 only, as the edge speaks it: an idle HTTP/2 connection would keep its slot for ever.
     let mut server = Builder::new(TokioExecutor::new()).http1_only();
@@ -54,7 +54,7 @@ pub async fn serve(listener: Listener, log: Log, shutdown: impl Future<Output = 
     loop {
         let accepted = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            (slot, entrance.accept().await)
         };
         let (slot, stream) = tokio::select! {
             accepted = accepted => accepted,
@@ -78,7 +78,7 @@ pub async fn serve(listener: Listener, log: Log, shutdown: impl Future<Output = 
             drop(slot);
         });
     }
-    drop(listener);
+    drop(entrance);
     graceful.shutdown().await;
 }
 

@@ -1,4 +1,7 @@
-//! The API on its unix socket: HTTP/1.1, and HTTP/2 with prior knowledge.
+//! The API to whoever comes in: HTTP/1.1, and on the unix socket HTTP/2 with prior knowledge.
+//!
+//! Both ways in admit nobody but the edge, by its uid or by its certificate. What it says about a
+//! request (`x-request-id`, `Client-Cert`, `Forwarded`) is therefore taken for true on both.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +12,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use pavilion_process::Shutdown;
-use pavilion_process::socket::Listener;
+use pavilion_process::entrance::Entrance;
 use tokio::sync::Semaphore;
 
 /// Connections served at once; the edge keeps a few and sends many requests on each.
@@ -25,7 +28,7 @@ const HEAD_TIME_OUT: Duration = Duration::from_secs(30);
 const MAX_HEAD: u32 = 64 * 1024;
 
 /// Serves until told to stop, then finishes the requests in flight.
-pub async fn serve(listener: Listener, router: Router, shutdown: &Shutdown) {
+pub async fn serve(mut entrance: Entrance, router: Router, shutdown: &Shutdown) {
     let server = builder();
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -38,7 +41,7 @@ pub async fn serve(listener: Listener, router: Router, shutdown: &Shutdown) {
         };
         let stream = tokio::select! {
             () = &mut stop => break,
-            stream = listener.accept() => stream,
+            stream = entrance.accept() => stream,
         };
         let service = TowerToHyperService::new(router.clone());
         let connection = server
@@ -52,7 +55,7 @@ pub async fn serve(listener: Listener, router: Router, shutdown: &Shutdown) {
             drop(slot);
         });
     }
-    drop(listener);
+    drop(entrance);
     graceful.shutdown().await;
 }
 
