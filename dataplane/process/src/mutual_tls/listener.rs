@@ -18,6 +18,7 @@ use super::handshakes::Handshakes;
 use super::outcome::Outcomes;
 use super::reload::Reload;
 use crate::exit::Exit;
+use crate::health::Health;
 use crate::run::Context;
 use crate::stream::Stream;
 use crate::watch::FileChanges;
@@ -51,6 +52,20 @@ pub struct Settings {
 }
 
 impl Settings {
+    fn check(&self) -> Result<(), Exit> {
+        match DnsName::try_from(self.client_name.as_str()) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Exit::ConfigRefused(format!(
+                "listen.clientName: {:?} is no DNS name",
+                self.client_name
+            ))),
+        }
+    }
+
+    fn files(&self) -> [PathBuf; 3] {
+        [&self.client_ca_file, &self.certificate_file, &self.key_file].map(PathBuf::clone)
+    }
+
     pub(super) fn read(&self) -> Result<Credentials, String> {
         Credentials::read(&self.client_ca_file, &self.certificate_file, &self.key_file)
     }
@@ -73,20 +88,10 @@ impl Listener {
     /// [`Exit::ConfigRefused`] when a setting or a file is of no use, [`Exit::InputMissing`] when a
     /// file cannot be read, [`Exit::Unavailable`] when the address cannot be bound.
     pub async fn bind(settings: &Settings, context: &Context) -> Result<Self, Exit> {
-        if DnsName::try_from(settings.client_name.as_str()).is_err() {
-            let why = format!(
-                "listen.clientName: {:?} is no DNS name",
-                settings.client_name
-            );
-            return Err(Exit::ConfigRefused(why));
-        }
+        settings.check()?;
         let check = context.health.register_check("tls");
         // Before they are read: a file that changes meanwhile is read again.
-        let changes = FileChanges::new([
-            settings.client_ca_file.clone(),
-            settings.certificate_file.clone(),
-            settings.key_file.clone(),
-        ]);
+        let changes = FileChanges::new(settings.files());
         let credentials = settings.read().map_err(Exit::InputMissing)?;
         let config =
             server_config(&credentials, &settings.client_name).map_err(Exit::ConfigRefused)?;
@@ -112,13 +117,15 @@ impl Listener {
             handshakes: Handshakes::new(outcomes),
             _reload: AbortOnDropHandle::new(tokio::spawn(reload.follow(changes))),
         };
-        if let Some(address) = listener.address() {
-            context
-                .health
-                .set_detail("listen", address.to_string().into());
+        listener.announce(settings, &context.health);
+        Ok(listener)
+    }
+
+    fn announce(&self, settings: &Settings, health: &Health) {
+        if let Some(address) = self.address() {
+            health.set_detail("listen", address.to_string().into());
             tracing::info!(%address, client = settings.client_name, "taking requests over mutual TLS");
         }
-        Ok(listener)
     }
 
     /// The bound address; where the settings say port 0, the one chosen.
