@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pavilion_process::{Exit, ProcessConfig, ProgramConfig};
+use pavilion_process::entrance::Places;
+use pavilion_process::{Exit, ProcessConfig, ProgramConfig, mutual_tls};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Settings;
@@ -16,8 +17,13 @@ pub struct Config {
     pub process: ProcessConfig,
     /// The unix socket of the gRPC service.
     pub socket: PathBuf,
-    /// The unix socket that serves checkpoint and tiles over HTTP.
-    pub http_socket: PathBuf,
+    /// The unix socket that serves checkpoint and tiles over HTTP; may be left out where `listen` is
+    /// given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_socket: Option<PathBuf>,
+    /// An address that serves the same to the edge, and nobody else, over mutual TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<mutual_tls::Settings>,
     /// Users whose processes may connect to either socket; the auditor's own user unless set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_uids: Vec<u32>,
@@ -73,11 +79,22 @@ impl ProgramConfig for Config {
 }
 
 impl Config {
-    /// The part the engine needs, with every range checked.
+    /// Where requests for checkpoint and tiles come in.
+    pub(crate) fn places(&self) -> Places<'_> {
+        Places {
+            member: "httpSocket",
+            socket: self.http_socket.as_deref(),
+            allowed_uids: &self.allowed_uids,
+            listen: self.listen.as_ref(),
+        }
+    }
+
+    /// The part the engine needs, with every range checked, and that requests can come in.
     ///
     /// # Errors
     /// [`Exit::ConfigRefused`] naming the member.
     pub fn settings(&self) -> Result<Settings, Exit> {
+        self.places().check()?;
         let limits = &self.limits;
         within(
             "limits.queueEntries",
@@ -146,6 +163,25 @@ mod tests {
         assert_eq!(settings.checkpoint_spacing, Duration::from_millis(5));
         assert_eq!(settings.checkpoint_delay, Duration::from_millis(100));
         assert_eq!(settings.append_deadline, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn requests_come_in_by_the_socket_or_the_address_or_both() {
+        let mut config = config(&json!({})).unwrap();
+        config.http_socket = None;
+        let refused = config.settings().unwrap_err();
+        assert_eq!(refused.code(), 78);
+        assert!(
+            refused
+                .to_string()
+                .starts_with("httpSocket, listen: neither")
+        );
+        let listen = json!({
+            "address": "0.0.0.0:8444", "certificateFile": "tls/tls.crt", "keyFile": "tls/tls.key",
+            "clientCaFile": "tls/ca.crt", "clientName": "router.pavilion.internal",
+        });
+        config.listen = Some(serde_json::from_value(listen).unwrap());
+        config.settings().unwrap();
     }
 
     #[test]

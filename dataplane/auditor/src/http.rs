@@ -1,4 +1,4 @@
-//! Checkpoint and tiles over HTTP ([C2SP tlog-tiles]), below `/log` on a unix socket.
+//! Checkpoint and tiles over HTTP ([C2SP tlog-tiles]), below `/log`, on a unix socket or over mutual TLS.
 //!
 //! Only `GET` and `HEAD`, only paths in their one spelling. Entry bundles are not served: entries
 //! carry no content, but who asks what when is nobody's business, so the tenant's auditors read
@@ -19,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use pavilion_catalogue::{Entry, MEDIA_TYPE, Problem, log, request};
-use pavilion_process::socket::Listener;
+use pavilion_process::entrance::Entrance;
 use pavilion_tlog::{TileKind, TilePath};
 use tokio::task::spawn_blocking;
 
@@ -37,7 +37,7 @@ const TILE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=3153
 const NO_CACHING: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Serves until `shutdown` completes, then finishes the requests in flight.
-pub async fn serve(listener: Listener, log: Log, shutdown: impl Future<Output = ()>) {
+pub async fn serve(entrance: Entrance, log: Log, shutdown: impl Future<Output = ()>) {
     // HTTP/1 only, as the edge speaks it: an idle HTTP/2 connection would keep its slot for ever.
     let mut server = Builder::new(TokioExecutor::new()).http1_only();
     server
@@ -49,7 +49,7 @@ pub async fn serve(listener: Listener, log: Log, shutdown: impl Future<Output = 
         let log = log.clone();
         async move { Ok::<_, Infallible>(answer(&log, request.method(), request.uri().path()).await) }
     });
-    pavilion_process::serve(listener, &server, service, MAX_CONNECTIONS, shutdown).await;
+    pavilion_process::serve(entrance, &server, service, MAX_CONNECTIONS, shutdown).await;
 }
 
 /// The answer to one request.

@@ -45,9 +45,8 @@ async fn serve(config: Config, context: Context) -> Result<(), Exit> {
         .await
         .map_err(|error| Exit::Bug(error.to_string()))?
         .map_err(|error| exit_of(&error))?;
-    let peers = || Peers::from_config(&config.allowed_uids);
-    let grpc = socket::bind(&config.socket, peers())?;
-    let tiles = socket::bind(&config.http_socket, peers())?;
+    let grpc = socket::bind(&config.socket, Peers::from_config(&config.allowed_uids))?;
+    let tiles = config.places().bind(&context).await?;
     let signer = Signer::new(&config.signer_socket, &config.origin);
     let chores = [
         tokio::spawn(make_checkpoints(log.clone(), signer.clone())),

@@ -49,7 +49,7 @@ pub struct CheckStatus {
     pub name: &'static str,
     /// Whether it is well.
     pub ok: bool,
-    /// Why not; empty when it is.
+    /// Why not, or what is amiss although it is well; else empty.
     pub reason: String,
 }
 
@@ -74,11 +74,14 @@ pub struct Refused {
 #[derive(Debug)]
 struct State {
     identity: Identity,
-    checks: BTreeMap<&'static str, Result<(), String>>,
+    checks: BTreeMap<&'static str, Outcome>,
     served: Option<Served>,
     refused: Option<Refused>,
     detail: Map<String, Value>,
 }
+
+/// How a check is: well, perhaps with a reservation, or not, and why.
+type Outcome = Result<Option<String>, String>;
 
 impl State {
     fn is_ready(&self) -> bool {
@@ -165,7 +168,13 @@ impl Health {
 impl Check {
     /// It is well.
     pub fn set_ok(&self) {
-        self.set(Ok(()));
+        self.set(Ok(None));
+    }
+
+    /// It is well enough to serve, but something needs a person. Shown like a failure; the program
+    /// stays ready.
+    pub fn set_ok_but(&self, reservation: impl Into<String>) {
+        self.set(Ok(Some(reservation.into())));
     }
 
     /// It is not well, and why. The reason is shown to operators: no subject data.
@@ -173,23 +182,34 @@ impl Check {
         self.set(Err(reason.into()));
     }
 
-    fn set(&self, outcome: Result<(), String>) {
+    fn set(&self, outcome: Outcome) {
         let before = self.health.lock().checks.insert(self.name, outcome.clone());
         if before.is_none_or(|before| before == outcome) {
             return;
         }
         match outcome {
-            Ok(()) => tracing::info!(check = self.name, "check is well"),
+            Ok(None) => tracing::info!(check = self.name, "check is well"),
+            Ok(Some(reason)) => {
+                tracing::warn!(
+                    check = self.name,
+                    reason,
+                    "check is well, with a reservation"
+                );
+            }
             Err(reason) => tracing::warn!(check = self.name, reason, "check failed"),
         }
     }
 }
 
-fn check_status((name, outcome): (&&'static str, &Result<(), String>)) -> CheckStatus {
+fn check_status((name, outcome): (&&'static str, &Outcome)) -> CheckStatus {
+    let reason = match outcome {
+        Ok(reservation) => reservation.clone().unwrap_or_default(),
+        Err(reason) => reason.clone(),
+    };
     CheckStatus {
         name,
         ok: outcome.is_ok(),
-        reason: outcome.clone().err().unwrap_or_default(),
+        reason,
     }
 }
 
@@ -222,6 +242,18 @@ mod tests {
         assert!(!status.ready);
         assert_eq!(status.checks[0].reason, "the token is away");
         assert_eq!(status.checks[1].reason, "");
+    }
+
+    #[test]
+    fn a_reservation_is_shown_and_leaves_the_program_ready() {
+        let health = health();
+        let check = health.register_check("tls");
+        check.set_ok_but("the new files are refused");
+        let status = health.status();
+        assert!(status.ready && status.checks[0].ok);
+        assert_eq!(status.checks[0].reason, "the new files are refused");
+        check.set_ok();
+        assert_eq!(health.status().checks[0].reason, "");
     }
 
     #[test]

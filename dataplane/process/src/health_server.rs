@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Listen;
 use crate::exit::Exit;
-use crate::health::Health;
+use crate::health::{CheckStatus, Health};
 use crate::metrics::{self, Metrics};
 use crate::socket::{Listener, Peers};
 
@@ -141,12 +141,16 @@ fn answer(
     }
 }
 
-/// One line per check: `name: ok` or `name: why not`.
+/// One line per check: `name: ok`, `name: ok, but …` or `name: why not`.
 fn readiness(health: &Health) -> Response<Full<Bytes>> {
     let status = health.status();
-    let line = |check: &crate::health::CheckStatus| {
-        let outcome = if check.ok { "ok" } else { &check.reason };
-        format!("{}: {outcome}\n", check.name)
+    let line = |check: &CheckStatus| {
+        let (name, reason) = (check.name, &check.reason);
+        match (check.ok, reason.is_empty()) {
+            (true, true) => format!("{name}: ok\n"),
+            (true, false) => format!("{name}: ok, but {reason}\n"),
+            (false, _) => format!("{name}: {reason}\n"),
+        }
     };
     let text: String = status.checks.iter().map(line).collect();
     let code = if status.ready {
@@ -236,6 +240,13 @@ mod tests {
         let after = served.ask("GET /readyz").await;
         assert!(after.starts_with("HTTP/1.1 200"), "{after}");
         assert!(after.ends_with("log: ok\ntoken: ok\n"), "{after}");
+        token.set_ok_but("its PIN is old");
+        let reserved = served.ask("GET /readyz").await;
+        assert!(reserved.starts_with("HTTP/1.1 200"), "{reserved}");
+        assert!(
+            reserved.ends_with("token: ok, but its PIN is old\n"),
+            "{reserved}"
+        );
     }
 
     #[tokio::test]
@@ -275,6 +286,20 @@ mod tests {
         let served = Served::start().await;
         assert!(served.ask("GET /").await.starts_with("HTTP/1.1 404"));
         assert!(served.ask("POST /status").await.starts_with("HTTP/1.1 405"));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_loopback_is_served_too() {
+        let every = "0.0.0.0:0".parse().unwrap();
+        let server = HealthServer::bind(&Listen::Tcp(every)).await.unwrap();
+        let Bound::Tcp(listener) = &server.0 else {
+            panic!("not TCP");
+        };
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(server.serve(Health::new(IDENTITY), Metrics::new(&IDENTITY)));
+        // Loopback is one of all addresses, and the only one that every machine has.
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        assert!(ask(stream, "GET /livez").await.ends_with("ok\n"));
     }
 
     #[tokio::test]

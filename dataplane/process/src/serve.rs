@@ -1,4 +1,4 @@
-//! HTTP on a unix socket: so many connections and no more, and an end that loses no request.
+//! HTTP to whoever comes in: so many connections and no more, and an end that loses no request.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::sync::Semaphore;
 
-use crate::socket::Listener;
+use crate::entrance::Entrance;
 
 /// Serves at most `connections` at once, further ones wait; when `stop` completes, takes no more
 /// and finishes the requests in flight.
 pub async fn serve<S, B>(
-    listener: Listener,
+    mut entrance: Entrance,
     server: &Builder<TokioExecutor>,
     service: S,
     connections: usize,
@@ -35,7 +35,7 @@ pub async fn serve<S, B>(
     loop {
         let accepted = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            (slot, entrance.accept().await)
         };
         let (slot, stream) = tokio::select! {
             accepted = accepted => accepted,
@@ -52,6 +52,6 @@ pub async fn serve<S, B>(
             drop(slot);
         });
     }
-    drop(listener);
+    drop(entrance);
     graceful.shutdown().await;
 }

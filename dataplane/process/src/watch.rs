@@ -2,19 +2,24 @@
 //!
 //! The folder is watched by inotify, which sees renames and the symbolic-link swap of a mounted
 //! volume; every 5 s the file is looked at anyway, for file systems that tell nobody. A document is
-//! handed out once per content.
+//! handed out once per content. Files that are not documents of ours, certificates and keys, are
+//! followed by [`FileChanges`] in the same way.
+
+mod changes;
+mod notes;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
 use futures::stream;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+
+pub use changes::FileChanges;
+use notes::Notes;
 
 /// How often the file is looked at without being told.
 const LOOK: Duration = Duration::from_secs(5);
@@ -63,13 +68,11 @@ struct Watch {
     every: Duration,
     seen: Option<Stamp>,
     last: Option<Result<Bytes, WatchError>>,
-    events: mpsc::Receiver<()>,
-    tell: mpsc::Sender<()>,
-    watcher: Option<RecommendedWatcher>,
+    notes: Notes,
 }
 
 /// What tells one state of a file from another without reading it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     device: u64,
     inode: u64,
@@ -79,54 +82,26 @@ struct Stamp {
 
 impl Watch {
     fn new(path: PathBuf, max_bytes: u64, every: Duration) -> Self {
-        // One waiting note is enough: a look sees everything that came before it.
-        let (tell, events) = mpsc::channel(1);
         Self {
+            notes: Notes::beside(&path),
             path,
             max_bytes,
             every,
             seen: None,
             last: None,
-            events,
-            tell,
-            watcher: None,
         }
     }
 
     async fn next(&mut self) -> Result<Bytes, WatchError> {
         loop {
-            self.watch_folder();
+            self.notes.begin();
             if let Some(news) = self.look() {
                 self.last = Some(news.clone());
                 return news;
             }
             tokio::select! {
-                _ = self.events.recv() => {}
+                () = self.notes.next() => {}
                 () = tokio::time::sleep(self.every) => {}
-            }
-        }
-    }
-
-    /// Sets the watch on the folder, as soon as there is one.
-    fn watch_folder(&mut self) {
-        if self.watcher.is_some() {
-            return;
-        }
-        let tell = self.tell.clone();
-        let note = move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                // A full channel already holds a note.
-                let _ = tell.try_send(());
-            }
-        };
-        let watcher = notify::recommended_watcher(note).and_then(|mut watcher| {
-            watcher.watch(folder(&self.path), RecursiveMode::NonRecursive)?;
-            Ok(watcher)
-        });
-        match watcher {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(error) => {
-                tracing::debug!(path = %self.path.display(), %error, "not told about changes; looking every 5 s");
             }
         }
     }
@@ -196,13 +171,6 @@ impl Stamp {
     }
 }
 
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -218,11 +186,5 @@ mod tests {
         fs::create_dir(folder.path().join("later")).unwrap();
         fs::write(&path, "one").unwrap();
         assert_eq!(watch.next().await.unwrap(), "one");
-    }
-
-    #[test]
-    fn a_bare_file_name_is_watched_in_the_working_directory() {
-        assert_eq!(folder(Path::new("bundle.json")), Path::new("."));
-        assert_eq!(folder(Path::new("a/bundle.json")), Path::new("a"));
     }
 }

@@ -117,7 +117,7 @@ pub struct TimeOuts {
     pub ping_ms: u64,
     /// The client taking some of what is written to it, on HTTP/2 also on each stream; 20,000.
     pub write_ms: u64,
-    /// Connecting to an upstream socket; 1,000.
+    /// Connecting to an upstream, with TLS its handshake included; 1,000.
     pub connect_ms: u64,
     /// From the end of the request to the head of the upstream's answer, and between two parts of its body; 30,000.
     pub response_ms: u64,

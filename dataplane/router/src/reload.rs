@@ -1,4 +1,4 @@
-//! Follows the route table's file, and the certificate files it names.
+//! Follows the route table's file, and the certificate files it names, for hosts and for upstreams.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -153,7 +153,7 @@ mod tests {
 
     use std::path::Path;
 
-    use pavilion_bundle::{Certificate, Document, Route, Upstream};
+    use pavilion_bundle::{Certificate, Document, Route, TlsTarget, Upstream};
     use pavilion_process::{Identity, Listen};
     use prometheus_client::registry::Registry;
 
@@ -179,6 +179,11 @@ mod tests {
     }
 
     fn table(folder: &Path) -> Vec<u8> {
+        let socket = folder.join("api.sock").to_str().unwrap().to_owned();
+        table_with(folder, Upstream::on_socket("/", socket))
+    }
+
+    fn table_with(folder: &Path, upstream: Upstream) -> Vec<u8> {
         let file = |name| folder.join(name).to_str().unwrap().to_owned();
         let route = Route {
             host: "a.example".parse().unwrap(),
@@ -188,10 +193,7 @@ mod tests {
                 key_file: file("key.pem"),
             },
             request_client_certificate: false,
-            upstreams: vec![Upstream {
-                prefix: "/".to_owned(),
-                socket: file("api.sock"),
-            }],
+            upstreams: vec![upstream],
             max_body_bytes: 1,
         };
         let table = RouteTable {
@@ -221,6 +223,38 @@ mod tests {
         certify(folder.path());
         reload.look_again();
         assert!(!Arc::ptr_eq(&first, &tls(&reload)));
+    }
+
+    #[test]
+    fn a_renewed_certificate_for_an_upstream_makes_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reload = reload();
+        certify(folder.path());
+        let of_edge = folder.path().join("edge");
+        std::fs::create_dir(&of_edge).unwrap();
+        certify(&of_edge);
+        let file = |name| of_edge.join(name).to_str().unwrap().to_owned();
+        let tls = TlsTarget {
+            address: "127.0.0.1:8443".parse().unwrap(),
+            server_name: "a.example".parse().unwrap(),
+            ca_file: file("chain.pem"),
+            certificate_file: file("chain.pem"),
+            key_file: file("key.pem"),
+        };
+        reload.replace(&table_with(folder.path(), Upstream::over_tls("/", tls)));
+        let upstream = |reload: &Reload| {
+            let host = Arc::clone(reload.edge.live.load().host("a.example").unwrap());
+            Arc::clone(host.upstream("/").unwrap().1)
+        };
+        let first = upstream(&reload);
+        reload.look_again();
+        assert!(
+            Arc::ptr_eq(&first, &upstream(&reload)),
+            "nothing has changed"
+        );
+        certify(&of_edge);
+        reload.look_again();
+        assert!(!Arc::ptr_eq(&first, &upstream(&reload)));
     }
 
     #[test]

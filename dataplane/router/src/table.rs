@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use pavilion_bundle::{Route, RouteTable, TenantName};
+use pavilion_bundle::{Route, RouteTable, Target, TenantName};
 use pavilion_json::Digest;
 use rustls::ServerConfig;
 
@@ -12,7 +12,7 @@ use crate::certificate::{Files, Stamp, stamp};
 use crate::config::Config;
 use crate::metrics::{Metrics, TenantMetrics};
 use crate::tls;
-use crate::upstream::Upstream;
+use crate::upstream::{Found, Key, Upstream};
 
 /// The table that requests are routed by right now; swapped whole.
 pub(crate) type Live = ArcSwap<Table>;
@@ -21,8 +21,11 @@ pub(crate) type Live = ArcSwap<Table>;
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     hosts: HashMap<String, Arc<Host>>,
-    upstreams: HashMap<String, Arc<Upstream>>,
+    upstreams: HashMap<Key, Arc<Upstream>>,
 }
+
+/// Prefixes and where they lead, longest prefix first.
+type Prefixes = Vec<(Arc<str>, Arc<Upstream>)>;
 
 /// One host of it.
 #[derive(Debug)]
@@ -31,8 +34,7 @@ pub(crate) struct Host {
     pub(crate) metrics: TenantMetrics,
     pub(crate) tls: Arc<ServerConfig>,
     files: [Digest; 2],
-    /// Longest prefix first.
-    prefixes: Vec<(Arc<str>, Arc<Upstream>)>,
+    prefixes: Prefixes,
 }
 
 impl Host {
@@ -70,7 +72,9 @@ impl Table {
     ) -> Result<Self, String> {
         let mut table = Self::default();
         for (index, route) in routes.routes.iter().enumerate() {
-            let prefixes = table.prefixes(route, before, config);
+            let prefixes = table
+                .prefixes(route, before, config)
+                .map_err(|why| format!("routes[{index}].{why}"))?;
             let host = host(route, prefixes, before, config, metrics)
                 .map_err(|why| format!("routes[{index}].certificate ({}): {why}", route.host))?;
             table
@@ -85,27 +89,42 @@ impl Table {
         route: &Route,
         before: &Self,
         config: &Config,
-    ) -> Vec<(Arc<str>, Arc<Upstream>)> {
-        let mut prefixes: Vec<_> = route
-            .upstreams
-            .iter()
-            .map(|upstream| {
-                let socket = &upstream.socket;
-                let pool = self.upstreams.entry(socket.clone()).or_insert_with(|| {
-                    let known = before.upstreams.get(socket).cloned();
-                    known.unwrap_or_else(|| Arc::new(Upstream::new(socket, config)))
-                });
-                (upstream.prefix.as_str().into(), Arc::clone(pool))
-            })
-            .collect();
+    ) -> Result<Prefixes, String> {
+        let mut prefixes = Vec::new();
+        for (index, upstream) in route.upstreams.iter().enumerate() {
+            let pool = upstream
+                .target()
+                .map_err(str::to_owned)
+                .and_then(|target| self.upstream(target, before, config))
+                .map_err(|why| format!("upstreams[{index}] ({}): {why}", route.host))?;
+            prefixes.push((upstream.prefix.as_str().into(), pool));
+        }
         prefixes.sort_by_key(|(prefix, _): &(Arc<str>, _)| std::cmp::Reverse(prefix.len()));
-        prefixes
+        Ok(prefixes)
+    }
+
+    /// The upstream of that target: one that several routes have, or that stays, or a new one.
+    fn upstream(
+        &mut self,
+        target: Target<'_>,
+        before: &Self,
+        config: &Config,
+    ) -> Result<Arc<Upstream>, String> {
+        let found = Found::read(target)?;
+        let key = found.key();
+        let known = self.upstreams.get(&key).or(before.upstreams.get(&key));
+        let upstream = match known {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(Upstream::new(&found, config)?),
+        };
+        self.upstreams.insert(key, Arc::clone(&upstream));
+        Ok(upstream)
     }
 }
 
 fn host(
     route: &Route,
-    prefixes: Vec<(Arc<str>, Arc<Upstream>)>,
+    prefixes: Prefixes,
     before: &Table,
     config: &Config,
     metrics: &Metrics,
@@ -135,11 +154,20 @@ fn host(
     })
 }
 
-/// The state of all certificate files of `routes`.
+/// The state of all files that `routes` names, the server's and those for upstreams.
 pub(crate) fn stamps(routes: &RouteTable) -> Vec<Stamp> {
-    routes
-        .routes
+    routes.routes.iter().flat_map(files).map(stamp).collect()
+}
+
+fn files(route: &Route) -> impl Iterator<Item = &str> {
+    let shown = &route.certificate;
+    let of_upstreams = route
+        .upstreams
         .iter()
-        .map(|route| stamp(&route.certificate))
-        .collect()
+        .filter_map(|upstream| upstream.tls.as_ref())
+        .flat_map(|tls| [&tls.ca_file, &tls.certificate_file, &tls.key_file]);
+    [&shown.chain_file, &shown.key_file]
+        .into_iter()
+        .chain(of_upstreams)
+        .map(String::as_str)
 }

@@ -1,36 +1,93 @@
-//! A socket behind the edge, with the connections kept to it.
+//! A program behind the edge, with the connections kept to it.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+mod connector;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::UnixStream;
-use tokio::time::timeout;
-use tower::Service;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use pavilion_bundle::{HostName, Target, TlsTarget};
+use pavilion_json::Digest;
+use pavilion_process::mutual_tls::{Credentials, client_config};
 
 use crate::body::RequestBody;
 use crate::config::Config;
+use connector::{Connector, Way};
 
 /// How long an unused connection to an upstream is kept. Well below what the upstreams allow (the
 /// auditor 10 s, the verifier 30 s): if they closed first, a request could be sent just then and lost.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// One upstream; its connections outlive a swap of the route table.
+/// What makes an upstream the same one: its connections are kept as long as this stays.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// The path of a unix socket.
+    Socket(String),
+    /// A place on the network, its name, and what the files hold.
+    Tls(SocketAddr, HostName, [Digest; 3]),
+}
+
+/// An upstream as the route table says, with what its files hold now.
+pub(crate) enum Found<'a> {
+    Socket(&'a str),
+    Tls(&'a TlsTarget, Credentials),
+}
+
+impl<'a> Found<'a> {
+    /// Reads the files of `target`, if it has any.
+    pub(crate) fn read(target: Target<'a>) -> Result<Self, String> {
+        match target {
+            Target::Socket(path) => Ok(Self::Socket(path)),
+            Target::Tls(tls) => {
+                let (ca, certificate) = (tls.ca_file.as_ref(), tls.certificate_file.as_ref());
+                let read = Credentials::read(ca, certificate, tls.key_file.as_ref())?;
+                Ok(Self::Tls(tls, read))
+            }
+        }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Self::Socket(path) => Key::Socket((*path).to_owned()),
+            Self::Tls(tls, files) => Key::Tls(tls.address, tls.server_name.clone(), files.digest()),
+        }
+    }
+
+    fn way(&self) -> Result<Way, String> {
+        match self {
+            Self::Socket(path) => Ok(Way::Unix((*path).into())),
+            Self::Tls(tls, files) => Ok(Way::Tls {
+                address: tls.address,
+                name: tls
+                    .server_name
+                    .as_str()
+                    .to_owned()
+                    .try_into()
+                    .map_err(|error| format!("serverName: {error}"))?,
+                config: client_config(files)?,
+            }),
+        }
+    }
+}
+
+/// One upstream; its connections outlive a swap of the route table, and requests in flight outlive it.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     client: Client<Connector, RequestBody>,
 }
 
 impl Upstream {
-    pub(crate) fn new(socket: &str, config: &Config) -> Self {
+    /// An upstream without a connection yet.
+    ///
+    /// # Errors
+    /// Which of its files is of no use, and why.
+    pub(crate) fn new(found: &Found<'_>, config: &Config) -> Result<Self, String> {
         let connector = Connector {
-            path: PathBuf::from(socket),
+            way: Arc::new(found.way()?),
             limit: config.time_outs.connect(),
         };
         // A pooled connection that closed before a byte of the request was sent is replaced and the
@@ -42,7 +99,7 @@ impl Upstream {
             .retry_canceled_requests(true)
             .set_host(false)
             .build(connector);
-        Self { client }
+        Ok(Self { client })
     }
 
     pub(crate) async fn send(
@@ -51,33 +108,4 @@ impl Upstream {
     ) -> Result<Response<Incoming>, Error> {
         self.client.request(request).await
     }
-}
-
-/// Connects to one unix socket, whatever the URI says.
-#[derive(Clone, Debug)]
-struct Connector {
-    path: PathBuf,
-    limit: Duration,
-}
-
-impl Service<Uri> for Connector {
-    type Response = TokioIo<UnixStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let (path, limit) = (self.path.clone(), self.limit);
-        Box::pin(async move { connect(&path, limit).await })
-    }
-}
-
-async fn connect(path: &Path, limit: Duration) -> io::Result<TokioIo<UnixStream>> {
-    let stream = timeout(limit, UnixStream::connect(path))
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    Ok(TokioIo::new(stream))
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use pavilion_bundle::TenantName;
-use pavilion_process::{Exit, ProcessConfig, ProgramConfig};
+use pavilion_process::entrance::Places;
+use pavilion_process::{Exit, ProcessConfig, ProgramConfig, mutual_tls};
 use serde::{Deserialize, Serialize};
 
 /// The verifier's configuration file. Paths are relative to the working directory.
@@ -14,11 +15,16 @@ pub struct Config {
     pub process: ProcessConfig,
     /// The tenant; a bundle of another one is refused.
     pub tenant: TenantName,
-    /// The unix socket of the relying-party API.
-    pub socket: PathBuf,
+    /// The unix socket of the relying-party API; may be left out where `listen` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
     /// Users whose processes may connect to it; the verifier's own user unless set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_uids: Vec<u32>,
+    /// An address that takes the edge, and nobody else, over mutual TLS. Whoever gets in is trusted as
+    /// on the socket: its `x-request-id`, `Client-Cert` and `Forwarded` are taken for true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<mutual_tls::Settings>,
     /// The tenant's bundle, replaced by rename.
     pub bundle_file: PathBuf,
     /// The short-lived state; made on first start, mode 0600.
@@ -45,14 +51,25 @@ impl ProgramConfig for Config {
 }
 
 impl Config {
-    /// Checks every range.
+    /// Checks every range, and that requests can come in.
     ///
     /// # Errors
     /// [`Exit::ConfigRefused`] naming the member.
     pub fn check(&self) -> Result<(), Exit> {
         within("maxBodyBytes", self.max_body_bytes, 1024, 16 * 1024 * 1024)?;
         within("evaluations", self.evaluations, 1, 4_096)?;
-        within("queueLimit", self.queue_limit, 0, 65_536)
+        within("queueLimit", self.queue_limit, 0, 65_536)?;
+        self.places().check()
+    }
+
+    /// Where requests come in.
+    pub(crate) fn places(&self) -> Places<'_> {
+        Places {
+            member: "socket",
+            socket: self.socket.as_deref(),
+            allowed_uids: &self.allowed_uids,
+            listen: self.listen.as_ref(),
+        }
     }
 }
 
@@ -114,6 +131,22 @@ mod tests {
             assert_eq!(refused.code(), 78);
             assert!(refused.to_string().starts_with(member), "{refused}");
         }
+    }
+
+    #[test]
+    fn requests_come_in_by_the_socket_or_the_address_or_both() {
+        let listen = json!({
+            "address": "0.0.0.0:8443", "certificateFile": "tls/tls.crt", "keyFile": "tls/tls.key",
+            "clientCaFile": "tls/ca.crt", "clientName": "router.pavilion.internal",
+        });
+        let mut both = config("listen", listen).unwrap();
+        assert_eq!(both.check(), Ok(()));
+        both.socket = None;
+        assert_eq!(both.check(), Ok(()));
+        both.listen = None;
+        let refused = both.check().unwrap_err();
+        assert_eq!(refused.code(), 78);
+        assert!(refused.to_string().starts_with("socket, listen: neither"));
     }
 
     #[test]

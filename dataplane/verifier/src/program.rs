@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pavilion_process::socket::{Listener, Peers as AllowedPeers};
 use pavilion_process::{Context, Exit, Identity};
 use pavilion_proofs::status::StatusLists;
 
@@ -45,10 +44,7 @@ pub fn main() -> ExitCode {
 pub async fn verify(config: Config, context: Context) -> Result<(), Exit> {
     config.check()?;
     let app = Arc::new(assemble(&config, &context)?);
-    let listener = Listener::bind(
-        &config.socket,
-        AllowedPeers::from_config(&config.allowed_uids),
-    )?;
+    let entrance = config.places().bind(&context).await?;
     let loader = Loader::new(
         config.tenant,
         Arc::clone(&app.served),
@@ -59,7 +55,7 @@ pub async fn verify(config: Config, context: Context) -> Result<(), Exit> {
     let swept = tokio::spawn(sweep(Arc::clone(&app)));
     let store = app.store.clone();
     let outcome = tokio::select! {
-        () = serve(listener, router(app), &context.shutdown) => Ok(()),
+        () = serve(entrance, router(app), &context.shutdown) => Ok(()),
         // The supervisor starts another one, which can write.
         () = store.ended() => Err(Exit::Bug(
             "the thread that writes short-lived state has ended".to_owned(),

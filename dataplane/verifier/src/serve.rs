@@ -1,4 +1,7 @@
-//! The API on its unix socket: HTTP/1.1, and HTTP/2 with prior knowledge.
+//! The API to whoever comes in: HTTP/1.1, and on the unix socket HTTP/2 with prior knowledge.
+//!
+//! Both ways in admit nobody but the edge, by its uid or by its certificate. What it says about a
+//! request (`x-request-id`, `Client-Cert`, `Forwarded`) is therefore taken for true on both.
 
 use std::time::Duration;
 
@@ -7,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use pavilion_process::Shutdown;
-use pavilion_process::socket::Listener;
+use pavilion_process::entrance::Entrance;
 
 /// Connections served at once; the edge keeps a few and sends many requests on each.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -22,10 +25,10 @@ const HEAD_TIME_OUT: Duration = Duration::from_secs(30);
 const MAX_HEAD: u32 = 64 * 1024;
 
 /// Serves until told to stop, then finishes the requests in flight.
-pub async fn serve(listener: Listener, router: Router, shutdown: &Shutdown) {
+pub async fn serve(entrance: Entrance, router: Router, shutdown: &Shutdown) {
     let service = TowerToHyperService::new(router);
     let stop = shutdown.requested();
-    pavilion_process::serve(listener, &builder(), service, MAX_CONNECTIONS, stop).await;
+    pavilion_process::serve(entrance, &builder(), service, MAX_CONNECTIONS, stop).await;
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

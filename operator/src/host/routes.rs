@@ -34,9 +34,8 @@ pub(super) fn table(
 }
 
 fn routes(name: &TenantName, tenant: &DesiredTenant) -> Vec<Route> {
-    let upstream = |prefix: &str, socket: &str| Upstream {
-        prefix: prefix.to_owned(),
-        socket: format!("tenants/{name}/run/{socket}.sock"),
+    let upstream = |prefix: &str, socket: &str| {
+        Upstream::on_socket(prefix, format!("tenants/{name}/run/{socket}.sock"))
     };
     let route = |host: &pavilion_bundle::HostName| Route {
         host: host.clone(),

@@ -13,4 +13,7 @@ mod disk_full;
 mod http;
 mod opening;
 mod program;
+#[path = "../../../process/tests/mutual_tls/roots.rs"]
+mod roots;
+mod tiles_over_tls;
 mod world;

@@ -56,29 +56,37 @@ async fn receipt_of(client: &mut AuditorClient<Channel>, index: u64) -> Result<S
     }
 }
 
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder in which the programs of one tenant run.
-struct Home(tempfile::TempDir);
+pub struct Home(tempfile::TempDir);
 
 /// A running program; killed when dropped.
-struct Running(Child);
+pub struct Running(Child);
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     fn start(&self) -> Running {
-        let config = json!({
+        self.start_with(&json!({"httpSocket": "log.sock"}))
+    }
+
+    /// Starts the auditor with these members beside what it always has.
+    pub fn start_with(&self, members: &serde_json::Value) -> Running {
+        let mut config = json!({
             "process": {"health": "unix:auditor-health.sock", "tenant": "acme"},
-            "socket": "auditor.sock", "httpSocket": "log.sock", "directory": "log",
+            "socket": "auditor.sock", "directory": "log",
             "origin": ORIGIN, "signerSocket": "signer.sock",
         });
+        for (member, value) in members.as_object().unwrap() {
+            config[member] = value.clone();
+        }
         self.spawn(
             Path::new(env!("CARGO_BIN_EXE_pavilion-auditor")),
             "auditor.json",
@@ -148,12 +156,12 @@ impl Home {
     }
 
     /// Asks the health socket.
-    fn health(&self, path: &str) -> Option<String> {
+    pub fn health(&self, path: &str) -> Option<String> {
         http(&self.path("auditor-health.sock"), path)
     }
 
     /// Waits until `/readyz` says something that has these words in it.
-    fn wait_for(&self, words: &str) {
+    pub fn wait_for(&self, words: &str) {
         let began = Instant::now();
         while !self
             .health("/readyz")
@@ -177,13 +185,13 @@ impl Running {
         self.0.wait().unwrap();
     }
 
-    fn stop(mut self) -> Option<i32> {
+    pub fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.ended().code()
     }
 
-    fn ended(&mut self) -> ExitStatus {
+    pub fn ended(&mut self) -> ExitStatus {
         let began = Instant::now();
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {

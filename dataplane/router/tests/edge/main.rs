@@ -5,8 +5,12 @@
 mod drain;
 mod hosts;
 mod limits;
+mod pod;
+mod pods;
 mod program;
 mod reload;
+#[path = "../../../process/tests/mutual_tls/roots.rs"]
+mod roots;
 mod smuggling;
 mod stage;
 mod upstream;

@@ -9,11 +9,11 @@ use tokio::task::JoinHandle;
 
 use crate::stage::{Stage, certify, code_of, hear, routes, write_document};
 
-fn served(stage: &Stage) -> u64 {
+pub fn served(stage: &Stage) -> u64 {
     stage.context.health.status().served.unwrap().version
 }
 
-fn refused(stage: &Stage) -> Option<String> {
+pub fn refused(stage: &Stage) -> Option<String> {
     stage
         .context
         .health
@@ -28,14 +28,14 @@ fn refused_digest(stage: &Stage) -> Option<String> {
 
 /// Clients that ask `a.example` without a pause, on connections they keep, and take nothing but 200
 /// for an answer.
-struct Load {
+pub struct Load {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
     clients: Vec<JoinHandle<()>>,
 }
 
 impl Load {
-    fn start(stage: &Stage) -> Self {
+    pub fn start(stage: &Stage) -> Self {
         let (stop, answered) = (Arc::default(), Arc::default());
         let clients = ["http/1.1", "h2", "http/1.1", "h2"].map(|protocol| {
             let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
@@ -50,14 +50,14 @@ impl Load {
     }
 
     /// Waits until each client has had an answer, most likely.
-    async fn go_on(&self, stage: &Stage) {
+    pub async fn go_on(&self, stage: &Stage) {
         let before = self.answered.load(Ordering::Relaxed);
         stage
             .until(|_| self.answered.load(Ordering::Relaxed) >= before + 8)
             .await;
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
             client.await.expect("no request failed");
@@ -181,7 +181,7 @@ async fn a_bad_table_is_refused_whole_and_the_last_good_one_serves() {
     for (table, why) in [
         (twice, "routes[1].host"),
         (missing, "routes[1].certificate (b.example): nowhere.pem"),
-        (foreign_key, "keyFile: does not go with chainFile"),
+        (foreign_key, "a.example.key: does not go with "),
         (foreign_name, "not made out for b.example"),
         (same_version, "version"),
         (older, "version"),

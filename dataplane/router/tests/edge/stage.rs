@@ -238,10 +238,8 @@ pub fn routes(folder: &Path, version: u64) -> RouteTable {
 
 pub fn route(folder: &Path, host: &str, tenant: &str, asks: bool) -> Route {
     let file = |name: String| folder.join(name).to_str().unwrap().to_owned();
-    let target = |prefix: &str, socket: &str| Target {
-        prefix: prefix.to_owned(),
-        socket: file(format!("{socket}.sock")),
-    };
+    let target =
+        |prefix: &str, socket: &str| Target::on_socket(prefix, file(format!("{socket}.sock")));
     Route {
         host: host.parse().unwrap(),
         tenant: tenant.parse().unwrap(),

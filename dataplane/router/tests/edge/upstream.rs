@@ -1,4 +1,5 @@
-//! A tenant's socket: an HTTP/1.1 server that says what reached it.
+//! A tenant's program: an HTTP/1.1 server, on a unix socket or over mutual TLS, that says what
+//! reached it.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -7,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -14,6 +17,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use pavilion_process::mutual_tls::Listener;
+use pavilion_process::stream::Stream;
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
@@ -28,11 +33,26 @@ impl Upstream {
     /// Listens on `path` and calls itself `name`.
     pub fn start(path: &Path, name: &'static str) -> Self {
         let listener = UnixListener::bind(path).unwrap();
+        let streams = stream::unfold(listener, |listener| async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            Some((Stream::Unix(stream), listener))
+        });
+        Self::serve(streams.boxed(), name)
+    }
+
+    /// Takes whoever gets through `listener`, and calls itself `name`.
+    pub fn behind(listener: Listener, name: &'static str) -> Self {
+        let streams = stream::unfold(listener, |mut listener| async move {
+            Some((listener.accept().await, listener))
+        });
+        Self::serve(streams.boxed(), name)
+    }
+
+    fn serve(mut streams: BoxStream<'static, Stream>, name: &'static str) -> Self {
         let seen = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&seen);
         let task = tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
+            while let Some(stream) = streams.next().await {
                 let count = Arc::clone(&count);
                 let service = service_fn(move |request| answer(request, name, Arc::clone(&count)));
                 let connection =
@@ -74,8 +94,8 @@ async fn answer(
     told["body"] = body.len().into();
     seen.fetch_add(1, Ordering::SeqCst);
     let body = match path.as_str() {
-        "/stream" => stream(3, false),
-        "/stall" => stream(3, true),
+        "/stream" => parts(3, false),
+        "/stall" => parts(3, true),
         _ => Full::new(told.to_string().into()).boxed(),
     };
     Ok(Response::builder()
@@ -100,8 +120,8 @@ fn describe(request: &Request<Incoming>, name: &str) -> Value {
 }
 
 /// `parts` parts with a pause between them; then the end, or nothing ever.
-fn stream(parts: usize, stalls: bool) -> BoxBody<Bytes, Infallible> {
-    let frames = futures::stream::unfold(0, move |sent| async move {
+fn parts(parts: usize, stalls: bool) -> BoxBody<Bytes, Infallible> {
+    let frames = stream::unfold(0, move |sent| async move {
         if sent == parts {
             if stalls {
                 std::future::pending::<()>().await;

@@ -13,6 +13,8 @@ mod questions;
 mod recovery;
 mod repeats;
 mod results;
+#[path = "../../../process/tests/mutual_tls/roots.rs"]
+mod roots;
 mod stage;
 mod tokens;
 mod world;
