@@ -4,12 +4,13 @@ SHELL := /bin/bash
 
 BUILD_PACKAGES := build-essential ca-certificates pkg-config softhsm2
 TEST_PACKAGES  := $(BUILD_PACKAGES) curl git openssl python3-venv
+E2E_PACKAGES   := $(BUILD_PACKAGES) clang-19 containerd containernetworking-plugins ipset iproute2 iptables mount nftables runc util-linux
 CARGO          := cargo
 PROGRAMS       := -p pavilion-operator -p pavilion-router -p pavilion-verifier -p pavilion-signer -p pavilion-auditor -p kubectl-pavilion
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: packages
 packages:
@@ -18,6 +19,10 @@ packages:
 .PHONY: test-packages
 test-packages:
 	@scripts/packages.sh $(TEST_PACKAGES)
+
+.PHONY: e2e-packages
+e2e-packages:
+	@scripts/packages.sh $(E2E_PACKAGES)
 
 .PHONY: build
 build: packages ## release binaries in target/release
@@ -41,6 +46,10 @@ test-operator: ## the operator against the API server that KUBECONFIG names
 docs-test: build ## every command of the documentation, executed
 	@scripts/docs-test.sh
 
+.PHONY: e2e
+e2e: e2e-packages ## the tests that need a real cluster, as root: tools, up, tests, down; KEEP=1 leaves it up
+	@scripts/e2e.sh
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for SECONDS_EACH seconds (default 10)
 	@scripts/fuzz.sh
@@ -58,6 +67,7 @@ lint: ## formatting, clippy, dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-operator --features cluster --tests -- -D warnings
+	$(CARGO) clippy --locked -p pavilion-e2e-cluster --all-targets --features cluster -- -D warnings
 	@scripts/dependencies.sh
 
 .PHONY: bench

@@ -1,0 +1,148 @@
+//! A cluster as its user sees it: up, down, and how to reach it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::bring_up::Site;
+use crate::credentials::Credentials;
+use crate::directory::{Directory, Lock};
+use crate::names::{ClusterName, NodeNumber};
+use crate::plan::{self, Plan};
+use crate::report::{Clock, say};
+use crate::tools::Tools;
+use crate::{containerd, machine, network, take_down};
+
+/// A cluster that is up.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    directory: Directory,
+    plan: Plan,
+}
+
+/// Builds the tools that are missing.
+pub fn build(directory: &Directory) -> Result<Tools> {
+    let lock = directory.lock()?;
+    build_locked(directory, &lock)
+}
+
+fn build_locked(directory: &Directory, _lock: &Lock) -> Result<Tools> {
+    take_down::lost(directory)?;
+    Tools::build(directory)
+}
+
+impl Cluster {
+    /// Brings a cluster up, with at least so many nodes. What is up already is left as it is; what a crash left half
+    /// up is taken down first.
+    pub fn up(directory: &Directory, name: &ClusterName, nodes: u8) -> Result<Self> {
+        plan::nodes_fit(nodes)?;
+        machine::check()?;
+        let lock = directory.lock()?;
+        let tools = build_locked(directory, &lock)?;
+        let clock = Clock::start();
+        let plan = match Self::standing(directory, &tools, name, clock)? {
+            Some(plan) => plan,
+            None => Self::bring_up(directory, &tools, name, nodes, clock)?,
+        };
+        let plan = Self::add_nodes(directory, &tools, plan, nodes, clock)?;
+        Ok(Self {
+            directory: directory.clone(),
+            plan,
+        })
+    }
+
+    /// The plan of a cluster whose control plane stands; whatever else there is of it is taken down.
+    fn standing(
+        directory: &Directory,
+        tools: &Tools,
+        name: &ClusterName,
+        clock: Clock,
+    ) -> Result<Option<Plan>> {
+        if let Some(plan) = Plan::read(directory, name) {
+            let site = Site::new(directory, tools, &plan, clock)?;
+            if site.is_up(&plan.node(directory, NodeNumber::FIRST)) {
+                return Ok(Some(plan));
+            }
+            say(format_args!(
+                "{name} is not whole: taking down what is there of it"
+            ));
+        }
+        take_down::cluster(directory, name)?;
+        Ok(None)
+    }
+
+    fn bring_up(
+        directory: &Directory,
+        tools: &Tools,
+        name: &ClusterName,
+        nodes: u8,
+        clock: Clock,
+    ) -> Result<Plan> {
+        machine::raise_watches(directory)?;
+        let gateway = network::bridge(directory)?;
+        let plan = Plan::new(name.clone(), nodes, gateway, &Plan::all(directory))?;
+        plan.write(directory)?;
+        let site = Site::new(directory, tools, &plan, clock)?;
+        site.bring_up_first(&plan.node(directory, NodeNumber::FIRST))?;
+        Ok(plan)
+    }
+
+    /// Brings up the nodes that are missing or broken.
+    fn add_nodes(
+        directory: &Directory,
+        tools: &Tools,
+        mut plan: Plan,
+        nodes: u8,
+        clock: Clock,
+    ) -> Result<Plan> {
+        plan.nodes = plan.nodes.max(nodes);
+        plan.write(directory)?;
+        let site = Site::new(directory, tools, &plan, clock)?;
+        for node in plan.all_nodes(directory).iter().skip(1) {
+            if !site.is_up(node) {
+                take_down::node(directory, node)?;
+                site.bring_up_more(node)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    /// A cluster that was brought up before.
+    pub fn find(directory: &Directory, name: &ClusterName) -> Result<Self> {
+        let plan = Plan::read(directory, name);
+        let plan = plan.with_context(|| {
+            format!("there is no cluster {name}: bring it up with `e2e-cluster up --name {name}`")
+        })?;
+        Ok(Self {
+            directory: directory.clone(),
+            plan,
+        })
+    }
+
+    /// The kubeconfig of its administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        Credentials::of(&self.directory, &self.plan.name).kubeconfig("admin")
+    }
+
+    /// Its plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Gives every node an image from an archive.
+    pub fn load(&self, archive: &Path) -> Result<()> {
+        for node in self.plan.all_nodes(&self.directory) {
+            containerd::import(&node, archive)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes a cluster down, or everything of the directory.
+pub fn down(directory: &Directory, name: Option<&ClusterName>) -> Result<()> {
+    let _lock = directory.lock()?;
+    match name {
+        Some(name) => take_down::cluster(directory, name),
+        None => take_down::everything(directory),
+    }
+}

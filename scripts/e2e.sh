@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Builds the tools of a cluster, brings one up, runs the tests that need it, takes everything down.
+# Prints how long each step took. KEEP=1 leaves the cluster up.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() {
+  local since=$SECONDS
+  echo "── $*"
+  "$@"
+  echo "── $* took $((SECONDS - since)) s"
+}
+
+cargo build --locked --quiet -p pavilion-e2e-cluster
+cluster=${CARGO_TARGET_DIR:-target}/debug/e2e-cluster
+
+finish() {
+  local outcome=$?
+  [ -n "${KEEP:-}" ] || step "$cluster" down
+  exit "$outcome"
+}
+
+step "$cluster" build
+trap finish EXIT
+step "$cluster" up
+"$cluster" status
+# One at a time: they compare the machine before with the machine after.
+step cargo test --locked -p pavilion-e2e-cluster --features cluster -- --test-threads=1
+# Those tests take down what they bring up.
+kubeconfig=$("$cluster" up)
+KUBECONFIG=$kubeconfig step make --no-print-directory test-operator
