@@ -10,9 +10,9 @@ use pavilion_process::crypto;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
@@ -52,7 +52,7 @@ pub(crate) fn server_config(
     } else {
         builder.with_no_client_auth()
     };
-    let mut config = builder.with_cert_resolver(Arc::new(One(certificate)));
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate)));
     config.alpn_protocols = vec![H2.to_vec(), HTTP11.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
@@ -66,16 +66,6 @@ fn versions(oldest: TlsMinVersion) -> &'static [&'static SupportedProtocolVersio
     match oldest {
         TlsMinVersion::Tls13 => &NEW,
         TlsMinVersion::Tls12 => &BOTH,
-    }
-}
-
-/// Always the same certificate: the host was found before this is asked.
-#[derive(Debug)]
-struct One(Arc<CertifiedKey>);
-
-impl ResolvesServerCert for One {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
     }
 }
 

@@ -24,9 +24,19 @@ pub struct Pod {
     pub program: Upstream,
 }
 
-impl Pod {
-    /// A pod that nothing leads to yet.
-    pub async fn start(stage: &Stage) -> Self {
+/// A listener for mutual TLS that nothing answers at yet.
+pub struct Door {
+    pub root: Root,
+    /// What the edge shows and trusts.
+    pub edge: Mount,
+    /// What the listener shows and trusts.
+    pub own: Mount,
+    pub context: Context,
+    pub listener: Listener,
+}
+
+impl Door {
+    pub async fn open(stage: &Stage) -> Self {
         let root = Root::new();
         let at = |name: &str| stage.folder.path().join(name);
         let edge = Mount::new(&at("edge"), &root.pem, &root.client());
@@ -41,12 +51,26 @@ impl Pod {
         let context = context();
         let listener = Listener::bind(&settings, &context).await.unwrap();
         Self {
-            address: listener.address().unwrap(),
-            program: Upstream::behind(listener, "pod"),
             root,
             edge,
             own,
             context,
+            listener,
+        }
+    }
+}
+
+impl Pod {
+    /// A pod that nothing leads to yet.
+    pub async fn start(stage: &Stage) -> Self {
+        let door = Door::open(stage).await;
+        Self {
+            address: door.listener.address().unwrap(),
+            program: Upstream::behind(door.listener, "pod"),
+            root: door.root,
+            edge: door.edge,
+            own: door.own,
+            context: door.context,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pavilion_process::crypto;
-use pavilion_process::mutual_tls::{Listener, Settings};
+use pavilion_process::mutual_tls::Listener;
 use pavilion_process::stream::Stream;
 use rcgen::date_time_ymd;
 use rustls::ServerConfig;
@@ -19,10 +19,10 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::pod::{Pod, route, table, target};
+use crate::pod::{Door, Pod, route, table, target};
 use crate::reload::{Load, refused, served};
-use crate::roots::{CLIENT, Mount, Root};
-use crate::stage::{Stage, context};
+use crate::roots::{CLIENT, Root};
+use crate::stage::Stage;
 
 /// Far more than the second that connecting may take, and far less than the 30 that an answer may.
 const SOON: Duration = Duration::from_secs(10);
@@ -201,22 +201,11 @@ async fn a_pod_that_is_away_is_told_within_the_time_to_connect() {
 #[tokio::test]
 async fn a_request_that_a_pod_may_have_read_is_not_sent_again() {
     let stage = Stage::start().await;
-    let root = Root::new();
-    let at = |name: &str| stage.folder.path().join(name);
-    let edge = Mount::new(&at("edge"), &root.pem, &root.client());
-    let own = Mount::new(&at("pod"), &root.pem, &root.server());
-    let settings = Settings {
-        address: "127.0.0.1:0".parse().unwrap(),
-        certificate_file: own.certificate(),
-        key_file: own.key(),
-        client_ca_file: own.ca(),
-        client_name: CLIENT.to_owned(),
-    };
-    let listener = Listener::bind(&settings, &context()).await.unwrap();
-    let address = listener.address().unwrap();
+    let door = Door::open(&stage).await;
+    let address = door.listener.address().unwrap();
     let heads = Arc::new(AtomicUsize::new(0));
-    tokio::spawn(answer_once_on_each(listener, Arc::clone(&heads)));
-    route(&stage, 2, &target(&edge, address)).await;
+    tokio::spawn(answer_once_on_each(door.listener, Arc::clone(&heads)));
+    route(&stage, 2, &target(&door.edge, address)).await;
     assert_eq!(ask(&stage, "/").await.0, 200);
     is_away(&stage, "the second request of a connection").await;
     assert_eq!(heads.load(Ordering::SeqCst), 2);
