@@ -76,17 +76,15 @@ fn free_network(used: impl Iterator<Item = Ipv4Addr>) -> Result<Ipv4Addr> {
 /// Runs a cable from the node, whose anchor is this process, to the bridge.
 pub fn connect(directory: &Directory, node: &Node, gateway: Ipv4Addr, anchor: i32) -> Result<()> {
     let link = node.link();
+    let bridge = bridge_name(directory);
     let inside = anchor.to_string();
     let ends = ["peer", "name", "eth0", "netns", &inside];
     ip(&[&["link", "add", &link, "type", "veth"][..], &ends].concat())?;
-    ip(&[
-        "link",
-        "set",
-        &link,
-        "master",
-        &bridge_name(directory),
-        "up",
-    ])?;
+    ip(&["link", "set", &link, "master", &bridge, "up"])?;
+    // A node before this one had the address and another MAC. Where the bridge outlives a node, because another
+    // cluster is on it, the machine would go on sending to that MAC for up to 40 s.
+    let before = node.address.to_string();
+    ip(&["neigh", "flush", "to", &before, "dev", &bridge])?;
     let address = format!("{}/24", node.address);
     let gateway = gateway.to_string();
     for arguments in [
