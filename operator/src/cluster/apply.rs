@@ -1,6 +1,6 @@
 //! Apply: brings the API server's objects to what they are to be. The only place that writes them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -16,8 +16,8 @@ use super::{
     live::{FIELD_MANAGER, Live, Seen},
     metrics::ClusterMetrics,
     owned::{Owned, OwnedKey, TENANT_LABEL},
+    owned_fields::applied_by,
 };
-use std::sync::Arc;
 
 /// How long one request to the API server may take.
 pub const REQUEST_TIME_OUT: Duration = Duration::from_secs(10);
@@ -101,6 +101,11 @@ impl Applier {
         let Some(found) = found else {
             return Ok(());
         };
+        // Ours before somebody took its labels away.
+        let whole = serde_json::to_value(&found).unwrap_or_default();
+        if applied_by(&whole, FIELD_MANAGER).is_some() {
+            return Ok(());
+        }
         let label = found
             .metadata
             .labels

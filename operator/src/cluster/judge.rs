@@ -9,7 +9,7 @@ use pavilion_catalogue::manifest;
 use serde_json::Value;
 
 use super::{
-    memory::{InForce, Memory},
+    memory::{InForce, Memory, MemoryError},
     objects::{Objects, hosts},
     settings::Settings,
 };
@@ -69,13 +69,24 @@ pub fn judge(
         return Err(refusals);
     }
     let in_force = desired.tenants.remove(tenant).map(InForce::new);
-    match in_force.transpose() {
-        Ok(in_force) => Ok(Memory { records, in_force }),
-        Err(error) => Err(vec![Refusal::of_file(
-            "",
-            &manifest::BUNDLE_REFUSED,
-            error.to_string(),
-        )]),
+    let memory = in_force.transpose().map_err(MemoryError::from);
+    let memory = memory.map(|in_force| Memory { records, in_force });
+    memory
+        .and_then(|memory| memory.object(tenant).map(|_| memory))
+        .map_err(|error| vec![unkeepable(set, tenant, &error)])
+}
+
+/// What cannot be remembered cannot be in force.
+fn unkeepable(set: &ManifestSet, tenant: &TenantName, error: &MemoryError) -> Refusal {
+    let entry = match error {
+        MemoryError::TooLarge(_) => &manifest::BUNDLE_TOO_LARGE,
+        _ => &manifest::BUNDLE_REFUSED,
+    };
+    let own = ObjectKey::tenant(tenant.as_str());
+    let object = set.objects.iter().find(|object| object.key == own);
+    match object {
+        Some(object) => object.refuse("", entry, error.to_string()),
+        None => Refusal::of_file("", entry, error.to_string()),
     }
 }
 
@@ -95,7 +106,7 @@ fn claimed(set: &ManifestSet, others: &Objects, tenant: &TenantName) -> Vec<Refu
     for other in others.tenants() {
         let metadata = serde_json::to_value(&other.metadata).unwrap_or_default();
         if since(&metadata) < mine {
-            for host in hosts(&other) {
+            for host in hosts(&other.data["spec"]) {
                 owners.insert(
                     host.to_owned(),
                     other.metadata.name.clone().unwrap_or_default(),
@@ -103,7 +114,7 @@ fn claimed(set: &ManifestSet, others: &Objects, tenant: &TenantName) -> Vec<Refu
             }
         }
     }
-    let refused = wanted(object.spec())
+    let refused = hosts(object.spec())
         .enumerate()
         .filter_map(|(index, host)| {
             let owner = owners.get(host)?;
@@ -112,11 +123,6 @@ fn claimed(set: &ManifestSet, others: &Objects, tenant: &TenantName) -> Vec<Refu
             Some(object.refuse(field, &manifest::HOST_CLAIMED, message))
         });
     refused.collect()
-}
-
-fn wanted(spec: &Value) -> impl Iterator<Item = &str> {
-    let hosts = spec["ingress"]["hosts"].as_array();
-    hosts.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// An object as a manifest would have it.

@@ -122,12 +122,13 @@ impl Live {
     }
 
     /// Whether something of ours is other than before. News that is older than what is known is no
-    /// news: resource versions are ordered (Kubernetes 1.35, KEP-5504).
+    /// news: resource versions of one kind are ordered (Kubernetes 1.35, KEP-5504), also over an object that
+    /// was deleted and made anew.
     fn see(&self, key: OwnedKey, mut seen: Seen) -> bool {
         let mut all = self.lock();
         let before = all.get(&key);
         if let Some(before) = before {
-            if before.version >= seen.version && before.uid == seen.uid {
+            if before.version >= seen.version {
                 return false;
             }
             if before.ours == seen.ours && before.uid == seen.uid {

@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use pavilion_bundle::{Document, TenantName};
 use pavilion_json::{Digest, JsonError};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{
     kinds::OwnedKind,
@@ -19,11 +20,13 @@ use super::{
 use crate::{desired::DesiredTenant, records::Records};
 
 /// The name of the `ConfigMap`.
-pub const NAME: &str = "pavilion";
+const NAME: &str = "pavilion";
 /// The bundle, as the verifier reads it.
-pub const BUNDLE: &str = "bundle.json";
+const BUNDLE: &str = "bundle.json";
 const IN_FORCE: &str = "in-force.json";
 const RECORDS: &str = "records.json";
+/// The member of the state in force that stands apart.
+const BUNDLE_FIELD: &str = "bundle";
 
 /// The largest sum of it, in bytes; the API server takes a little more (1 MiB with everything).
 const MAX_BYTES: usize = 1_000_000;
@@ -87,10 +90,9 @@ impl Memory {
             return Ok(Self::default());
         };
         let data = found.data.unwrap_or_default();
-        let in_force: Option<DesiredTenant> = read(&data, IN_FORCE)?;
         Ok(Self {
             records: read(&data, RECORDS)?.unwrap_or_default(),
-            in_force: in_force.map(InForce::new).transpose()?,
+            in_force: in_force(&data)?.map(InForce::new).transpose()?,
         })
     }
 
@@ -103,7 +105,7 @@ impl Memory {
             return Ok(None);
         };
         let (bundle, _) = in_force.desired.bundle.seal()?;
-        let rest = pavilion_json::canonical(&in_force.desired)?;
+        let rest = pavilion_json::canonical(&without_bundle(&in_force.desired))?;
         let records = pavilion_json::canonical(&self.records)?;
         let size = bundle.len() + rest.len() + records.len();
         if size > MAX_BYTES {
@@ -126,6 +128,30 @@ impl Memory {
     }
 }
 
+/// The bundle has an entry of its own.
+fn without_bundle(desired: &DesiredTenant) -> Value {
+    let mut rest = serde_json::to_value(desired).unwrap_or_default();
+    if let Some(fields) = rest.as_object_mut() {
+        fields.remove(BUNDLE_FIELD);
+    }
+    rest
+}
+
+fn in_force(data: &BTreeMap<String, String>) -> Result<Option<DesiredTenant>, MemoryError> {
+    let bundle: Option<Value> = read(data, BUNDLE)?;
+    let rest: Option<Value> = read(data, IN_FORCE)?;
+    let (Some(bundle), Some(mut whole)) = (bundle, rest) else {
+        return Ok(None);
+    };
+    if let Some(fields) = whole.as_object_mut() {
+        fields.insert(BUNDLE_FIELD.to_owned(), bundle);
+    }
+    let desired = serde_json::from_value(whole);
+    desired
+        .map(Some)
+        .map_err(|error| MemoryError::Unreadable(IN_FORCE, error))
+}
+
 fn read<T: DeserializeOwned>(
     data: &BTreeMap<String, String>,
     name: &'static str,
@@ -133,8 +159,7 @@ fn read<T: DeserializeOwned>(
     let Some(text) = data.get(name) else {
         return Ok(None);
     };
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let value = serde_json::from_str(text);
     value
         .map(Some)
         .map_err(|error| MemoryError::Unreadable(name, error))

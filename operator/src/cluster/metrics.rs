@@ -1,5 +1,6 @@
 //! What the operator counts in a cluster. Labels are kinds and stable codes; all are bounded.
 
+use pavilion_catalogue::manifest;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -31,7 +32,7 @@ struct CodeLabel {
 }
 
 impl ClusterMetrics {
-    /// Registers all of them; each kind exists at 0.
+    /// Registers all of them; each kind and each reason exists at 0.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         for kind in OwnedKind::ALL {
@@ -39,6 +40,14 @@ impl ClusterMetrics {
             for family in [&metrics.made, &metrics.changed, &metrics.deleted] {
                 drop(family.get_or_create(&label));
             }
+        }
+        for entry in [
+            &manifest::API_REFUSED,
+            &manifest::LEASE_OVER,
+            &manifest::NAMESPACE_TAKEN,
+        ] {
+            let label = CodeLabel { code: entry.code };
+            drop(metrics.failures.get_or_create(&label));
         }
         let families = [
             ("objects_made", "Objects made for tenants", &metrics.made),

@@ -94,15 +94,10 @@ impl Objects {
 
     /// A change of what somebody wants; what only the status of an object says is none.
     fn see(&self, kind: Kind, object: DynamicObject, triggers: &Triggers) {
-        let tenant = key(kind, &object).tenant_name().map(str::to_owned);
-        if let (Kind::Tenant, Some(tenant)) = (kind, &tenant) {
-            // By the hosts it had; those that it has now it must win itself.
-            self.tell_rivals(tenant, triggers);
-        }
-        if self.keep(kind, object)
-            && let Some(tenant) = tenant
-        {
-            triggers.name(&tenant);
+        let key = key(kind, &object);
+        let rivals = self.rivals(&key);
+        if self.keep(kind, object) {
+            tell(triggers, key.tenant_name(), rivals);
         }
     }
 
@@ -125,34 +120,36 @@ impl Objects {
         before.is_none_or(|before| is_other(&before, &object))
     }
 
-    /// Whoever wants a host that this tenant has, and may get it now.
-    fn tell_rivals(&self, tenant: &str, triggers: &Triggers) {
-        let Some(own) = self.of(tenant).remove(&ObjectKey::tenant(tenant)) else {
-            return;
+    /// Whoever wants a host that this Tenant has by now, and may get it when the Tenant changes or goes.
+    fn rivals(&self, key: &ObjectKey) -> Vec<String> {
+        let own = self.of(key.tenant_name().unwrap_or_default()).remove(key);
+        let Some(own) = own.filter(|_| key.kind == Kind::Tenant) else {
+            return Vec::new();
         };
-        for rival in self.tenants() {
-            let name = rival.metadata.name.clone().unwrap_or_default();
-            if name != tenant && hosts(&rival).any(|host| hosts(&own).any(|own| own == host)) {
-                triggers.name(&name);
-            }
-        }
+        let own: HashSet<&str> = hosts(&own.data["spec"]).collect();
+        let mut rivals = self.tenants();
+        rivals.retain(|rival| hosts(&rival.data["spec"]).any(|host| own.contains(host)));
+        let names = rivals
+            .iter()
+            .filter_map(|rival| rival.metadata.name.clone());
+        names.filter(|name| *name != key.name).collect()
     }
 
     fn forget(&self, key: &ObjectKey, triggers: &Triggers) {
         let Some(tenant) = key.tenant_name() else {
             return;
         };
-        if key.kind == Kind::Tenant {
-            self.tell_rivals(tenant, triggers);
-        }
+        let rivals = self.rivals(key);
         let mut all = self.lock();
-        if let Some(belongings) = all.get_mut(tenant) {
-            belongings.remove(key);
-            if belongings.is_empty() {
-                all.remove(tenant);
-            }
-            triggers.name(tenant);
+        let Some(belongings) = all.get_mut(tenant) else {
+            return;
+        };
+        belongings.remove(key);
+        if belongings.is_empty() {
+            all.remove(tenant);
         }
+        drop(all);
+        tell(triggers, Some(tenant), rivals);
     }
 
     /// What is not in a whole list is gone, and its going may have been missed.
@@ -160,19 +157,18 @@ impl Objects {
         if kind == Kind::Tenant {
             self.list_tenants(places);
         }
-        self.lock().retain(|tenant, belongings| {
-            let before = belongings.len();
-            belongings.retain(|key, _| {
-                key.kind != kind || places.contains(&(key.namespace.clone(), key.name.clone()))
-            });
-            if belongings.len() != before {
-                triggers.name(tenant);
+        let known: Vec<ObjectKey> = {
+            let all = self.lock();
+            all.values().flat_map(BTreeMap::keys).cloned().collect()
+        };
+        for key in known.iter().filter(|key| key.kind == kind) {
+            if !places.contains(&(key.namespace.clone(), key.name.clone())) {
+                self.forget(key, triggers);
             }
-            !belongings.is_empty()
-        });
+        }
     }
 
-    /// The same for the controller's copy, which is begun anew: it waits for a first whole list.
+    /// The controller's copy is begun anew: it waits for a first whole list.
     fn list_tenants(&self, places: &HashSet<Place>) {
         let mut writer = self.writer();
         let tenants = writer.as_reader().state();
@@ -207,10 +203,16 @@ fn key(kind: Kind, object: &DynamicObject) -> ObjectKey {
     }
 }
 
-/// The hosts that a Tenant claims.
-pub fn hosts(tenant: &DynamicObject) -> impl Iterator<Item = &str> {
-    let hosts = tenant.data["spec"]["ingress"]["hosts"].as_array();
+/// The hosts that the spec of a Tenant claims.
+pub fn hosts(spec: &Value) -> impl Iterator<Item = &str> {
+    let hosts = spec["ingress"]["hosts"].as_array();
     hosts.into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn tell(triggers: &Triggers, tenant: Option<&str>, rivals: Vec<String>) {
+    for name in tenant.into_iter().chain(rivals.iter().map(String::as_str)) {
+        triggers.name(name);
+    }
 }
 
 fn is_other(before: &DynamicObject, now: &DynamicObject) -> bool {

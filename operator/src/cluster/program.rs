@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::ready,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -90,7 +91,7 @@ async fn serve(options: &Run) -> Result<(), Exit> {
     tokio::spawn(server.serve(health.clone(), metrics.clone()));
     let client = client::connect(options.kubeconfig.as_deref()).await?;
     let cluster_metrics = metrics.register(ClusterMetrics::register);
-    let (triggers, told) = triggers();
+    let (triggers, mut told) = triggers();
     let watches = Watches::start(&client, &triggers, health.register_check("watches"));
     let mut candidate =
         Candidate::new(client.clone(), &options.namespace, LEASE, &options.identity);
@@ -108,8 +109,13 @@ async fn serve(options: &Run) -> Result<(), Exit> {
     tokio::select! {
         _ = signals.next() => return Ok(()),
         () = candidate.take() => tracing::info!("this replica writes"),
+        // Whoever stands by, be it for months, keeps no list of what changed meanwhile.
+        () = told.by_ref().for_each(|_| ready(())) => {}
     }
     cluster_metrics.lead(true);
+    for tenant in watches.objects.tenants() {
+        triggers.name(tenant.metadata.name.as_deref().unwrap_or_default());
+    }
     let tenants = watches.objects.store();
     lead(
         &mut signals,
@@ -168,7 +174,7 @@ async fn lead(
         requests,
         config,
     );
-    let rounds = rounds.for_each(|_| std::future::ready(()));
+    let rounds = rounds.for_each(|_| ready(()));
     let mut rounds = std::pin::pin!(rounds);
     let lost = tokio::select! {
         () = &mut rounds => false,

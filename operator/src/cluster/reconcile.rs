@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -33,9 +32,6 @@ use crate::{
     status::{self, OperatorFacts, View},
 };
 
-/// A tenant whose host is another's is looked at again after this time: the other may be gone.
-const CLAIMED_AGAIN: Duration = Duration::from_secs(30);
-
 /// Why a look ended early. It is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum RoundError {
@@ -54,7 +50,6 @@ impl RoundError {
     /// The stable word for it.
     pub fn entry(&self) -> &'static Entry {
         match self {
-            Self::Memory(MemoryError::TooLarge(_)) => &manifest::BUNDLE_TOO_LARGE,
             Self::Memory(_) | Self::Status(StatusError::Api(..)) => &manifest::API_REFUSED,
             Self::Status(StatusError::Lease(_)) => &manifest::LEASE_OVER,
             Self::Apply(error) => reason(error),
@@ -129,14 +124,7 @@ pub async fn reconcile(
     applied?;
     context.remember(&tenant, memory);
     context.retries.forget(&name);
-    let claimed = refusals
-        .iter()
-        .any(|refusal| refusal.code == manifest::HOST_CLAIMED.code);
-    Ok(if claimed {
-        Action::requeue(CLAIMED_AGAIN)
-    } else {
-        Action::await_change()
-    })
+    Ok(Action::await_change())
 }
 
 /// What to do after a failure.

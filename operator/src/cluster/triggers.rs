@@ -3,8 +3,8 @@
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use pavilion_bundle::TenantName;
 
-/// Where the watches say that a tenant is to be looked at. What is said before somebody listens is
-/// kept; the same tenant said twice is looked at once.
+/// Where the watches say that a tenant is to be looked at. The same tenant said twice is looked at once.
+/// What is said is kept until somebody takes it, so somebody always must.
 #[derive(Clone, Debug)]
 pub struct Triggers(UnboundedSender<String>);
 

@@ -3,17 +3,13 @@
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::stage::{REGION, Stage, host};
+use crate::stage::{Stage, delete, eventually, trust_anchor};
 
 #[tokio::test]
 async fn a_tenant_that_is_applied_gets_a_namespace_that_lets_nobody_in_and_nothing_out() {
     let stage = Stage::set().await;
     let operator = stage.operator("one").await;
-    let tenant = stage.tenant("acme");
-    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
-    stage
-        .until(&tenant, "IsolationApplied", "True IsolationApplied")
-        .await;
+    let tenant = stage.confined("acme").await;
     stage.until(&tenant, "Placed", "True Placed").await;
 
     let namespace = format!("pavilion-{tenant}");
@@ -61,25 +57,13 @@ async fn a_tenant_that_is_applied_gets_a_namespace_that_lets_nobody_in_and_nothi
 async fn a_tenant_with_a_trust_anchor_may_fetch_status_lists_and_no_more() {
     let stage = Stage::set().await;
     let _operator = stage.operator("one").await;
-    let tenant = stage.tenant("acme");
+    let tenant = stage.confined("acme").await;
     let namespace = format!("pavilion-{tenant}");
-    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
     stage
-        .until(&tenant, "IsolationApplied", "True IsolationApplied")
-        .await;
-    let key = json!({
-        "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "1",
-        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
-    });
-    let anchor = json!({
-        "credentialTypes": ["urn:eudi:pid:1"],
-        "issuers": [{"issuer": "https://issuer.example", "jwks": {"keys": [key]}}],
-    });
-    stage
-        .apply("TrustAnchor", Some(&namespace), "issuers", anchor)
+        .apply("TrustAnchor", Some(&namespace), "issuers", trust_anchor())
         .await;
     let policies = stage.api("NetworkPolicy", Some(&namespace));
-    crate::stage::eventually("an opening for status lists", async || {
+    eventually("an opening for status lists", async || {
         policies.get_opt("to-status-lists").await.unwrap().is_some()
     })
     .await;
@@ -90,8 +74,8 @@ async fn a_tenant_with_a_trust_anchor_may_fetch_status_lists_and_no_more() {
     for closed in ["10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"] {
         assert!(except.contains(&json!(closed)), "{closed}");
     }
-    crate::stage::delete(&stage.api("TrustAnchor", Some(&namespace)), "issuers").await;
-    crate::stage::eventually("the opening is closed again", async || {
+    delete(&stage.api("TrustAnchor", Some(&namespace)), "issuers").await;
+    eventually("the opening is closed again", async || {
         policies.get_opt("to-status-lists").await.unwrap().is_none()
     })
     .await;

@@ -3,18 +3,14 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::stage::{REGION, Stage, delete, eventually, host};
+use crate::stage::{REGION, Stage, delete, eventually};
 
 #[tokio::test]
 async fn whatever_somebody_edits_or_deletes_of_a_tenants_objects_is_put_right() {
     let stage = Stage::set().await;
     let operator = stage.operator("one").await;
-    let tenant = stage.tenant("acme");
+    let tenant = stage.confined("acme").await;
     let namespace = format!("pavilion-{tenant}");
-    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
-    stage
-        .until(&tenant, "IsolationApplied", "True IsolationApplied")
-        .await;
     let edits = [
         (
             "Namespace",
@@ -53,6 +49,15 @@ async fn whatever_somebody_edits_or_deletes_of_a_tenants_objects_is_put_right() 
             json!({"data": {"bundle.json": null}}),
         ),
         // Out of our sight, as its author may hope.
+        (
+            "Namespace",
+            None,
+            namespace.as_str(),
+            json!({"metadata": {"labels": {
+                "app.kubernetes.io/managed-by": null, "pavilion.dev/tenant": null,
+                "pod-security.kubernetes.io/enforce": "privileged",
+            }}}),
+        ),
         (
             "NetworkPolicy",
             Some(namespace.as_str()),
@@ -95,11 +100,7 @@ async fn whatever_somebody_edits_or_deletes_of_a_tenants_objects_is_put_right() 
 async fn what_others_add_beside_ours_is_left_alone() {
     let stage = Stage::set().await;
     let operator = stage.operator("one").await;
-    let tenant = stage.tenant("acme");
-    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
-    stage
-        .until(&tenant, "IsolationApplied", "True IsolationApplied")
-        .await;
+    let tenant = stage.confined("acme").await;
     let before = operator.writes().await;
     let namespace = stage.api("Namespace", None);
     let name = format!("pavilion-{tenant}");

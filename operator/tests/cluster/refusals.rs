@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{REGION, Stage, delete, eventually, host};
+use crate::stage::{REGION, Stage, delete, eventually, host, trust_anchor};
 
 #[tokio::test]
 async fn a_tenant_of_another_region_is_left_to_its_operator() {
@@ -80,12 +80,8 @@ async fn a_host_belongs_to_the_tenant_that_had_it_first_until_that_is_gone() {
 async fn a_broken_edit_leaves_the_last_good_bundle_in_force_and_says_so() {
     let stage = Stage::set().await;
     let operator = stage.operator("one").await;
-    let tenant = stage.tenant("acme");
+    let tenant = stage.confined("acme").await;
     let namespace = format!("pavilion-{tenant}");
-    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
-    stage
-        .until(&tenant, "IsolationApplied", "True IsolationApplied")
-        .await;
     let map = stage.api("ConfigMap", Some(&namespace));
     let bundle = async || -> Value {
         let found = map.get("pavilion").await.unwrap();
@@ -141,12 +137,8 @@ async fn a_broken_edit_leaves_the_last_good_bundle_in_force_and_says_so() {
 async fn a_tenant_whose_state_was_lost_keeps_its_namespace_while_its_objects_are_refused() {
     let stage = Stage::set().await;
     let mut operator = stage.operator("one").await;
-    let tenant = stage.tenant("acme");
+    let tenant = stage.confined("acme").await;
     let namespace = format!("pavilion-{tenant}");
-    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
-    stage
-        .until(&tenant, "IsolationApplied", "True IsolationApplied")
-        .await;
     operator.signal(rustix::process::Signal::TERM);
     assert_eq!(operator.code().await, Some(0));
     delete(&stage.api("ConfigMap", Some(&namespace)), "pavilion").await;
@@ -163,4 +155,39 @@ async fn a_tenant_whose_state_was_lost_keeps_its_namespace_while_its_objects_are
         .get("default-deny")
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_that_does_not_fit_is_refused_and_keeps_what_was_accepted() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator("one").await;
+    let tenant = stage.confined("acme").await;
+    let namespace = format!("pavilion-{tenant}");
+    stage
+        .apply("TrustAnchor", Some(&namespace), "issuers", trust_anchor())
+        .await;
+    let step = "s".repeat(250);
+    let claims: Vec<Value> = (0..64)
+        .map(|n| json!({"id": format!("c{n}"), "path": [step, step, step, format!("c{n}")]}))
+        .collect();
+    let policy = json!({
+        "title": "Long paths", "purposes": ["age"],
+        "evidence": [{"id": "pid", "format": "dc+sd-jwt", "types": ["urn:eudi:pid:1"],
+            "trust": ["issuers"], "claims": claims}],
+        "rule": {"claim": "pid.c0", "equals": "x"},
+    });
+    // Each is some 50 kB; the API server takes 1 MiB in one object.
+    for n in 0..24 {
+        let name = format!("long{n}");
+        stage
+            .apply("Policy", Some(&namespace), &name, policy.clone())
+            .await;
+    }
+    stage
+        .until(&tenant, "Accepted", "False BundleTooLarge")
+        .await;
+    stage.until(&tenant, "Ready", "False BundleTooLarge").await;
+    stage
+        .until(&tenant, "IsolationApplied", "True IsolationApplied")
+        .await;
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::stage::{REGION, Stage, delete, eventually, host};
+use crate::stage::{Stage, delete, eventually};
 
 #[tokio::test]
 async fn a_standby_is_ready_and_takes_over_when_the_one_that_writes_is_killed() {
@@ -13,11 +13,7 @@ async fn a_standby_is_ready_and_takes_over_when_the_one_that_writes_is_killed() 
     assert!(!second.leads().await);
     first.signal(Signal::KILL);
     eventually("the second replica writes", async || second.leads().await).await;
-    let tenant = stage.tenant("acme");
-    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
-    stage
-        .until(&tenant, "IsolationApplied", "True IsolationApplied")
-        .await;
+    stage.confined("acme").await;
     assert!(second.count("objects_made_total").await > 0);
 }
 
@@ -26,11 +22,7 @@ async fn a_replica_that_slept_past_its_lease_writes_nothing_and_ends() {
     let stage = Stage::set().await;
     let mut first = stage.operator("one").await;
     eventually("the first replica writes", async || first.leads().await).await;
-    let tenant = stage.tenant("acme");
-    stage.apply_tenant(&tenant, REGION, &host(&tenant)).await;
-    stage
-        .until(&tenant, "IsolationApplied", "True IsolationApplied")
-        .await;
+    let tenant = stage.confined("acme").await;
 
     let second = stage.operator("two").await;
     first.signal(Signal::STOP);

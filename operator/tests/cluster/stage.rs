@@ -116,6 +116,15 @@ impl Stage {
         format!("{name}-{}", self.mark)
     }
 
+    /// Applies a Tenant of this region and waits until it is confined; returns its name.
+    pub async fn confined(&self, name: &str) -> String {
+        let tenant = self.tenant(name);
+        self.apply_tenant(&tenant, REGION, &host(&tenant)).await;
+        self.until(&tenant, "IsolationApplied", "True IsolationApplied")
+            .await;
+        tenant
+    }
+
     /// Applies a Tenant as its owner would.
     pub async fn apply_tenant(&self, tenant: &str, region: &str, host: &str) {
         let spec = json!({"regions": [region], "ingress": {"hosts": [host]}});
@@ -212,6 +221,18 @@ fn resource(kind: &str) -> ApiResource {
 /// A host that no other tenant has.
 pub fn host(tenant: &str) -> String {
     format!("{tenant}.example")
+}
+
+/// The spec of a trust anchor with one issuer.
+pub fn trust_anchor() -> Value {
+    let key = json!({
+        "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "1",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    });
+    json!({
+        "credentialTypes": ["urn:eudi:pid:1"],
+        "issuers": [{"issuer": "https://issuer.example", "jwks": {"keys": [key]}}],
+    })
 }
 
 /// A replica that runs; it is killed when dropped.
