@@ -17,15 +17,18 @@ use crate::scope::Scope;
 ///
 /// A node is thrown away whole, so nothing in it needs to be asked: what `down` does is what a crash would have
 /// done, and coming up after either is the same path. While one process ends another may be born of it, hence the
-/// rounds.
+/// rounds; and a process that is just becoming another program shows no environment for a moment, hence the second
+/// look that must also find nothing.
 pub fn end(scope: &Scope) -> Result<()> {
     let mut left = Vec::new();
+    let mut looks_in_vain = 0;
     let ended = wait_until("the processes of the cluster have ended", || {
         left = processes(scope)?;
         for pid in &left {
             kill(*pid, scope)?;
         }
-        Ok(left.is_empty())
+        looks_in_vain = if left.is_empty() { looks_in_vain + 1 } else { 0 };
+        Ok(looks_in_vain == 2)
     });
     ended.with_context(|| format!("these do not end, even killed: {left:?}"))
 }
