@@ -97,6 +97,9 @@ pub struct Run {
     /// The port relying parties use; part of the issuer's name
     #[arg(long, value_name = "PORT", default_value_t = 443)]
     pub public_port: u16,
+    /// Where routers are told their routes, over mutual TLS
+    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:9443")]
+    pub routes_listen: SocketAddr,
     /// Tenants that are looked at at once, 1 to 256
     #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = workers)]
     pub workers: NonZeroU16,

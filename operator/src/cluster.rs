@@ -3,7 +3,7 @@
 //! Every replica watches ([`watching`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
 //! to ([`judge`]), what it needs ([`isolation`], [`memory`]), what of that is missing ([`apply`]), and
-//! what it is told ([`statuses`]).
+//! what it is told ([`statuses`]). Every replica tells routers what to serve ([`routes`]).
 
 mod apply;
 mod client;
@@ -20,6 +20,7 @@ mod owned_fields;
 mod program;
 mod reconcile;
 mod retries;
+mod routes;
 mod settings;
 mod statuses;
 mod triggers;

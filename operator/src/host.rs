@@ -20,7 +20,7 @@ mod tenant;
 
 pub use child::{Child, ChildSpec, ChildState, Gate, Phase, Surroundings};
 pub use configs::Platform;
-pub use health_client::{Report, ReportedCheck, ReportedRefusal, ReportedServed};
+pub use health_client::{Report, ReportedCheck, ReportedRefusal, ReportedServed, ask_at};
 pub use ledger::Ledger;
 pub use programs::{ChildId, Program, Programs, find_module};
 pub use state_dir::StateDir;

@@ -6,6 +6,7 @@
 //! is lost stays lost; whoever called connects again, and so notices.
 
 use std::convert::Infallible;
+use std::error;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
@@ -74,7 +75,7 @@ async fn accept(mut listener: Listener) -> (Stream, Listener) {
 }
 
 /// A connection to one of the addresses behind `address` (`name:port` or `ip:port`), which ends for
-/// good when the other side goes away or falls silent.
+/// good when the other side goes away or falls silent. Says which address it was.
 ///
 /// # Errors
 /// Why there is none, address by address.
@@ -82,11 +83,11 @@ pub async fn connect(
     address: &str,
     server_name: &ServerName<'static>,
     config: &Arc<ClientConfig>,
-) -> Result<Channel, String> {
+) -> Result<(Channel, SocketAddr), String> {
     let mut why = String::new();
     for place in look_up(address).await? {
         match reach(place, server_name.clone(), Arc::clone(config)).await {
-            Ok(channel) => return Ok(channel),
+            Ok(channel) => return Ok((channel, place)),
             Err(error) => {
                 let separator = if why.is_empty() { "" } else { "; " };
                 why = format!("{why}{separator}{place}: {error}");
@@ -137,5 +138,19 @@ async fn reach(
         .http2_max_header_list_size(MAX_HEADER_LIST)
         .connect_with_connector(connector)
         .await
-        .map_err(|error| error.to_string())
+        .map_err(|error| words(&error))
+}
+
+/// An error with what is behind it; gRPC's own say little by themselves.
+pub fn words(error: &dyn error::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !said.contains(&more) {
+            said = format!("{said}: {more}");
+        }
+        source = cause.source();
+    }
+    said
 }

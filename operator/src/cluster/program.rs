@@ -37,6 +37,7 @@ use super::{
     owned::MANAGED_BY,
     reconcile::{Context, after_failure, reconcile},
     retries::Retries,
+    routes::Routes,
     settings::Settings,
     statuses::Statuses,
     triggers::{Triggers, triggers},
@@ -93,6 +94,13 @@ async fn serve(options: &Run) -> Result<(), Exit> {
     let cluster_metrics = metrics.register(ClusterMetrics::register);
     let (triggers, mut told) = triggers();
     let watches = Watches::start(&client, &triggers, health.register_check("watches"));
+    let mut routes = Routes::start(
+        &client,
+        &options.namespace,
+        options.routes_listen,
+        &triggers,
+        (&health, &metrics),
+    );
     let mut candidate =
         Candidate::new(client.clone(), &options.namespace, LEASE, &options.identity);
     let context = Arc::new(context(
@@ -113,6 +121,7 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         () = told.by_ref().for_each(|_| ready(())) => {}
     }
     cluster_metrics.lead(true);
+    routes.lead(candidate.fence());
     for tenant in watches.objects.tenants() {
         triggers.name(tenant.metadata.name.as_deref().unwrap_or_default());
     }

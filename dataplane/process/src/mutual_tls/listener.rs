@@ -95,8 +95,8 @@ impl Listener {
         // Before they are read: a file that changes meanwhile is read again.
         let changes = FileChanges::new(settings.files());
         let credentials = settings.read().map_err(Exit::InputMissing)?;
-        let config = server_config(&credentials, &settings.client_name)
-            .map_err(Exit::ConfigRefused)?;
+        let config =
+            server_config(&credentials, &settings.client_name).map_err(Exit::ConfigRefused)?;
         let tcp = bind(settings.address).await?;
         let outcomes = context.metrics.register(Outcomes::register);
         check.set_ok();
@@ -115,9 +115,7 @@ impl Listener {
             tcp,
             live,
             handshakes: Handshakes::new(outcomes),
-            _reload: Some(AbortOnDropHandle::new(tokio::spawn(
-                reload.follow(changes),
-            ))),
+            _reload: Some(AbortOnDropHandle::new(tokio::spawn(reload.follow(changes)))),
         };
         listener.announce(&settings.client_name, &context.health);
         Ok(listener)
