@@ -263,8 +263,8 @@ impl Router {
             self.trouble = Some(format!("does not answer on port {HEALTH_PORT}"));
             return;
         };
-        let seen = &report.detail["routesSeen"];
-        let position = |kind: &str| seen[kind].as_u64();
+        let seen = report.detail.get("routesSeen");
+        let position = |kind: &str| seen.and_then(|seen| seen[kind].as_u64());
         self.served = position("secrets")
             .zip(position("pods"))
             .map(|(secrets, pods)| Position { secrets, pods });
