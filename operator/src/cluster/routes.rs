@@ -35,6 +35,10 @@ use self::{
     metrics::RouteMetrics,
     snapshot::{Published, publish},
 };
+#[allow(
+    unused_imports,
+    reason = "for the status of tenants, which does not tell of routes yet"
+)]
 pub use self::{
     known::Position,
     routers::{Routers, Unserved},
@@ -103,6 +107,10 @@ impl Routes {
     }
 
     /// What routers serve. Only the replica that writes knows.
+    #[allow(
+        dead_code,
+        reason = "for the status of tenants, which does not tell of routes yet"
+    )]
     pub fn routers(&self) -> Arc<Routers> {
         Arc::clone(&self.routers)
     }
