@@ -85,17 +85,17 @@ impl Routes {
             registry: metrics.clone(),
             metrics: counted.clone(),
         };
-        let mut routes = Self {
+        let mut started = Self {
             client: client.clone(),
             namespace: namespace.to_owned(),
             routers: Arc::clone(&routers),
             tasks: Vec::new(),
         };
-        routes.watch(&known);
-        routes.watch_routers(&routers);
-        routes.spawn(publish(known, tell, counted));
-        routes.spawn(door.open());
-        routes
+        started.watch(&known);
+        started.watch_routers(&routers);
+        started.spawn(publish(known, tell, counted));
+        started.spawn(door.open());
+        started
     }
 
     /// What only the replica that writes does: keeps the certificates of the stream, and asks routers
