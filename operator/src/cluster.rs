@@ -2,23 +2,28 @@
 //!
 //! Every replica watches ([`watching`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
-//! to ([`judge`]), what it needs ([`isolation`], [`memory`]), what of that is missing ([`apply`]), and
-//! what it is told ([`statuses`]).
+//! to ([`judge`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
+//! ([`apply`]), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]).
 
 mod apply;
 mod client;
 mod isolation;
 mod judge;
+mod keyring;
 mod kinds;
 mod lease;
 mod live;
 mod memory;
 mod metrics;
 mod objects;
+mod observe;
 mod owned;
 mod owned_fields;
+mod pod;
+mod pods;
 mod program;
 mod reconcile;
+mod remembered;
 mod retries;
 mod settings;
 mod statuses;

@@ -20,5 +20,6 @@ pub mod refusal;
 pub mod standalone;
 pub mod status;
 pub mod talk;
+pub mod trust_root;
 pub mod validate;
 mod watch;

@@ -2,21 +2,26 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
     core::DynamicObject,
 };
 use pavilion_bundle::TenantName;
+use pavilion_json::Digest;
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
+    kinds::OwnedKind,
     lease::{Fence, LeaseOver},
     live::{FIELD_MANAGER, Live, Seen},
     metrics::ClusterMetrics,
-    owned::{Owned, OwnedKey, TENANT_LABEL},
+    owned::{Owned, OwnedKey, TENANT_LABEL, namespace_of},
     owned_fields::applied_by,
+    pod::{BUNDLE_ANNOTATION, NAME},
+    pods::{TenantPod, pod_name},
 };
 
 /// How long one request to the API server may take.
@@ -131,6 +136,47 @@ impl Applier {
         self.metrics.wrote(owned.key.kind, existed);
         tracing::debug!(existed, "applied {}", owned.key);
         Ok(())
+    }
+
+    /// Tells a tenant's pod which bundle it is to serve. The kubelet brings a mounted `ConfigMap` up to date
+    /// within a minute or so, and at once when something of the pod changes.
+    ///
+    /// # Errors
+    /// The lease, or the API server.
+    pub async fn tell(
+        &self,
+        tenant: &TenantName,
+        pod: &TenantPod,
+        bundle: Digest,
+    ) -> Result<(), ApplyError> {
+        self.fence.check()?;
+        let key = OwnedKey {
+            kind: OwnedKind::StatefulSet,
+            namespace: Some(namespace_of(tenant)),
+            name: NAME.to_owned(),
+        };
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &namespace_of(tenant));
+        let patch = json!({"metadata": {
+            // Not one that was made anew meanwhile: it has the newest already.
+            "uid": pod.uid,
+            "annotations": {BUNDLE_ANNOTATION: bundle.to_string()},
+        }});
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let name = pod_name();
+        match timeout(
+            REQUEST_TIME_OUT,
+            api.patch_metadata(&name, &params, &Patch::Merge(&patch)),
+        )
+        .await
+        {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => Ok(()),
+            Ok(Err(error)) => Err(ApplyError::Api(key, error.to_string())),
+            Err(_) => Err(no_answer(&key)),
+        }
     }
 
     async fn delete(&self, key: &OwnedKey, seen: &Seen) -> Result<(), ApplyError> {

@@ -11,9 +11,10 @@ use std::{
 };
 
 use futures::{StreamExt, channel::mpsc::UnboundedReceiver};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
-    core::DynamicObject,
+    core::{ApiResource, DynamicObject},
     runtime::{
         controller::{self, ReconcileRequest},
         reflector::{ObjectRef, Store},
@@ -28,14 +29,16 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     apply::Applier,
-    client,
+    client, isolation,
     kinds::OwnedKind,
     lease::Candidate,
     live::Live,
     metrics::ClusterMetrics,
     objects::{Objects, resource},
     owned::MANAGED_BY,
+    pods::Pods,
     reconcile::{Context, after_failure, reconcile},
+    remembered::Remembrance,
     retries::Retries,
     settings::Settings,
     statuses::Statuses,
@@ -145,7 +148,9 @@ fn context(
         settings: Settings::from(options),
         metrics: metrics.clone(),
         retries: Retries::default(),
-        memories: std::sync::Mutex::default(),
+        patience: Retries::default(),
+        pods: Arc::clone(&watches.pods),
+        remembrance: Remembrance::default(),
     }
 }
 
@@ -205,6 +210,7 @@ fn request(tenant: &str) -> ReconcileRequest<DynamicObject> {
 struct Watches {
     objects: Arc<Objects>,
     live: Arc<Live>,
+    pods: Arc<Pods>,
     heard: Arc<Heard>,
 }
 
@@ -220,7 +226,7 @@ impl Watches {
         let (objects, live) = (Arc::new(Objects::default()), Arc::new(Live::default()));
         check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
         let heard = Arc::new(Heard {
-            silent: AtomicUsize::new(Kind::ALL.len() + OwnedKind::ALL.len()),
+            silent: AtomicUsize::new(Kind::ALL.len() + OwnedKind::ALL.len() + 1),
             all: Notify::new(),
             check,
         });
@@ -248,9 +254,22 @@ impl Watches {
                 live.hear(kind, news, &triggers);
             }));
         }
+        let of_tenants = ours.labels(&format!(
+            "{label}={value},{}={}",
+            isolation::COMPONENT,
+            isolation::DATA_PLANE
+        ));
+        let api = Api::all_with(client.clone(), &ApiResource::erase::<Pod>(&()));
+        let (pods, triggers, mut told) = (Arc::<Pods>::default(), triggers.clone(), heard.first());
+        let heard_pods = Arc::clone(&pods);
+        tokio::spawn(follow(api, of_tenants, "Pod", move |news| {
+            told(&news);
+            heard_pods.hear(news, &triggers);
+        }));
         Self {
             objects,
             live,
+            pods,
             heard,
         }
     }

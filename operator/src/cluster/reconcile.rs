@@ -1,9 +1,6 @@
-//! One look at a tenant: dereference → validate → build → apply → status.
+//! One look at a tenant: dereference → validate → build → apply → observe → status.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Client, core::DynamicObject, runtime::controller::Action};
@@ -13,24 +10,33 @@ use pavilion_crds::Kind;
 use serde_json::Value;
 
 use super::{
-    apply::{Applier, ApplyError},
+    apply::{Applied, Applier, ApplyError},
     isolation,
     judge::{dereference, judge, region},
-    memory::{InForce, Memory, MemoryError},
+    keyring::{Keyring, KeyringError},
+    memory::{Memory, MemoryError},
     metrics::ClusterMetrics,
     objects::Objects,
+    observe::{Edge, observe},
     owned::Owned,
+    pod,
+    pods::Pods,
+    remembered::{Remembered, Remembrance},
     retries::Retries,
     settings::Settings,
     statuses::{Extra, StatusError, Statuses, reason},
 };
 use crate::{
-    desired::Desired,
-    host::Observed,
+    desired::{Desired, DesiredTenant},
+    host::{Observed, Program},
     object_key::ObjectKey,
     refusal::Refusal,
     status::{self, OperatorFacts, View},
 };
+
+/// How often a tenant that is as it is to be is looked at although nothing was heard of it: its programs may
+/// have trouble that no object shows.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Why a look ended early. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +44,9 @@ pub enum RoundError {
     /// What is remembered of the tenant.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// Its keys.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// Its objects.
     #[error(transparent)]
     Apply(#[from] ApplyError),
@@ -50,7 +59,10 @@ impl RoundError {
     /// The stable word for it.
     pub fn entry(&self) -> &'static Entry {
         match self {
-            Self::Memory(_) | Self::Status(StatusError::Api(..)) => &manifest::API_REFUSED,
+            Self::Keyring(KeyringError::Unreadable(..)) => &manifest::KEYS_UNREADABLE,
+            Self::Memory(_) | Self::Keyring(_) | Self::Status(StatusError::Api(..)) => {
+                &manifest::API_REFUSED
+            }
             Self::Status(StatusError::Lease(_)) => &manifest::LEASE_OVER,
             Self::Apply(error) => reason(error),
         }
@@ -71,10 +83,22 @@ pub struct Context {
     pub settings: Settings,
     /// What the operator counts.
     pub metrics: ClusterMetrics,
+    /// The pods of tenants.
+    pub pods: Arc<Pods>,
     /// When to try again.
     pub retries: Retries,
+    /// When to look again at a tenant that is on its way.
+    pub patience: Retries,
     /// What is remembered, of tenants that were looked at.
-    pub memories: Mutex<HashMap<String, Memory>>,
+    pub remembrance: Remembrance,
+}
+
+/// What a tenant needs, and what it is made with.
+struct Wanted {
+    objects: Vec<Owned>,
+    keyring: Keyring,
+    /// When its first certificate is due, and when that of its hosts ends.
+    times: Option<(Timestamp, Timestamp)>,
 }
 
 /// One look at a tenant.
@@ -94,7 +118,10 @@ pub async fn reconcile(
     let Some(tenant) = tenant.filter(|_| placed.holds()) else {
         return elsewhere(&context, &name, &object, &placed, now).await;
     };
-    let before = context.remembered(&tenant).await?;
+    let Remembered {
+        memory: before,
+        keyring,
+    } = context.remembrance.of(&context.client, &tenant).await?;
     let mut seen = before.clone();
     let set = dereference(&context.objects, &name, &mut seen);
     let judged = judge(
@@ -110,21 +137,82 @@ pub async fn reconcile(
         // What was accepted before stays in force, and is put right where somebody changed it.
         Err(refusals) => (before, seen, refusals),
     };
-    let wanted = build(&tenant, &memory, &context.settings)?;
+    let wanted = build(&context, &tenant, &memory, keyring, now).await?;
     let (applied, isolated) = match &wanted {
         Some(wanted) => {
-            let applied = context.applier.apply(&tenant, wanted).await;
+            let applied = context.applier.apply(&tenant, &wanted.objects).await;
             let isolated = Extra::isolated(applied.as_ref().map(|_| ()));
-            (applied.map(drop), isolated)
+            (applied, isolated)
         }
-        None => (Ok(()), Extra::not_isolated_yet()),
+        None => (Ok(Applied::default()), Extra::not_isolated_yet()),
     };
-    let statuses = statuses(&tenant, &seen, &refusals, &[placed, isolated], now);
+    let times = wanted.as_ref().and_then(|wanted| wanted.times);
+    let observed = look(&context, &tenant, &memory, times).await?;
+    let statuses = statuses(
+        &tenant,
+        &seen,
+        &observed,
+        &refusals,
+        &[placed, isolated],
+        now,
+    );
+    let ready = is_ready(&statuses, &name);
     context.statuses.write(&name, statuses, now).await?;
-    applied?;
-    context.remember(&tenant, memory);
+    let applied = applied?;
+    context.remembrance.keep(
+        &tenant,
+        Remembered {
+            memory,
+            keyring: wanted.map(|wanted| wanted.keyring),
+        },
+    );
     context.retries.forget(&name);
-    Ok(Action::await_change())
+    if ready || applied != Applied::default() {
+        context.patience.forget(&name);
+    }
+    let pause = match times {
+        None => return Ok(Action::await_change()),
+        Some(_) if !ready => context.patience.next(&name),
+        Some((due, _)) => LOOK_EVERY.min(until(due, now)),
+    };
+    Ok(Action::requeue(pause))
+}
+
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or_default()
+}
+
+/// How a tenant's programs are. A pod that serves an older bundle is told of the newer one.
+async fn look(
+    context: &Context,
+    tenant: &TenantName,
+    memory: &Memory,
+    times: Option<(Timestamp, Timestamp)>,
+) -> Result<Observed, RoundError> {
+    let pod = context.pods.of(tenant);
+    let certificate_until = times.map(|(_, until)| until);
+    let observed = observe(tenant, pod.as_ref(), certificate_until, Edge::default()).await;
+    let verifier = observed.tenants.get(tenant);
+    let verifier = verifier.and_then(|tenant| tenant.child(Program::Verifier));
+    let report = verifier.and_then(|verifier| verifier.report.as_ref());
+    let served = report.and_then(|report| report.served.as_ref());
+    if let (Some(pod), Some(served), Some(in_force)) = (pod, served, &memory.in_force) {
+        let wanted = in_force.digest.to_string();
+        if served.digest != wanted && pod.told.as_ref() != Some(&wanted) {
+            context.applier.tell(tenant, &pod, in_force.digest).await?;
+        }
+    }
+    Ok(observed)
+}
+
+fn is_ready(statuses: &BTreeMap<ObjectKey, Value>, tenant: &str) -> bool {
+    let conditions = statuses
+        .get(&ObjectKey::tenant(tenant))
+        .and_then(|status| status["conditions"].as_array());
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
 /// What to do after a failure.
@@ -138,17 +226,52 @@ pub fn after_failure(object: &DynamicObject, error: &RoundError, context: &Conte
 
 /// Everything a tenant needs, in the order in which it is applied; `None` for a tenant of which nothing
 /// was ever accepted. That is not the same as needing nothing: what is there of it stays.
-fn build(
+async fn build(
+    context: &Context,
     tenant: &TenantName,
     memory: &Memory,
-    settings: &Settings,
-) -> Result<Option<Vec<Owned>>, MemoryError> {
-    let Some(InForce { desired, .. }) = &memory.in_force else {
+    keyring: Option<Keyring>,
+    now: Timestamp,
+) -> Result<Option<Wanted>, RoundError> {
+    let Some(in_force) = &memory.in_force else {
         return Ok(None);
     };
-    let mut owned = isolation::build(tenant, desired, settings);
-    owned.extend(memory.object(tenant)?);
-    Ok(Some(owned))
+    let (desired, settings) = (&in_force.desired, &context.settings);
+    let keyring = keys(context, tenant, desired, keyring, now).await?;
+    let mut objects = isolation::build(tenant, desired, settings);
+    // The keys first: what was made with them is of no use once they are lost.
+    objects.push(keyring.object(tenant, desired, &settings.namespace));
+    objects.push(keyring.for_pod(tenant));
+    let data = memory.data()?;
+    let config = pod::config_map(tenant, desired, settings, data).map_err(MemoryError::Form)?;
+    objects.push(config);
+    objects.push(pod::stateful_set(tenant, desired, settings).map_err(MemoryError::Form)?);
+    Ok(Some(Wanted {
+        times: keyring.times(tenant, desired.hosts()),
+        objects,
+        keyring,
+    }))
+}
+
+/// The tenant's keys: those that are known, those that were written before, or new ones.
+async fn keys(
+    context: &Context,
+    tenant: &TenantName,
+    desired: &DesiredTenant,
+    known: Option<Keyring>,
+    now: Timestamp,
+) -> Result<Keyring, KeyringError> {
+    let (client, namespace) = (&context.client, &context.settings.namespace);
+    let kept = match known {
+        Some(keyring) => Some(keyring),
+        None => Keyring::load(client, namespace, tenant).await?,
+    };
+    if let Some(mut keyring) = kept {
+        keyring.renew(tenant, desired.hosts(), now)?;
+        return Ok(keyring);
+    }
+    let pins = Keyring::pins_of_pod(client, tenant).await?;
+    Keyring::make(tenant, desired.hosts(), pins, now)
 }
 
 /// Another region's operator looks after this tenant, and this one says so.
@@ -169,6 +292,7 @@ async fn elsewhere(
 fn statuses(
     tenant: &TenantName,
     memory: &Memory,
+    observed: &Observed,
     refusals: &[Refusal],
     extras: &[Extra],
     now: Timestamp,
@@ -184,7 +308,7 @@ fn statuses(
         records: &memory.records,
         desired: &desired,
         digests: &digests,
-        observed: &Observed::default(),
+        observed,
         refusals,
         failures: &BTreeMap::new(),
         facts: &OperatorFacts::default(),
@@ -201,23 +325,4 @@ fn statuses(
         }
     }
     statuses
-}
-
-impl Context {
-    async fn remembered(&self, tenant: &TenantName) -> Result<Memory, MemoryError> {
-        let known = self.lock().get(tenant.as_str()).cloned();
-        match known {
-            Some(memory) => Ok(memory),
-            None => Memory::load(&self.client, tenant).await,
-        }
-    }
-
-    fn remember(&self, tenant: &TenantName, memory: Memory) {
-        self.lock().insert(tenant.to_string(), memory);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Memory>> {
-        // Values are replaced whole, so a panic elsewhere leaves nothing half made.
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -1,6 +1,6 @@
 //! Asks a program how it is, over its health socket.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -9,7 +9,11 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::{net::UnixStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
 
 /// How long a program may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -76,11 +80,20 @@ impl Report {
 
 /// Asks once. `None` when it does not answer, or not in our words.
 pub(super) async fn ask(socket: &Path) -> Option<Report> {
-    timeout(PATIENCE, fetch(socket)).await.ok()?.ok()
+    let answer = async { fetch(UnixStream::connect(socket).await?).await };
+    timeout(PATIENCE, answer).await.ok()?.ok()
 }
 
-async fn fetch(socket: &Path) -> anyhow::Result<Report> {
-    let stream = UnixStream::connect(socket).await?;
+/// The same over TCP, for a program in a pod.
+pub async fn ask_at(address: SocketAddr) -> Option<Report> {
+    let answer = async { fetch(TcpStream::connect(address).await?).await };
+    timeout(PATIENCE, answer).await.ok()?.ok()
+}
+
+async fn fetch<S>(stream: S) -> anyhow::Result<Report>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let request = Request::get("/status")

@@ -141,6 +141,10 @@ entries! { Manifest;
         "The tenant's namespace is somebody else's",
         "A namespace of that name exists and its owner did not mark it as this tenant's.",
         "Label the namespace pavilion.dev/tenant=<name>, or choose another name for the tenant.";
+    KEYS_UNREADABLE = "KeysUnreadable", 0, RETRY,
+        "The tenant's keys cannot be read",
+        "The Secret with them holds something that no release wrote. It is left alone: new keys would not open the tenant's token.",
+        "Restore the Secret named from a backup.";
     API_REFUSED = "ApiRefused", 0, RETRY,
         "The API server did not take a change",
         "It refused a request of the operator or did not answer in time.",
