@@ -7,6 +7,8 @@
 
 mod apply;
 mod client;
+mod evidence;
+mod finalizer;
 mod isolation;
 mod judge;
 mod keyring;
@@ -27,7 +29,9 @@ mod remembered;
 mod retries;
 mod settings;
 mod statuses;
+mod termination;
 mod triggers;
+mod wanted;
 mod watching;
 
 pub use program::run;

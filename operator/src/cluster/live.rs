@@ -65,6 +65,11 @@ impl Live {
         self.lock().contains_key(key)
     }
 
+    /// What is known of an object.
+    pub fn seen(&self, key: &OwnedKey) -> Option<Seen> {
+        self.lock().get(key).cloned()
+    }
+
     /// The objects in a tenant's namespace that are not among `wanted`, last made first. The namespace
     /// itself is never one: with it everything of the tenant would go.
     pub fn orphans(&self, tenant: &TenantName, wanted: &[Owned]) -> Vec<(OwnedKey, Seen)> {

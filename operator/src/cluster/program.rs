@@ -29,7 +29,9 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     apply::Applier,
-    client, isolation,
+    client,
+    finalizer::Finalizers,
+    isolation,
     kinds::OwnedKind,
     lease::Candidate,
     live::Live,
@@ -149,6 +151,7 @@ fn context(
         metrics: metrics.clone(),
         retries: Retries::default(),
         patience: Retries::default(),
+        finalizers: Finalizers::new(client.clone(), candidate.fence()),
         pods: Arc::clone(&watches.pods),
         remembrance: Remembrance::default(),
     }
