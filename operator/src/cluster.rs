@@ -3,7 +3,9 @@
 //! Every replica watches ([`watching`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
 //! to ([`judge`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
-//! ([`apply`]), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]).
+//! ([`apply`]), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
+//! that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve
+//! ([`routes`]).
 
 mod apply;
 mod client;
@@ -27,6 +29,7 @@ mod program;
 mod reconcile;
 mod remembered;
 mod retries;
+mod routes;
 mod settings;
 mod statuses;
 mod termination;

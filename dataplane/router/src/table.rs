@@ -110,7 +110,7 @@ impl Table {
         before: &Self,
         config: &Config,
     ) -> Result<Arc<Upstream>, String> {
-        let found = Found::read(target)?;
+        let found = Found::read(target, config)?;
         let key = found.key();
         let known = self.upstreams.get(&key).or(before.upstreams.get(&key));
         let upstream = match known {
@@ -129,7 +129,7 @@ fn host(
     config: &Config,
     metrics: &Metrics,
 ) -> Result<Host, String> {
-    let files = Files::read(&route.certificate)?;
+    let files = Files::read(&route.certificate, config)?;
     let digest = files.digest();
     let unchanged = before.host(route.host.as_str()).filter(|known| {
         known.files == digest

@@ -144,9 +144,9 @@ impl Applier {
         self.live.seen(&namespace_key(tenant))
     }
 
-    /// Whether the tenant's keys are there.
-    pub fn has_keys(&self, tenant: &TenantName, beside: &str) -> bool {
-        self.live.has(&keys_key(tenant, beside))
+    /// What is known of the Secret with the tenant's keys and its route.
+    pub fn keys(&self, tenant: &TenantName, beside: &str) -> Option<Seen> {
+        self.live.seen(&keys_key(tenant, beside))
     }
 
     /// Deletes a tenant's namespace, with its log and its token, and the keys that open it. The namespace first:

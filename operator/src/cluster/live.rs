@@ -41,7 +41,8 @@ pub struct Seen {
     pub tenant: TenantName,
     /// Whether it is being deleted.
     pub deleting: bool,
-    version: u64,
+    /// Up to which change it is known.
+    pub version: u64,
     /// Of what is ours in it.
     ours: Option<Digest>,
     /// Of what was applied to bring this about, where the two differ: the API server may write a value

@@ -14,7 +14,7 @@ use futures::{StreamExt, channel::mpsc::UnboundedReceiver};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
-    core::{ApiResource, DynamicObject},
+    core::DynamicObject,
     runtime::{
         controller::{self, ReconcileRequest},
         reflector::{ObjectRef, Store},
@@ -42,6 +42,7 @@ use super::{
     reconcile::{Context, after_failure, reconcile},
     remembered::Remembrance,
     retries::Retries,
+    routes::{Routers, Routes},
     settings::Settings,
     statuses::Statuses,
     triggers::{Triggers, triggers},
@@ -98,11 +99,19 @@ async fn serve(options: &Run) -> Result<(), Exit> {
     let cluster_metrics = metrics.register(ClusterMetrics::register);
     let (triggers, mut told) = triggers();
     let watches = Watches::start(&client, &triggers, health.register_check("watches"));
+    let mut routes = Routes::start(
+        &client,
+        &options.namespace,
+        options.routes_listen,
+        &triggers,
+        (&health, &metrics),
+    );
     let mut candidate =
         Candidate::new(client.clone(), &options.namespace, LEASE, &options.identity);
     let context = Arc::new(context(
         &client,
         &watches,
+        routes.routers(),
         &candidate,
         options,
         &cluster_metrics,
@@ -118,6 +127,7 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         () = told.by_ref().for_each(|_| ready(())) => {}
     }
     cluster_metrics.lead(true);
+    routes.lead(candidate.fence());
     for tenant in watches.objects.tenants() {
         triggers.name(tenant.metadata.name.as_deref().unwrap_or_default());
     }
@@ -136,6 +146,7 @@ async fn serve(options: &Run) -> Result<(), Exit> {
 fn context(
     client: &Client,
     watches: &Watches,
+    routers: Arc<Routers>,
     candidate: &Candidate,
     options: &Run,
     metrics: &ClusterMetrics,
@@ -153,6 +164,7 @@ fn context(
         patience: Retries::default(),
         finalizers: Finalizers::new(client.clone(), candidate.fence()),
         pods: Arc::clone(&watches.pods),
+        routers,
         remembrance: Remembrance::default(),
     }
 }
@@ -262,7 +274,7 @@ impl Watches {
             isolation::COMPONENT,
             isolation::DATA_PLANE
         ));
-        let api = Api::all_with(client.clone(), &ApiResource::erase::<Pod>(&()));
+        let api = Api::<Pod>::all(client.clone());
         let (pods, triggers, mut told) = (Arc::<Pods>::default(), triggers.clone(), heard.first());
         let heard_pods = Arc::clone(&pods);
         tokio::spawn(follow(api, of_tenants, "Pod", move |news| {
@@ -280,7 +292,7 @@ impl Watches {
 
 impl Heard {
     /// For one watch: takes note of its first list.
-    fn first(self: &Arc<Self>) -> impl FnMut(&News) + Send + use<> {
+    fn first<K>(self: &Arc<Self>) -> impl FnMut(&News<K>) + Send + use<K> {
         let (heard, mut silent) = (Arc::clone(self), true);
         move |news| {
             if silent && matches!(news, News::Listed(_)) {

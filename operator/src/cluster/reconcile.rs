@@ -21,6 +21,7 @@ use super::{
     pods::Pods,
     remembered::{Remembered, Remembrance},
     retries::Retries,
+    routes::{Position, Routers},
     settings::Settings,
     statuses::{Extra, StatusError, Statuses, reason},
     termination,
@@ -91,6 +92,8 @@ pub struct Context {
     pub finalizers: Finalizers,
     /// The pods of tenants.
     pub pods: Arc<Pods>,
+    /// How far the edge is.
+    pub routers: Arc<Routers>,
     /// When to try again.
     pub retries: Retries,
     /// When to look again at a tenant that is on its way.
@@ -287,7 +290,15 @@ fn statuses(
 
 impl Context {
     /// How the edge serves a tenant.
-    pub fn edge(&self, _tenant: &TenantName) -> Edge {
-        Edge::default()
+    pub fn edge(&self, tenant: &TenantName) -> Edge {
+        let keys = self.applier.keys(tenant, &self.settings.namespace);
+        let wanted = Position {
+            secrets: keys.map_or(0, |seen| seen.version),
+            pods: self.pods.version_of(tenant).unwrap_or(0),
+        };
+        Edge {
+            trouble: self.routers.trouble(),
+            serves: self.routers.serve(tenant, wanted).is_ok(),
+        }
     }
 }

@@ -101,6 +101,7 @@ pub async fn go_on(
         Step::Release => {
             context.finalizers.release(object).await?;
             context.remembrance.forget(tenant);
+            context.routers.forget(tenant);
             tracing::info!("{tenant} is gone");
             return Ok(Action::await_change());
         }
@@ -155,7 +156,8 @@ async fn facts(
         evidence: evidence::is_kept(object, tenant, context).await?,
         keys: context
             .applier
-            .has_keys(tenant, &context.settings.namespace),
+            .keys(tenant, &context.settings.namespace)
+            .is_some(),
         waited,
     })
 }

@@ -269,13 +269,15 @@ impl Operator {
                 &format!("tcp:127.0.0.1:{port}"),
                 "--log-format",
                 "text",
+                "--routes-listen",
+                "127.0.0.1:0",
             ])
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         let operator = Self { child, port };
         eventually("the replica is ready", async || {
-            operator.get("readyz").await.starts_with("watches: ok")
+            operator.get("readyz").await.contains("watches: ok")
         })
         .await;
         operator
