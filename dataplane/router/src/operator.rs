@@ -221,7 +221,12 @@ impl Follower {
             }
             (_, refused) => {
                 self.hearing.state(StateResult::Refused, Some(REFUSED));
+                let is_readable = refused.table.is_ok();
                 self.order.keep(refused);
+                if !is_readable {
+                    // Which files it names is not known, and the operator takes them for kept.
+                    return;
+                }
             }
         }
         self.store.keep_only(&self.order.files());

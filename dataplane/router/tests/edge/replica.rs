@@ -177,6 +177,7 @@ impl Service {
                 parts.push_back(Kind::Files(Files { contents }));
             }
         }
+        *has = told.files.keys().copied().collect();
         for piece in told.table.chunks(100_000) {
             parts.push_back(Kind::Table(Bytes::copy_from_slice(piece)));
         }

@@ -1,4 +1,8 @@
 //! What router pods serve, asked of them by the replica that writes.
+#![allow(
+    dead_code,
+    reason = "for the status of tenants, which does not tell of routes yet"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -43,6 +47,8 @@ pub struct Routers {
     /// Somebody began to wait, or a router came or went.
     wake: Notify,
     triggers: Triggers,
+    /// Where they say how they are.
+    port: u16,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +80,7 @@ impl Routers {
             state: Mutex::default(),
             wake: Notify::new(),
             triggers,
+            port: HEALTH_PORT,
         }
     }
 
@@ -170,14 +177,14 @@ impl Routers {
     async fn ask_once(&self) {
         let pods = self.lock().pods.clone();
         let asked = pods.into_iter().filter_map(|(name, pod)| {
-            let place = SocketAddr::new(pod.ip?, HEALTH_PORT);
+            let place = SocketAddr::new(pod.ip?, self.port);
             Some(async move { (name, pod.uid, ask_at(place).await) })
         });
         let reports = join_all(asked).await;
         let mut state = self.lock();
         for (name, uid, report) in reports {
             if let Some(pod) = state.pods.get_mut(&name).filter(|pod| pod.uid == uid) {
-                pod.told(report);
+                pod.told(report, self.port);
             }
         }
     }
@@ -257,14 +264,14 @@ impl Router {
         }
     }
 
-    fn told(&mut self, report: Option<Report>) {
+    fn told(&mut self, report: Option<Report>, port: u16) {
         let Some(report) = report else {
             self.served = None;
-            self.trouble = Some(format!("does not answer on port {HEALTH_PORT}"));
+            self.trouble = Some(format!("does not answer on port {port}"));
             return;
         };
-        let seen = &report.detail["routesSeen"];
-        let position = |kind: &str| seen[kind].as_u64();
+        let seen = report.detail.get("routesSeen");
+        let position = |kind: &str| seen.and_then(|seen| seen[kind].as_u64());
         self.served = position("secrets")
             .zip(position("pods"))
             .map(|(secrets, pods)| Position { secrets, pods });
@@ -282,14 +289,22 @@ mod tests {
 
     use futures::StreamExt;
     use serde_json::json;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     use super::*;
     use crate::cluster::triggers::triggers;
 
     fn pod(name: &str, ready: &str) -> News<Pod> {
+        pod_at("192.0.2.1", name, ready)
+    }
+
+    fn pod_at(ip: &str, name: &str, ready: &str) -> News<Pod> {
         let pod = json!({
             "metadata": {"name": name, "namespace": "pavilion-system", "uid": name},
-            "status": {"podIP": "192.0.2.1", "conditions": [{"type": "Ready", "status": ready}]},
+            "status": {"podIP": ip, "conditions": [{"type": "Ready", "status": ready}]},
         });
         News::Seen(serde_json::from_value(pod).unwrap())
     }
@@ -297,7 +312,11 @@ mod tests {
     fn told(routers: &Routers, name: &str, report: &serde_json::Value) {
         let report = serde_json::from_value(report.clone()).unwrap();
         let mut state = routers.lock();
-        state.pods.get_mut(name).unwrap().told(Some(report));
+        state
+            .pods
+            .get_mut(name)
+            .unwrap()
+            .told(Some(report), HEALTH_PORT);
     }
 
     fn at(secrets: u64, pods: u64) -> Position {
@@ -358,7 +377,12 @@ mod tests {
             trouble,
             "router one: operator: no operator has been heard for a while"
         );
-        routers.lock().pods.get_mut("one").unwrap().told(None);
+        routers
+            .lock()
+            .pods
+            .get_mut("one")
+            .unwrap()
+            .told(None, HEALTH_PORT);
         assert!(routers.trouble().unwrap().contains("port 9100"));
         routers.hear(pod("one", "False"));
         assert!(
@@ -367,5 +391,27 @@ mod tests {
                 .unwrap()
                 .contains("none of 1 router pods is ready")
         );
+    }
+
+    #[tokio::test]
+    async fn routers_are_asked_where_they_are() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut routers = Routers::new(triggers().0);
+        routers.port = listener.local_addr().unwrap().port();
+        let router = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let read = stream.read(&mut request).await.unwrap();
+            assert!(request[..read].starts_with(b"GET /status HTTP/1.1"));
+            let body = r#"{"detail":{"routesSeen":{"secrets":3,"pods":4}}}"#;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all((head + body).as_bytes()).await.unwrap();
+        });
+        routers.hear(pod_at("127.0.0.1", "one", "True"));
+        routers.ask_once().await;
+        assert_eq!(routers.served_by_all(), Some(at(3, 4)));
+        router.await.unwrap();
+        routers.ask_once().await;
+        assert_eq!(routers.served_by_all(), None, "it does not answer any more");
     }
 }
