@@ -7,6 +7,7 @@
 
 mod apply;
 mod client;
+mod crds_check;
 mod isolation;
 mod judge;
 mod kinds;
