@@ -63,7 +63,7 @@ impl Helm {
     /// # Errors
     /// When it cannot be started.
     pub fn run<A: AsRef<str>>(&self, arguments: &[A]) -> Result<Outcome> {
-        let arguments = arguments.iter().map(|argument| argument.as_ref());
+        let arguments = arguments.iter().map(AsRef::as_ref);
         let output = Command::new(&self.program).args(arguments).output();
         let output = output.with_context(|| format!("cannot run {}", self.program.display()))?;
         Ok(Outcome::from(output))
@@ -75,7 +75,7 @@ impl Helm {
     /// What it said when it did not.
     pub fn succeed<A: AsRef<str>>(&self, arguments: &[A]) -> Result<String> {
         let outcome = self.run(arguments)?;
-        let line: Vec<&str> = arguments.iter().map(|argument| argument.as_ref()).collect();
+        let line: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
         ensure!(
             outcome.succeeded,
             "`{} {}`: {}",

@@ -20,7 +20,7 @@ async fn an_operator_refuses_older_definitions_and_says_which_field_they_lack() 
     let mut older = definitions.get(&name).await.unwrap().data["spec"]["versions"].clone();
     let spec = older.pointer_mut("/0/schema/openAPIV3Schema/properties/spec/properties");
     let fields = spec.and_then(Value::as_object_mut).unwrap();
-    assert!(fields.remove("signing").is_some());
+    assert!(fields.remove("suspend").is_some());
     let set = async |versions: Value| {
         let patch = json!({"spec": {"versions": versions}});
         let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
@@ -36,7 +36,7 @@ async fn an_operator_refuses_older_definitions_and_says_which_field_they_lack() 
     assert_eq!(code, Some(78), "{said}");
     for expected in [
         "tenants.pavilion.dev",
-        ".spec.signing",
+        ".spec.suspend",
         "crds_older",
         "pavilion-crds",
     ] {

@@ -10,6 +10,8 @@ mod definitions;
 mod guide;
 mod hardening;
 mod lifecycle;
+mod namespaces;
+mod network;
 mod objects;
 mod operator;
 mod rendering;

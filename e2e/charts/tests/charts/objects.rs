@@ -2,8 +2,10 @@
 
 use kube::{
     Api, Client,
+    api::{Patch, PatchParams},
     core::{ApiResource, DynamicObject},
 };
+use serde_json::Value;
 
 /// Objects of a kind.
 pub fn api(client: &Client, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
@@ -12,6 +14,16 @@ pub fn api(client: &Client, kind: &str, namespace: Option<&str>) -> Api<DynamicO
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     }
+}
+
+/// Changes an object as a person would, by some of its fields.
+pub async fn merge(
+    api: &Api<DynamicObject>,
+    name: &str,
+    patch: &Value,
+) -> Result<DynamicObject, kube::Error> {
+    api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
+        .await
 }
 
 fn resource(kind: &str) -> ApiResource {

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::{callers, objects::api};
 
 /// How long anything may take that is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A replica that runs; it is killed when dropped.
 pub struct Operator {
