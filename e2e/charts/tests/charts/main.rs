@@ -14,6 +14,7 @@ mod namespaces;
 mod network;
 mod objects;
 mod operator;
+mod pods;
 mod rendering;
 mod rights;
 mod stage;

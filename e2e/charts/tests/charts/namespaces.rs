@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     callers::{BREAK_GLASS, refusal, user},
-    objects::{api, merge},
+    objects::{api, merge, pod},
     operator::{Operator, eventually},
     stage::{MALLORY, Stage},
 };
@@ -137,17 +137,7 @@ async fn nothing_runs_in_the_namespace_of_a_tenant_but_what_the_operator_put_the
     let operator = Operator::leading(&stage.admin, "closed").await;
     let namespace = stage.tenant(&operator, "closed").await;
     let mallory = user(MALLORY, &[]).await;
-    let pod = json!({
-        "metadata": {"name": "spy"},
-        "spec": {
-            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": "spy", "image": "none",
-                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-            }],
-        },
-    });
-    let pod: DynamicObject = serde_json::from_value(pod).unwrap();
+    let pod = pod("spy", json!({}));
     let made = create_pod(&mallory, &namespace, &pod).await;
     assert!(refusal("a pod", made).contains("pavilion-closed-namespaces"));
     let labels = json!({"app": "spy"});
