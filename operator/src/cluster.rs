@@ -9,6 +9,7 @@
 
 mod apply;
 mod client;
+mod crds_check;
 mod evidence;
 mod finalizer;
 mod isolation;

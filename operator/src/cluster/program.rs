@@ -29,7 +29,7 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     apply::Applier,
-    client,
+    client, crds_check,
     finalizer::Finalizers,
     isolation,
     kinds::OwnedKind,
@@ -98,7 +98,12 @@ async fn serve(options: &Run) -> Result<(), Exit> {
     let client = client::connect(options.kubeconfig.as_deref()).await?;
     let cluster_metrics = metrics.register(ClusterMetrics::register);
     let (triggers, mut told) = triggers();
-    let watches = Watches::start(&client, &triggers, health.register_check("watches"));
+    let check = health.register_check("watches");
+    tokio::select! {
+        _ = signals.next() => return Ok(()),
+        fit = crds_check::fit(&client, &check) => fit?,
+    }
+    let watches = Watches::start(&client, &triggers, check);
     let mut routes = Routes::start(
         &client,
         &options.namespace,
