@@ -1,6 +1,6 @@
 //! `run`: everything in a cluster, kept as the API server's objects say.
 //!
-//! Every replica watches ([`watching`] → [`objects`], [`live`]) and is Ready; the holder of the
+//! Every replica watches ([`watches`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
 //! to ([`judge`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
 //! ([`apply`]), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
@@ -24,6 +24,7 @@ mod objects;
 mod observe;
 mod owned;
 mod owned_fields;
+mod parts;
 mod pod;
 mod pods;
 mod program;
@@ -36,6 +37,7 @@ mod statuses;
 mod termination;
 mod triggers;
 mod wanted;
+mod watches;
 mod watching;
 
 pub use program::run;

@@ -19,6 +19,7 @@ use super::{
     kinds::OwnedKind,
     owned::{Owned, OwnedKey, TENANT_LABEL, digest},
     owned_fields::applied_by,
+    parts::Part,
     triggers::Triggers,
     watching::{News, Place},
 };
@@ -102,8 +103,9 @@ impl Live {
         self.see(key, seen);
     }
 
-    /// Takes note of what the watch of one kind tells.
-    pub fn hear(&self, kind: OwnedKind, news: News, triggers: &Triggers) {
+    /// Takes note of what the watch of a part tells.
+    pub fn hear(&self, part: &Part, news: News, triggers: &Triggers) {
+        let kind = part.kind;
         match news {
             News::Seen(object) => {
                 if let Some((key, seen)) = look(kind, &object) {
@@ -115,7 +117,7 @@ impl Live {
                     self.forget(&key, &seen, triggers);
                 }
             }
-            News::Listed(places) => self.keep_only(kind, &places, triggers),
+            News::Listed(places) => self.keep_only(part, &places, triggers),
         }
     }
 
@@ -157,10 +159,10 @@ impl Live {
     }
 
     /// What is not in a whole list is gone, and its going may have been missed.
-    fn keep_only(&self, kind: OwnedKind, places: &HashSet<Place>, triggers: &Triggers) {
+    fn keep_only(&self, part: &Part, places: &HashSet<Place>, triggers: &Triggers) {
         self.lock().retain(|key, seen| {
             let place = (key.namespace.clone(), key.name.clone());
-            let kept = key.kind != kind || places.contains(&place);
+            let kept = !part.has(key) || places.contains(&place);
             if !kept {
                 triggers.tenant(&seen.tenant);
             }
