@@ -42,6 +42,11 @@ test: test-packages judges ## every test, foreign judges included
 test-operator: ## the operator against the API server that KUBECONFIG names
 	$(CARGO) test --locked -p pavilion-operator --features cluster --test cluster
 
+.PHONY: test-charts
+test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
+	$(CARGO) build --locked -p pavilion-operator
+	$(CARGO) test --locked -p pavilion-e2e-charts --features cluster --test charts
+
 .PHONY: docs-test
 docs-test: build ## every command of the documentation, executed
 	@scripts/docs-test.sh
@@ -68,6 +73,7 @@ lint: ## formatting, clippy, dependencies
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-operator --features cluster --tests -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-e2e-cluster --all-targets --features cluster -- -D warnings
+	$(CARGO) clippy --locked -p pavilion-e2e-charts --all-targets --features cluster -- -D warnings
 	@scripts/dependencies.sh
 
 .PHONY: bench

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use pavilion_crds::GoDuration;
 use pavilion_process::{COMMIT, Listen, LogLevel};
 use url::Url;
@@ -97,6 +97,24 @@ pub struct Run {
     /// The port relying parties use; part of the issuer's name
     #[arg(long, value_name = "PORT", default_value_t = 443)]
     pub public_port: u16,
+    /// The image of the verifier
+    #[arg(long, value_name = "REFERENCE")]
+    pub verifier_image: String,
+    /// The image of the signer
+    #[arg(long, value_name = "REFERENCE")]
+    pub signer_image: String,
+    /// The image of the auditor
+    #[arg(long, value_name = "REFERENCE")]
+    pub auditor_image: String,
+    /// When the images of tenants' programs are fetched
+    #[arg(long, value_name = "POLICY", default_value = "IfNotPresent")]
+    pub image_pull_policy: PullPolicy,
+    /// The storage class of tenants' volumes; the cluster's default, if not given
+    #[arg(long, value_name = "NAME")]
+    pub storage_class: Option<String>,
+    /// How long requests in flight may take to finish when a tenant's program stops
+    #[arg(long, value_name = "DURATION", default_value = "20s")]
+    pub drain: GoDuration,
     /// Where routers are told their routes, over mutual TLS
     #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:9443")]
     pub routes_listen: SocketAddr,
@@ -112,6 +130,29 @@ pub struct Run {
     /// How much the operator says: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
+}
+
+/// When an image is fetched, as Kubernetes has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum PullPolicy {
+    /// At each start of a container.
+    Always,
+    /// When the node does not have it.
+    IfNotPresent,
+    /// The node must have it.
+    Never,
+}
+
+impl PullPolicy {
+    /// As in `imagePullPolicy:`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
 }
 
 fn workers(text: &str) -> Result<NonZeroU16, String> {
@@ -158,17 +199,23 @@ mod tests {
 
     #[test]
     fn a_cluster_needs_a_region_and_a_name_for_each_replica() {
-        let line =
-            "pavilion-operator run --region eu-central --namespace pavilion-system --identity a";
-        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+        let line = "pavilion-operator run --region eu-central --namespace pavilion-system --identity a \
+             --verifier-image r/verifier:1 --signer-image r/signer:1 --auditor-image r/auditor:1";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
         let Command::Run(run) = arguments.command else {
             panic!("another command");
         };
         assert_eq!((run.public_port, run.workers.get()), (443, 16));
-        for wrong in ["--workers 0", "--workers 257", "--region"] {
+        assert_eq!(run.image_pull_policy, PullPolicy::IfNotPresent);
+        for wrong in [
+            "--workers 0",
+            "--workers 257",
+            "--region",
+            "--image-pull-policy no",
+        ] {
             let line = format!("{line} {wrong}");
             assert!(
-                Arguments::try_parse_from(line.split(' ')).is_err(),
+                Arguments::try_parse_from(line.split_whitespace()).is_err(),
                 "{wrong}"
             );
         }

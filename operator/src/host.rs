@@ -20,6 +20,7 @@ mod tenant;
 
 pub use child::{Child, ChildSpec, ChildState, Gate, Phase, Surroundings};
 pub use configs::Platform;
+pub(crate) use configs::{FEW_WORKER_THREADS, MAX_BODY_BYTES, WORKER_THREADS, token_label};
 pub use health_client::{Report, ReportedCheck, ReportedRefusal, ReportedServed, ask_at};
 pub use ledger::Ledger;
 pub use programs::{ChildId, Program, Programs, find_module};

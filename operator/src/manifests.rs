@@ -84,6 +84,9 @@ fn objects_of(file: &str, text: &str) -> (Vec<Object>, Vec<Refusal>) {
     };
     let (mut objects, mut refusals) = (Vec::new(), Vec::new());
     for (index, tree) in trees.into_iter().enumerate() {
+        if object::is_namespace(&tree) {
+            continue;
+        }
         match object::read(file, index + 1, tree) {
             Ok(object) => objects.push(object),
             Err(refusal) => refusals.push(*refusal),
@@ -121,6 +124,19 @@ mod tests {
     }
 
     const TENANT: &str = "apiVersion: pavilion.dev/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\nspec:\n  regions: [eu]\n";
+
+    #[test]
+    fn the_namespace_that_a_cluster_needs_is_passed_over() {
+        let namespace = |api: &str, name: &str| {
+            format!("apiVersion: {api}\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n{TENANT}")
+        };
+        let read = |text: &str| objects_of("a.yaml", text);
+        let (objects, refusals) = read(&namespace("v1", "pavilion-acme"));
+        assert!(objects.len() == 1 && refusals.is_empty(), "{refusals:?}");
+        for other in [namespace("v1", "acme"), namespace("v2", "pavilion-acme")] {
+            assert_eq!(read(&other).1.len(), 1, "{other}");
+        }
+    }
 
     #[test]
     fn every_document_of_every_manifest_is_read_and_nothing_else() {

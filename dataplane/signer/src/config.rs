@@ -32,6 +32,10 @@ pub struct Config {
     /// The file with the user PIN on its first line and, only while this program makes a token, the
     /// security officer's on its second. Mode 0600.
     pub pin_file: PathBuf,
+    /// Set for a PIN file that is given, such as a mounted Secret: it has both lines from the start, may
+    /// be readable by its group (mode 0440), and is never written.
+    #[serde(default)]
+    pub pin_file_given: bool,
     /// Where `SoftHSM` keeps tokens. Set only for `SoftHSM`: the token is then made on first start, and
     /// `SOFTHSM2_CONF` must name `softhsm2.conf` beside this folder, which the signer writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +101,7 @@ impl Config {
             module: self.module.clone(),
             token_label: self.token_label.clone(),
             pin_file: self.pin_file.clone(),
+            pin_file_given: self.pin_file_given,
             token_directory: self.token_directory.clone(),
             keys_file: self.keys_file.clone(),
             log_origin: self.log_origin.clone(),

@@ -84,6 +84,8 @@ pub struct Settings {
     pub token_label: TokenLabel,
     /// The file with the PIN.
     pub pin_file: PathBuf,
+    /// Whether that file is somebody else's and never written.
+    pub pin_file_given: bool,
     /// Where `SoftHSM` keeps tokens; `None` for any other module.
     pub token_directory: Option<PathBuf>,
     /// The record of keys.

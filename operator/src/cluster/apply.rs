@@ -2,21 +2,27 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
     core::DynamicObject,
 };
 use pavilion_bundle::TenantName;
+use pavilion_json::Digest;
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
+    keyring,
+    kinds::OwnedKind,
     lease::{Fence, LeaseOver},
     live::{FIELD_MANAGER, Live, Seen},
     metrics::ClusterMetrics,
-    owned::{Owned, OwnedKey, TENANT_LABEL},
+    owned::{Owned, OwnedKey, TENANT_LABEL, namespace_of},
     owned_fields::applied_by,
+    pod::{BUNDLE_ANNOTATION, NAME},
+    pods::{TenantPod, pod_name},
 };
 
 /// How long one request to the API server may take.
@@ -133,6 +139,76 @@ impl Applier {
         Ok(())
     }
 
+    /// What is known of a tenant's namespace.
+    pub fn namespace(&self, tenant: &TenantName) -> Option<Seen> {
+        self.live.seen(&namespace_key(tenant))
+    }
+
+    /// What is known of the Secret with the tenant's keys and its route.
+    pub fn keys(&self, tenant: &TenantName, beside: &str) -> Option<Seen> {
+        self.live.seen(&keys_key(tenant, beside))
+    }
+
+    /// Deletes a tenant's namespace, with its log and its token, and the keys that open it. The namespace first:
+    /// whoever finds it ending knows what was begun.
+    ///
+    /// # Errors
+    /// The lease, or the API server.
+    pub async fn destroy(&self, tenant: &TenantName, beside: &str) -> Result<(), ApplyError> {
+        for key in [namespace_key(tenant), keys_key(tenant, beside)] {
+            if let Some(seen) = self.live.seen(&key).filter(|seen| !seen.deleting) {
+                self.delete(&key, &seen).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// While it allows it, this replica writes.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    /// Tells a tenant's pod which bundle it is to serve. The kubelet brings a mounted `ConfigMap` up to date
+    /// within a minute or so, and at once when something of the pod changes.
+    ///
+    /// # Errors
+    /// The lease, or the API server.
+    pub async fn tell(
+        &self,
+        tenant: &TenantName,
+        pod: &TenantPod,
+        bundle: Digest,
+    ) -> Result<(), ApplyError> {
+        self.fence.check()?;
+        let key = OwnedKey {
+            kind: OwnedKind::StatefulSet,
+            namespace: Some(namespace_of(tenant)),
+            name: NAME.to_owned(),
+        };
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &namespace_of(tenant));
+        let patch = json!({"metadata": {
+            // Not one that was made anew meanwhile: it has the newest already.
+            "uid": pod.uid,
+            "annotations": {BUNDLE_ANNOTATION: bundle.to_string()},
+        }});
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let name = pod_name();
+        match timeout(
+            REQUEST_TIME_OUT,
+            api.patch_metadata(&name, &params, &Patch::Merge(&patch)),
+        )
+        .await
+        {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => Ok(()),
+            Ok(Err(error)) => Err(ApplyError::Api(key, error.to_string())),
+            Err(_) => Err(no_answer(&key)),
+        }
+    }
+
     async fn delete(&self, key: &OwnedKey, seen: &Seen) -> Result<(), ApplyError> {
         self.fence.check()?;
         let params = DeleteParams {
@@ -172,6 +248,22 @@ impl Applier {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         }
+    }
+}
+
+fn namespace_key(tenant: &TenantName) -> OwnedKey {
+    OwnedKey {
+        kind: OwnedKind::Namespace,
+        namespace: None,
+        name: namespace_of(tenant),
+    }
+}
+
+fn keys_key(tenant: &TenantName, beside: &str) -> OwnedKey {
+    OwnedKey {
+        kind: OwnedKind::Secret,
+        namespace: Some(beside.to_owned()),
+        name: keyring::name_of(tenant),
     }
 }
 

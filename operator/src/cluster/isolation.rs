@@ -6,6 +6,8 @@ mod namespace;
 mod network;
 mod plan;
 
+pub use accounts::DATA_PLANE as ACCOUNT;
+pub use network::{API_PORT, COMPONENT, DATA_PLANE, HEALTH_PORTS, LOG_PORT};
 use pavilion_bundle::TenantName;
 
 use super::{owned::Owned, settings::Settings};

@@ -72,7 +72,7 @@ pub fn judge(
     let memory = in_force.transpose().map_err(MemoryError::from);
     let memory = memory.map(|in_force| Memory { records, in_force });
     memory
-        .and_then(|memory| memory.object(tenant).map(|_| memory))
+        .and_then(|memory| memory.data().map(|_| memory))
         .map_err(|error| vec![unkeepable(set, tenant, &error)])
 }
 

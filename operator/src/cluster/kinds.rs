@@ -3,7 +3,8 @@
 use k8s_openapi::{
     NamespaceResourceScope, Resource as _,
     api::{
-        core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, ServiceAccount},
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Secret, ServiceAccount},
         networking::v1::NetworkPolicy,
     },
 };
@@ -22,19 +23,25 @@ pub enum OwnedKind {
     NetworkPolicy,
     /// As whom pods run.
     ServiceAccount,
+    /// Keys and certificates.
+    Secret,
     /// What pods read.
     ConfigMap,
+    /// The tenant's pod.
+    StatefulSet,
 }
 
 impl OwnedKind {
     /// All kinds, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
         Self::NetworkPolicy,
         Self::ServiceAccount,
+        Self::Secret,
         Self::ConfigMap,
+        Self::StatefulSet,
     ];
 
     /// As the API serves it.
@@ -45,7 +52,9 @@ impl OwnedKind {
             Self::LimitRange => namespaced::<LimitRange>(),
             Self::NetworkPolicy => namespaced::<NetworkPolicy>(),
             Self::ServiceAccount => namespaced::<ServiceAccount>(),
+            Self::Secret => namespaced::<Secret>(),
             Self::ConfigMap => namespaced::<ConfigMap>(),
+            Self::StatefulSet => namespaced::<StatefulSet>(),
         }
     }
 
@@ -57,7 +66,9 @@ impl OwnedKind {
             Self::LimitRange => LimitRange::KIND,
             Self::NetworkPolicy => NetworkPolicy::KIND,
             Self::ServiceAccount => ServiceAccount::KIND,
+            Self::Secret => Secret::KIND,
             Self::ConfigMap => ConfigMap::KIND,
+            Self::StatefulSet => StatefulSet::KIND,
         }
     }
 }

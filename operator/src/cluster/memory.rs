@@ -1,7 +1,8 @@
 //! What is remembered of a tenant, in its own namespace: the bundle that its verifier serves, the rest
 //! of the state in force, and the numbers that must never be given out twice.
 //!
-//! All three stand in one `ConfigMap`, so that they change in one step. It is read once when a tenant
+//! All three stand in one `ConfigMap`, beside what the tenant's programs are started with, so that they
+//! change in one step. It is read once when a tenant
 //! is looked at for the first time; from then on the operator knows what it wrote.
 
 use std::collections::BTreeMap;
@@ -13,14 +14,9 @@ use pavilion_json::{Digest, JsonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{
-    kinds::OwnedKind,
-    owned::{Owned, metadata, namespace_of},
-};
+use super::{owned::namespace_of, pod::CONFIG_MAP};
 use crate::{desired::DesiredTenant, records::Records};
 
-/// The name of the `ConfigMap`.
-const NAME: &str = "pavilion";
 /// The bundle, as the verifier reads it.
 const BUNDLE: &str = "bundle.json";
 const IN_FORCE: &str = "in-force.json";
@@ -56,7 +52,7 @@ pub enum MemoryError {
     #[error(transparent)]
     Api(#[from] Box<kube::Error>),
     /// What is there cannot be read.
-    #[error("ConfigMap {NAME}: {0}: {1}")]
+    #[error("ConfigMap {CONFIG_MAP}: {0}: {1}")]
     Unreadable(&'static str, serde_json::Error),
     /// It has no JSON form.
     #[error("the tenant's state has no JSON form: {0}")]
@@ -86,7 +82,7 @@ impl Memory {
     /// The API server, or a `ConfigMap` that no release wrote.
     pub async fn load(client: &Client, tenant: &TenantName) -> Result<Self, MemoryError> {
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace_of(tenant));
-        let Some(found) = api.get_opt(NAME).await.map_err(Box::new)? else {
+        let Some(found) = api.get_opt(CONFIG_MAP).await.map_err(Box::new)? else {
             return Ok(Self::default());
         };
         let data = found.data.unwrap_or_default();
@@ -96,13 +92,13 @@ impl Memory {
         })
     }
 
-    /// The object that keeps it; none as long as nothing is in force.
+    /// What is kept of it, by name; nothing as long as nothing is in force.
     ///
     /// # Errors
     /// What is too large, or has no JSON form.
-    pub fn object(&self, tenant: &TenantName) -> Result<Option<Owned>, MemoryError> {
+    pub fn data(&self) -> Result<BTreeMap<String, String>, MemoryError> {
         let Some(in_force) = &self.in_force else {
-            return Ok(None);
+            return Ok(BTreeMap::new());
         };
         let (bundle, _) = in_force.desired.bundle.seal()?;
         let rest = pavilion_json::canonical(&without_bundle(&in_force.desired))?;
@@ -114,17 +110,11 @@ impl Memory {
         let text = |name: &str, bytes: &[u8]| {
             (name.to_owned(), String::from_utf8_lossy(bytes).into_owned())
         };
-        let data = [
+        Ok(BTreeMap::from([
             text(BUNDLE, &bundle),
             text(IN_FORCE, &rest),
             text(RECORDS, &records),
-        ];
-        let map = ConfigMap {
-            metadata: metadata(tenant, NAME),
-            data: Some(BTreeMap::from(data)),
-            ..ConfigMap::default()
-        };
-        Ok(Some(Owned::namespaced(OwnedKind::ConfigMap, tenant, &map)))
+        ]))
     }
 }
 

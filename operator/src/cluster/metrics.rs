@@ -43,6 +43,7 @@ impl ClusterMetrics {
         }
         for entry in [
             &manifest::API_REFUSED,
+            &manifest::KEYS_UNREADABLE,
             &manifest::LEASE_OVER,
             &manifest::NAMESPACE_TAKEN,
         ] {

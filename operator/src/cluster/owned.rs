@@ -68,6 +68,11 @@ impl Owned {
         Self::new(kind, Some(namespace_of(tenant)), object)
     }
 
+    /// An object of the tenant's in the operator's namespace, where nothing of the tenant's gets at it.
+    pub fn beside_the_operator(kind: OwnedKind, namespace: &str, object: &impl Serialize) -> Self {
+        Self::new(kind, Some(namespace.to_owned()), object)
+    }
+
     /// The namespace itself.
     pub fn namespace(object: &Namespace) -> Self {
         Self::new(OwnedKind::Namespace, None, object)

@@ -1,36 +1,43 @@
-//! One look at a tenant: dereference → validate → build → apply → status.
+//! One look at a tenant: dereference → validate → build → apply → observe → status.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Client, core::DynamicObject, runtime::controller::Action};
 use pavilion_bundle::TenantName;
 use pavilion_catalogue::{Entry, manifest};
-use pavilion_crds::Kind;
+use pavilion_crds::{DeletionPolicy, Kind};
 use serde_json::Value;
 
 use super::{
-    apply::{Applier, ApplyError},
-    isolation,
+    apply::{Applied, Applier, ApplyError},
+    finalizer::Finalizers,
     judge::{dereference, judge, region},
-    memory::{InForce, Memory, MemoryError},
+    keyring::KeyringError,
+    memory::{Memory, MemoryError},
     metrics::ClusterMetrics,
     objects::Objects,
-    owned::Owned,
+    observe::{Edge, observe},
+    pods::Pods,
+    remembered::{Remembered, Remembrance},
     retries::Retries,
+    routes::{Position, Routers},
     settings::Settings,
     statuses::{Extra, StatusError, Statuses, reason},
+    termination,
+    wanted::{Phase, Wanted},
 };
 use crate::{
     desired::Desired,
-    host::Observed,
+    host::{Observed, Program},
     object_key::ObjectKey,
     refusal::Refusal,
     status::{self, OperatorFacts, View},
 };
+
+/// How often a tenant that is as it is to be is looked at although nothing was heard of it: its programs may
+/// have trouble that no object shows.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Why a look ended early. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +45,12 @@ pub enum RoundError {
     /// What is remembered of the tenant.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// What is to be kept of a tenant that is deleted.
+    #[error("{0}")]
+    Evidence(String),
+    /// Its keys.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// Its objects.
     #[error(transparent)]
     Apply(#[from] ApplyError),
@@ -50,7 +63,11 @@ impl RoundError {
     /// The stable word for it.
     pub fn entry(&self) -> &'static Entry {
         match self {
-            Self::Memory(_) | Self::Status(StatusError::Api(..)) => &manifest::API_REFUSED,
+            Self::Keyring(KeyringError::Unreadable(..)) => &manifest::KEYS_UNREADABLE,
+            Self::Memory(_)
+            | Self::Evidence(_)
+            | Self::Keyring(_)
+            | Self::Status(StatusError::Api(..)) => &manifest::API_REFUSED,
             Self::Status(StatusError::Lease(_)) => &manifest::LEASE_OVER,
             Self::Apply(error) => reason(error),
         }
@@ -71,10 +88,18 @@ pub struct Context {
     pub settings: Settings,
     /// What the operator counts.
     pub metrics: ClusterMetrics,
+    /// Keeps Tenants there until what was made for them is seen to.
+    pub finalizers: Finalizers,
+    /// The pods of tenants.
+    pub pods: Arc<Pods>,
+    /// How far the edge is.
+    pub routers: Arc<Routers>,
     /// When to try again.
     pub retries: Retries,
+    /// When to look again at a tenant that is on its way.
+    pub patience: Retries,
     /// What is remembered, of tenants that were looked at.
-    pub memories: Mutex<HashMap<String, Memory>>,
+    pub remembrance: Remembrance,
 }
 
 /// One look at a tenant.
@@ -94,7 +119,17 @@ pub async fn reconcile(
     let Some(tenant) = tenant.filter(|_| placed.holds()) else {
         return elsewhere(&context, &name, &object, &placed, now).await;
     };
-    let before = context.remembered(&tenant).await?;
+    let mut extras = vec![placed];
+    if object.metadata.deletion_timestamp.is_some() {
+        if termination::policy(&object) != DeletionPolicy::Protect {
+            return termination::go_on(&object, &tenant, &context, now).await;
+        }
+        extras.push(Extra::protected());
+    }
+    let Remembered {
+        memory: before,
+        keyring,
+    } = context.remembrance.of(&context.client, &tenant).await?;
     let mut seen = before.clone();
     let set = dereference(&context.objects, &name, &mut seen);
     let judged = judge(
@@ -110,21 +145,85 @@ pub async fn reconcile(
         // What was accepted before stays in force, and is put right where somebody changed it.
         Err(refusals) => (before, seen, refusals),
     };
-    let wanted = build(&tenant, &memory, &context.settings)?;
+    let wanted = Wanted::build(&context, &tenant, &memory, keyring, Phase::Serving, now).await?;
     let (applied, isolated) = match &wanted {
         Some(wanted) => {
-            let applied = context.applier.apply(&tenant, wanted).await;
+            if object.metadata.deletion_timestamp.is_none() {
+                context.finalizers.hold(&object).await?;
+            }
+            let applied = context.applier.apply(&tenant, &wanted.objects).await;
             let isolated = Extra::isolated(applied.as_ref().map(|_| ()));
-            (applied.map(drop), isolated)
+            (applied, isolated)
         }
-        None => (Ok(()), Extra::not_isolated_yet()),
+        None => (Ok(Applied::default()), Extra::not_isolated_yet()),
     };
-    let statuses = statuses(&tenant, &seen, &refusals, &[placed, isolated], now);
+    extras.insert(1, isolated);
+    let times = wanted.as_ref().and_then(|wanted| wanted.times);
+    let observed = look(&context, &tenant, &memory, times).await?;
+    let statuses = statuses(&tenant, &seen, &observed, &refusals, &extras, now);
+    let ready = is_ready(&statuses, &name);
     context.statuses.write(&name, statuses, now).await?;
-    applied?;
-    context.remember(&tenant, memory);
+    let applied = applied?;
+    context.remembrance.keep(
+        &tenant,
+        Remembered {
+            memory,
+            keyring: wanted.map(|wanted| wanted.keyring),
+        },
+    );
     context.retries.forget(&name);
-    Ok(Action::await_change())
+    if ready || applied != Applied::default() {
+        context.patience.forget(&name);
+    }
+    let pause = match times {
+        None => return Ok(Action::await_change()),
+        Some(_) if !ready => context.patience.next(&name),
+        Some((due, _)) => LOOK_EVERY.min(until(due, now)),
+    };
+    Ok(Action::requeue(pause))
+}
+
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or_default()
+}
+
+/// How a tenant's programs are. A pod that serves an older bundle is told of the newer one.
+async fn look(
+    context: &Context,
+    tenant: &TenantName,
+    memory: &Memory,
+    times: Option<(Timestamp, Timestamp)>,
+) -> Result<Observed, RoundError> {
+    let pod = context.pods.of(tenant);
+    let certificate_until = times.map(|(_, until)| until);
+    let observed = observe(
+        tenant,
+        pod.as_ref(),
+        certificate_until,
+        context.edge(tenant),
+    )
+    .await;
+    let verifier = observed.tenants.get(tenant);
+    let verifier = verifier.and_then(|tenant| tenant.child(Program::Verifier));
+    let report = verifier.and_then(|verifier| verifier.report.as_ref());
+    let served = report.and_then(|report| report.served.as_ref());
+    if let (Some(pod), Some(served), Some(in_force)) = (pod, served, &memory.in_force) {
+        let wanted = in_force.digest.to_string();
+        if served.digest != wanted && pod.told.as_ref() != Some(&wanted) {
+            context.applier.tell(tenant, &pod, in_force.digest).await?;
+        }
+    }
+    Ok(observed)
+}
+
+fn is_ready(statuses: &BTreeMap<ObjectKey, Value>, tenant: &str) -> bool {
+    let conditions = statuses
+        .get(&ObjectKey::tenant(tenant))
+        .and_then(|status| status["conditions"].as_array());
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
 /// What to do after a failure.
@@ -134,21 +233,6 @@ pub fn after_failure(object: &DynamicObject, error: &RoundError, context: &Conte
     let pause = context.retries.next(name);
     tracing::warn!(%error, code = error.entry().code, again_in_ms = pause.as_millis(), "{name} is not as it is to be");
     Action::requeue(pause)
-}
-
-/// Everything a tenant needs, in the order in which it is applied; `None` for a tenant of which nothing
-/// was ever accepted. That is not the same as needing nothing: what is there of it stays.
-fn build(
-    tenant: &TenantName,
-    memory: &Memory,
-    settings: &Settings,
-) -> Result<Option<Vec<Owned>>, MemoryError> {
-    let Some(InForce { desired, .. }) = &memory.in_force else {
-        return Ok(None);
-    };
-    let mut owned = isolation::build(tenant, desired, settings);
-    owned.extend(memory.object(tenant)?);
-    Ok(Some(owned))
 }
 
 /// Another region's operator looks after this tenant, and this one says so.
@@ -169,6 +253,7 @@ async fn elsewhere(
 fn statuses(
     tenant: &TenantName,
     memory: &Memory,
+    observed: &Observed,
     refusals: &[Refusal],
     extras: &[Extra],
     now: Timestamp,
@@ -184,7 +269,7 @@ fn statuses(
         records: &memory.records,
         desired: &desired,
         digests: &digests,
-        observed: &Observed::default(),
+        observed,
         refusals,
         failures: &BTreeMap::new(),
         facts: &OperatorFacts::default(),
@@ -204,20 +289,16 @@ fn statuses(
 }
 
 impl Context {
-    async fn remembered(&self, tenant: &TenantName) -> Result<Memory, MemoryError> {
-        let known = self.lock().get(tenant.as_str()).cloned();
-        match known {
-            Some(memory) => Ok(memory),
-            None => Memory::load(&self.client, tenant).await,
+    /// How the edge serves a tenant.
+    pub fn edge(&self, tenant: &TenantName) -> Edge {
+        let keys = self.applier.keys(tenant, &self.settings.namespace);
+        let wanted = Position {
+            secrets: keys.map_or(0, |seen| seen.version),
+            pods: self.pods.version_of(tenant).unwrap_or(0),
+        };
+        Edge {
+            trouble: self.routers.trouble(),
+            serves: self.routers.serve(tenant, wanted).is_ok(),
         }
-    }
-
-    fn remember(&self, tenant: &TenantName, memory: Memory) {
-        self.lock().insert(tenant.to_string(), memory);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Memory>> {
-        // Values are replaced whole, so a panic elsewhere leaves nothing half made.
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

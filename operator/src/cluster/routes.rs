@@ -35,14 +35,7 @@ use self::{
     metrics::RouteMetrics,
     snapshot::{Published, publish},
 };
-#[allow(
-    unused_imports,
-    reason = "for the status of tenants, which does not tell of routes yet"
-)]
-pub use self::{
-    known::Position,
-    routers::{Routers, Unserved},
-};
+pub use self::{known::Position, routers::Routers};
 use super::{lease::Fence, triggers::Triggers, watching::follow};
 
 /// The label that says what a Secret of the operator's is for, and its value for those of tenants.

@@ -1,5 +1,7 @@
 //! What the operator was told about the cluster it runs in.
 
+use pavilion_process::LogLevel;
+
 use crate::arguments::Run;
 
 /// The part of the command line that objects are built from.
@@ -11,6 +13,27 @@ pub struct Settings {
     pub region: String,
     /// The port relying parties use.
     pub public_port: u16,
+    /// The images of a tenant's programs.
+    pub images: Images,
+    /// When the kubelet fetches them: `Always`, `IfNotPresent` or `Never`.
+    pub image_pull_policy: String,
+    /// The storage class of a tenant's volumes; the cluster's default if not given.
+    pub storage_class: Option<String>,
+    /// How long programs may take to finish what is in flight, in seconds.
+    pub drain_seconds: u64,
+    /// How much a tenant's programs log.
+    pub log_level: LogLevel,
+}
+
+/// The images of a tenant's programs.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// Of the verifier.
+    pub verifier: String,
+    /// Of the signer.
+    pub signer: String,
+    /// Of the auditor.
+    pub auditor: String,
 }
 
 impl From<&Run> for Settings {
@@ -19,6 +42,15 @@ impl From<&Run> for Settings {
             namespace: options.namespace.clone(),
             region: options.region.clone(),
             public_port: options.public_port,
+            images: Images {
+                verifier: options.verifier_image.clone(),
+                signer: options.signer_image.clone(),
+                auditor: options.auditor_image.clone(),
+            },
+            image_pull_policy: options.image_pull_policy.name().to_owned(),
+            storage_class: options.storage_class.clone(),
+            drain_seconds: options.drain.as_seconds(),
+            log_level: options.log_level,
         }
     }
 }

@@ -1,28 +1,18 @@
 //! Server certificates: a trust root per tenant that this host makes and keeps, or the tenant's own.
 
-use std::{
-    io,
-    time::{Duration, SystemTime},
-};
+use std::io;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use pavilion_bundle::{HostName, TenantName};
 use pavilion_json::Digest;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
 use zeroize::Zeroizing;
 
 use super::StateDir;
-use crate::{desired::CertificateSource, validate::ServerCertificate};
-
-/// A root is made once.
-const ROOT_DAYS: u64 = 3_653;
-/// A leaf is renewed when a third of this is left.
-const LEAF_DAYS: u64 = 90;
-/// Clocks of clients may be behind.
-const BACKDATED: Duration = Duration::from_mins(5);
+use crate::{
+    desired::CertificateSource,
+    trust_root::{Side, TrustRoot, is_fresh},
+    validate::ServerCertificate,
+};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -86,11 +76,6 @@ fn written(
     Ok(ServerCertificate::read(&chain, &key, hosts).ok())
 }
 
-fn is_fresh(certificate: &ServerCertificate, now: Timestamp) -> bool {
-    let life = certificate.not_after.duration_since(certificate.not_before);
-    certificate.in_force(now).is_ok() && certificate.not_after.duration_since(now) > life / 3
-}
-
 /// Whether the chain ends in the root that is there, not in one that a tenant gave before.
 fn is_ours(state: &StateDir, folder: &str, certificate: &ServerCertificate) -> io::Result<bool> {
     let made = state.read(format!("{folder}/made"))?;
@@ -109,31 +94,12 @@ fn make(
     now: Timestamp,
 ) -> Result<ServerCertificate, CertificateFailure> {
     let root = root(state, folder, tenant, now)?;
-    let key = KeyPair::generate()?;
-    let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-    let mut params = CertificateParams::new(names)?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    if let Some(host) = hosts.first().filter(|host| host.as_str().len() <= 64) {
-        params
-            .distinguished_name
-            .push(DnType::CommonName, host.as_str());
-    }
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    let (not_before, not_after) = validity(&mut params, now, LEAF_DAYS);
-    let chain = params.signed_by(&key, &root)?.pem();
-    let certificate = ServerCertificate {
-        chain,
-        key: Zeroizing::new(key.serialize_pem()),
-        not_after,
-        not_before,
-    };
+    let certificate = root.sign(Side::Server, hosts, now)?;
     state.write(
         format!("{folder}/made"),
         fingerprint(&certificate).as_bytes(),
     )?;
-    tracing::info!(until = %not_after, "{tenant}: made a server certificate");
+    tracing::info!(until = %certificate.not_after, "{tenant}: made a server certificate");
     Ok(certificate)
 }
 
@@ -143,39 +109,19 @@ fn root(
     folder: &str,
     tenant: &TenantName,
     now: Timestamp,
-) -> Result<Issuer<'static, KeyPair>, CertificateFailure> {
-    let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Pavilion trust root");
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, tenant.as_str());
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    validity(&mut params, now, ROOT_DAYS);
+) -> Result<TrustRoot, CertificateFailure> {
     let (certificate_file, key_file) = (format!("{folder}/ca.pem"), format!("{folder}/ca-key.pem"));
-    if let (Some(_), Some(key)) = (state.read(&certificate_file)?, state.read(&key_file)?) {
+    let kept = (state.read(&certificate_file)?, state.read(&key_file)?);
+    if let (Some(certificate), Some(key)) = kept {
         let key = Zeroizing::new(key);
-        let key = KeyPair::from_pem(&String::from_utf8_lossy(&key))?;
-        return Ok(Issuer::new(params, key));
+        let key = Zeroizing::new(String::from_utf8_lossy(&key).into_owned());
+        let certificate = String::from_utf8_lossy(&certificate).into_owned();
+        return Ok(TrustRoot::from_pem(tenant.as_str(), certificate, key));
     }
-    let key = KeyPair::generate()?;
-    let certificate = params.self_signed(&key)?;
-    state.write(key_file, Zeroizing::new(key.serialize_pem()).as_bytes())?;
-    state.write(certificate_file, certificate.pem().as_bytes())?;
-    Ok(Issuer::new(params, key))
-}
-
-fn validity(params: &mut CertificateParams, now: Timestamp, days: u64) -> (Timestamp, Timestamp) {
-    let begin = SystemTime::from(now) - BACKDATED;
-    let end = begin + Duration::from_secs(days * 86_400);
-    params.not_before = begin.into();
-    params.not_after = end.into();
-    let days = SignedDuration::from_secs(i64::try_from(days * 86_400).unwrap_or(0));
-    let begin = now - SignedDuration::try_from(BACKDATED).unwrap_or_default();
-    (begin, begin + days)
+    let root = TrustRoot::make(tenant.as_str(), now)?;
+    state.write(key_file, root.key().as_bytes())?;
+    state.write(certificate_file, root.certificate().as_bytes())?;
+    Ok(root)
 }
 
 #[cfg(test)]

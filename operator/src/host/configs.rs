@@ -31,13 +31,13 @@ pub struct Platform {
 }
 
 /// The largest request body, in bytes.
-pub(super) const MAX_BODY_BYTES: u64 = 256 * 1024;
+pub(crate) const MAX_BODY_BYTES: u64 = 256 * 1024;
 
 /// Threads that run asynchronous work in the edge and in each verifier.
-const WORKER_THREADS: u16 = 2;
+pub(crate) const WORKER_THREADS: u16 = 2;
 
 /// The same in programs whose work is done by threads of their own: signer and auditor.
-const FEW_WORKER_THREADS: u16 = 1;
+pub(crate) const FEW_WORKER_THREADS: u16 = 1;
 
 impl Platform {
     /// The router's file.
@@ -156,7 +156,7 @@ fn verifier(process: &Value, tenant: &TenantName) -> Value {
 }
 
 /// A PKCS#11 label has 32 characters; a tenant's name may have more, then its digest names it.
-fn token_label(tenant: &TenantName) -> String {
+pub(crate) fn token_label(tenant: &TenantName) -> String {
     let name = tenant.as_str();
     if name.len() <= 32 {
         return name.to_owned();

@@ -64,8 +64,8 @@ pub struct Observed {
     pub router: ChildState,
     /// By name; a suspended tenant is not in it.
     pub tenants: BTreeMap<TenantName, ObservedTenant>,
-    /// The route table that the router is to serve.
-    pub routes: Option<Digest>,
+    /// Whether the edge serves the newest routes.
+    pub routes_served: bool,
 }
 
 /// What is known of a tenant's programs.
@@ -84,15 +84,6 @@ impl ObservedTenant {
             .iter()
             .find(|(name, _)| *name == program)
             .map(|(_, state)| state)
-    }
-}
-
-impl Observed {
-    /// Whether the router serves the newest routes.
-    pub fn routes_served(&self) -> bool {
-        let report = self.router.report.as_ref();
-        let served = report.and_then(|report| report.served.as_ref());
-        served.map(|served| served.digest.clone()) == self.routes.map(|routes| routes.to_string())
     }
 }
 
@@ -285,8 +276,14 @@ impl Host {
 
     /// What is known of the programs.
     pub fn observe(&self) -> Observed {
+        let router = self.router.as_ref().map(Child::state).unwrap_or_default();
+        let served = router
+            .report
+            .as_ref()
+            .and_then(|report| report.served.as_ref())
+            .map(|served| served.digest.clone());
         Observed {
-            router: self.router.as_ref().map(Child::state).unwrap_or_default(),
+            router,
             tenants: self
                 .tenants
                 .iter()
@@ -298,7 +295,7 @@ impl Host {
                     (name.clone(), observed)
                 })
                 .collect(),
-            routes: self.routes,
+            routes_served: served == self.routes.map(|routes| routes.to_string()),
         }
     }
 

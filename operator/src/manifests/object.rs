@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pavilion_catalogue::{Entry, manifest};
-use pavilion_crds::{API_VERSION, Kind};
+use pavilion_crds::{API_VERSION, Kind, NAMESPACE_PREFIX};
 use serde_json::Value;
 
 use super::yaml::Tree;
@@ -68,6 +68,16 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether a document is the Namespace of a tenant. A cluster needs it before the objects in it; a host has
+/// no namespaces, and reads the same files.
+pub(super) fn is_namespace(tree: &Tree) -> bool {
+    let text = |pointer: &str| tree.value.pointer(pointer).and_then(Value::as_str);
+    let name = text("/metadata/name").unwrap_or_default();
+    text("/apiVersion") == Some("v1")
+        && text("/kind") == Some("Namespace")
+        && name.starts_with(NAMESPACE_PREFIX)
 }
 
 /// Kind and name of a document; its fields are checked later.

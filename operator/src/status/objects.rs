@@ -324,7 +324,7 @@ fn programmed(view: &View<'_>, name: Option<&TenantName>) -> Verdict {
     {
         return progressing("the verifier does not serve the newest bundle yet");
     }
-    if !view.observed.routes_served() {
+    if !view.observed.routes_served {
         return progressing("the router does not serve the newest routes yet");
     }
     Verdict::yes(&manifest::READY, format!("serves {digest}"))

@@ -251,6 +251,12 @@ impl Operator {
         let child = Command::new(env!("CARGO_BIN_EXE_pavilion-operator"))
             .args([
                 "run",
+                "--verifier-image",
+                "pavilion.local/verifier:test",
+                "--signer-image",
+                "pavilion.local/signer:test",
+                "--auditor-image",
+                "pavilion.local/auditor:test",
                 "--region",
                 REGION,
                 "--namespace",

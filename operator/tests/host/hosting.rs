@@ -75,7 +75,7 @@ async fn a_tenant_is_routed_once_it_can_answer() {
         routes["routes"][0]["upstreams"][0]["socket"],
         "tenants/acme/run/api.sock"
     );
-    until(|| play.host.observe().routes_served()).await;
+    until(|| play.host.observe().routes_served).await;
     play.host.stop().await;
 }
 

@@ -75,7 +75,7 @@ fn dangling_references_are_named_where_they_stand() {
             "policies: [over18, ",
             "policies: [over21, "
         ),
-        "relying-party.yaml:12: RelyingParty pavilion-acme/shop: spec.policies[0]: there is no Policy over21 in pavilion-acme [ReferenceDangling]"
+        "relying-party.yaml:21: RelyingParty pavilion-acme/shop: spec.policies[0]: there is no Policy over21 in pavilion-acme [ReferenceDangling]"
     );
     let mut folder = Folder::quickstart();
     folder.replace("policies.yaml", "trust: [demo-issuers]", "trust: [demo]");

@@ -7,9 +7,30 @@ use pavilion_operator::{desired::Desired, manifests::dereference, validate::vali
 
 use crate::folder::{Folder, QUICKSTART, refusal};
 
+/// The keys of the quickstart's manifest, moved to a file beside it.
+fn with_key_files() -> Folder {
+    let folder = Folder::quickstart();
+    for (manifest, file) in [
+        ("relying-party.yaml", "shop.jwks.json"),
+        ("trust-anchor.yaml", "issuer.jwks.json"),
+    ] {
+        let text = fs::read_to_string(folder.path().join(manifest)).unwrap();
+        let begin = text.find("jwks:").unwrap();
+        let end = text[begin..].find("  y: ").unwrap() + begin;
+        let end = end + text[end..].find('\n').unwrap();
+        let keys: serde_json::Value = serde_saphyr::from_str(&text[begin..end]).unwrap();
+        folder.write(file, &keys["jwks"].to_string());
+        folder.replace(manifest, &text[begin..end], &format!("jwksFile: {file}"));
+    }
+    folder
+}
+
 #[test]
 fn key_sets_must_be_there_public_and_usable() {
-    let found = refusal("relying-party.yaml", "shop.jwks.json}", "none.json}");
+    let mut folder = with_key_files();
+    folder.build();
+    folder.replace("relying-party.yaml", "shop.jwks.json", "none.json");
+    let found = &folder.refused()[0];
     assert!(
         found.contains("jwksFile: none.json cannot be read") && found.ends_with("[FileUnreadable]"),
         "{found}"
@@ -24,7 +45,7 @@ fn key_sets_must_be_there_public_and_usable() {
         ),
         (&format!("{{\"keys\": [{private}]}}"), "private"),
     ] {
-        let mut folder = Folder::quickstart();
+        let mut folder = with_key_files();
         folder.write("shop.jwks.json", text);
         let found = folder.refused();
         assert_eq!(found.len(), 1, "{found:?}");
@@ -35,7 +56,7 @@ fn key_sets_must_be_there_public_and_usable() {
 
 #[test]
 fn inline_keys_and_did_jwk_are_taken() {
-    let mut folder = Folder::quickstart();
+    let mut folder = with_key_files();
     let keys = fs::read_to_string(folder.path().join("issuer.jwks.json")).unwrap();
     folder.replace(
         "trust-anchor.yaml",

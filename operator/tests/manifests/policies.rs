@@ -74,7 +74,7 @@ fn a_registration_without_a_purpose_of_its_policy_is_refused() {
     assert_eq!(
         folder.refused(),
         [
-            "relying-party.yaml:12: RelyingParty pavilion-acme/shop: spec.policies[1]: none of spec.purposes is a purpose of policy account-opening [PurposesDisjoint]"
+            "relying-party.yaml:21: RelyingParty pavilion-acme/shop: spec.policies[1]: none of spec.purposes is a purpose of policy account-opening [PurposesDisjoint]"
         ]
     );
 }

@@ -194,7 +194,7 @@ impl Keeper {
 
     /// Reads the PIN again, in case it was changed; one that was refused is not tried twice.
     fn read_pin(&mut self, refused: Option<&Pin>) -> Result<(), TokenError> {
-        if let Ok(Some(pins)) = Pins::read(&self.settings.pin_file) {
+        if let Ok(Some(pins)) = Pins::read(&self.settings.pin_file, self.settings.pin_file_given) {
             self.pin = pins.user;
         }
         match refused {

@@ -50,11 +50,12 @@ pub(super) struct Pins {
 }
 
 impl Pins {
-    /// Reads the file. `None` when there is none.
+    /// Reads the file. `None` when there is none. One that is `given`, such as a mounted Secret, belongs to
+    /// somebody else and may be readable by its group.
     ///
     /// # Errors
     /// A file that others may read, or that holds no PIN, is refused.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, StartError> {
+    pub(super) fn read(path: &Path, given: bool) -> Result<Option<Self>, StartError> {
         let refuse = |why: &str| StartError::PinFileRefused(format!("{}: {why}", path.display()));
         let file = match File::open(path) {
             Ok(file) => file,
@@ -66,9 +67,14 @@ impl Pins {
             .map_err(|error| refuse(&error.to_string()))?
             .mode()
             & 0o777;
-        if mode & 0o077 != 0 {
+        let (others, fitting) = if given {
+            (0o027, "0440")
+        } else {
+            (0o077, "0600")
+        };
+        if mode & others != 0 {
             return Err(refuse(&format!(
-                "mode {mode:04o} lets others read it; set it to 0600"
+                "mode {mode:04o} lets others read it; set it to {fitting}"
             )));
         }
         let mut text = Zeroizing::new(String::with_capacity(128));
@@ -145,7 +151,7 @@ mod tests {
         let path = folder.path().join("signer/pin");
         let made = Pins::for_new_token(None, &path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert!(Pins::read(&path).unwrap() == Some(made.clone()));
+        assert!(Pins::read(&path, false).unwrap() == Some(made.clone()));
         assert_eq!(made.user.0.len(), LENGTH);
         assert!(Some(&made.user) != made.officer.as_ref());
         let again = Pins::for_new_token(Some(made.clone()), &path).unwrap();
@@ -164,7 +170,7 @@ mod tests {
         let kept = made.forget_officer(&path);
         let text = fs::read_to_string(&path).unwrap();
         assert!(!text.contains(officer.0.as_str()));
-        assert!(kept.officer.is_none() && Pins::read(&path).unwrap() == Some(kept.clone()));
+        assert!(kept.officer.is_none() && Pins::read(&path, false).unwrap() == Some(kept.clone()));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         // Another token is made with the same user PIN and another officer.
         let next = Pins::for_new_token(Some(kept.clone()), &path).unwrap();
@@ -177,7 +183,7 @@ mod tests {
         let path = folder.path().join("pin");
         fs::write(&path, "1234\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
-        let pins = Pins::read(&path).unwrap().unwrap();
+        let pins = Pins::read(&path, false).unwrap().unwrap();
         assert_eq!(pins.user.0.as_str(), "1234");
         assert!(pins.officer.is_none());
     }
@@ -188,22 +194,29 @@ mod tests {
         let path = folder.path().join("pin");
         fs::write(&path, "1234\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let refused = Pins::read(&path).err().unwrap().to_string();
+        let refused = Pins::read(&path, false).err().unwrap().to_string();
         assert!(
             refused.contains("mode 0640") && !refused.contains("1234"),
             "{refused}"
         );
+        assert!(
+            Pins::read(&path, true).unwrap().is_some(),
+            "of a given one the group may"
+        );
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = Pins::read(&path, true).err().unwrap().to_string();
+        assert!(refused.contains("set it to 0440"), "{refused}");
     }
 
     #[test]
     fn an_empty_pin_file_is_refused_and_a_missing_one_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pin");
-        assert!(Pins::read(&path).unwrap().is_none());
+        assert!(Pins::read(&path, false).unwrap().is_none());
         fs::write(&path, "\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(matches!(
-            Pins::read(&path),
+            Pins::read(&path, false),
             Err(StartError::PinFileRefused(_))
         ));
     }

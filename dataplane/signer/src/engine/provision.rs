@@ -25,7 +25,7 @@ pub(super) fn ensure_token(
     settings: &Settings,
     keys_known: bool,
 ) -> Result<Pins, StartError> {
-    let pins = Pins::read(&settings.pin_file)?;
+    let pins = Pins::read(&settings.pin_file, settings.pin_file_given)?;
     let found = token::find(context, &settings.token_label)?;
     let usable = found
         .iter()
@@ -35,14 +35,23 @@ pub(super) fn ensure_token(
         let pins = pins.ok_or_else(|| pin_missing(settings))?;
         // The file of a token that somebody else made is theirs.
         return Ok(match settings.token_directory {
-            Some(_) => pins.forget_officer(&settings.pin_file),
-            None => pins,
+            Some(_) if !settings.pin_file_given => pins.forget_officer(&settings.pin_file),
+            _ => pins,
         });
     }
     let Some(folder) = settings.token_directory.as_deref().filter(|_| !keys_known) else {
         return Err(token_missing(context, settings, keys_known));
     };
-    let pins = Pins::for_new_token(pins, &settings.pin_file)?;
+    let pins = match pins {
+        Some(pins) if settings.pin_file_given => pins,
+        None if settings.pin_file_given => {
+            return Err(StartError::PinMissing(format!(
+                "{}: missing; give the PINs that the token is to be made with",
+                settings.pin_file.display()
+            )));
+        }
+        found => Pins::for_new_token(found, &settings.pin_file)?,
+    };
     let unfinished: Vec<Slot> = found.into_iter().map(|(slot, _)| slot).collect();
     make_token(
         context,
@@ -52,7 +61,11 @@ pub(super) fn ensure_token(
         folder,
         &settings.pin_file,
     )?;
-    Ok(pins.forget_officer(&settings.pin_file))
+    Ok(if settings.pin_file_given {
+        pins
+    } else {
+        pins.forget_officer(&settings.pin_file)
+    })
 }
 
 fn make_token(

@@ -9,6 +9,7 @@
 
 mod away;
 mod full;
+mod given_pin;
 mod half_keys;
 mod half_tokens;
 mod hand;

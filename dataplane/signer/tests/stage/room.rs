@@ -91,6 +91,7 @@ impl Room {
             module: module(),
             token_label: String::from("acme").try_into().unwrap(),
             pin_file: folder.join("pin"),
+            pin_file_given: false,
             token_directory: Some(folder.join("tokens")),
             keys_file: folder.join("keys.json"),
             log_origin: ORIGIN.to_owned(),

@@ -14,8 +14,8 @@ use crate::cluster::{
 };
 
 /// Of the whole namespace. Room for the tenant's pod, its probes, and one more pod while one is
-/// replaced; nothing that opens a door (a `NodePort`, a load balancer) and no volume beside the two
-/// that keep the log and the token.
+/// replaced; nothing that opens a door (a `NodePort`, a load balancer), and few volumes beside the three
+/// that keep the token, the log and short-lived state.
 const QUOTA: [(&str, &str); 13] = [
     ("requests.cpu", "2"),
     ("requests.memory", "2Gi"),
