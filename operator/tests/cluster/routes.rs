@@ -1,4 +1,5 @@
 //! Routes, from the objects they are made of to a router.
+#![allow(clippy::print_stdout)]
 
 use std::{
     collections::HashSet,
@@ -114,7 +115,8 @@ async fn listening(operator: &Operator) -> String {
     eventually("the replica takes routers", async || {
         let status = operator.get("status").await;
         let status: Value = serde_json::from_str(&status).unwrap_or_default();
-        address = status["detail"]["listen"].as_str().unwrap_or("").to_owned();
+        let said = status["detail"]["listen"].as_str().unwrap_or_default();
+        said.clone_into(&mut address);
         !address.is_empty()
     })
     .await;
@@ -302,7 +304,7 @@ async fn a_secret_that_no_route_can_be_made_of_takes_nothing_from_others() {
         .until("both", |router| router.hosts().len() == 2)
         .await;
     keyring(&stage, &bad, |route| {
-        route["certificate"]["key"] = json!("nothing")
+        route["certificate"]["key"] = json!("nothing");
     })
     .await;
     router

@@ -171,9 +171,9 @@ mod tests {
     #[test]
     fn a_table_that_waits_is_found_again_by_its_digest() {
         let mut order = order(10);
-        let older = table(9, "b.example");
-        let digest = older.digest;
-        order.keep(older);
+        let behind = table(9, "b.example");
+        let digest = behind.digest;
+        order.keep(behind);
         assert!(order.candidate(Digest::of(b"another")).is_none());
         assert!(order.candidate(digest).is_some());
         assert!(order.candidate(digest).is_none());

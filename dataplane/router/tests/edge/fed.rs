@@ -1,6 +1,5 @@
 //! A router that follows an operator, and states for it.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -249,7 +248,7 @@ pub fn changed(version: u64, tenants: &[&Tenant], change: impl FnOnce(&mut Route
     Told {
         table: table.seal().unwrap().0,
         digest: None,
-        files: HashMap::from_iter(files),
+        files: files.collect(),
         seen: Seen {
             secrets: version,
             pods: version + 1,

@@ -1,4 +1,5 @@
 //! Routes that an operator tells.
+#![allow(clippy::print_stdout)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

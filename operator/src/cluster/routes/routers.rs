@@ -1,8 +1,4 @@
 //! What router pods serve, asked of them by the replica that writes.
-#![allow(
-    dead_code,
-    reason = "for the status of tenants, which does not tell of routes yet"
-)]
 
 use std::{
     collections::BTreeMap,
