@@ -144,7 +144,7 @@ mod tests {
         assert!(no_key.contains("a.crt: ") && !no_key.contains("BEGIN"));
         let given = PemFile::given("tls.crt", made.cert.pem().as_bytes()).unwrap();
         given.certify(&file("a.key")).unwrap();
-        let large = PemFile::given("tls.crt", &[b'x'; 300 * 1024])
+        let large = PemFile::given("tls.crt", &vec![b'x'; 300 * 1024])
             .map(drop)
             .unwrap_err();
         assert_eq!(large, "tls.crt: larger than 256 KiB");

@@ -212,3 +212,32 @@ impl TimeOuts {
         Duration::from_millis(self.response_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn files_that_an_operator_sent_are_beside_the_table_it_sent() {
+        let text = json!({
+            "process": {"health": "tcp:0.0.0.0:9100"},
+            "listen": ["0.0.0.0:8443"],
+            "routes": "/state/routes.json",
+            "operator": {
+                "address": "pavilion-operator-routes.pavilion-system.svc:9443",
+                "serverName": "operator.pavilion.internal",
+                "caFile": "/identity/ca.crt", "certificateFile": "/identity/tls.crt",
+                "keyFile": "/identity/tls.key",
+            },
+        });
+        let mut config: Config = serde_json::from_value(text).unwrap();
+        assert_eq!(config.file("aa"), PathBuf::from("/state/files/aa"));
+        config.operator = None;
+        assert_eq!(config.file("tls/key.pem"), PathBuf::from("tls/key.pem"));
+        let written = serde_json::to_value(&config).unwrap();
+        assert!(written.get("operator").is_none());
+    }
+}

@@ -33,7 +33,7 @@ use pavilion_rpc::routes::routes_client::RoutesClient;
 use pavilion_rpc::routes::{FollowRequest, MAX_FILES, MAX_MESSAGE_BYTES, Part, Seen};
 use rustls_pki_types::ServerName;
 use tokio::time::{Instant, sleep, timeout};
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 use self::backoff::Backoff;
 use self::hearing::Hearing;
@@ -113,7 +113,7 @@ impl Follower {
     fn begin(&mut self, reload: &mut Reload) {
         let read = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return reload.wait(),
             Err(error) => {
                 let path = self.path.display();
                 tracing::error!(%error, "the kept route table {path} cannot be read; one that an operator sends takes its place");
@@ -137,7 +137,7 @@ impl Follower {
             let part = timeout(SILENCE, parts.message())
                 .await
                 .map_err(|_| "the operator fell silent".to_owned())?
-                .map_err(|status| refused(&status))?
+                .map_err(|status| network::words_of(&status))?
                 .ok_or("the operator ended the stream")?;
             let files = self.store.len();
             if let Some(state) = incoming.take(part, &mut self.store)? {
@@ -163,7 +163,7 @@ impl Follower {
         let answer = timeout(SILENCE, client.follow(request))
             .await
             .map_err(|_| format!("{place}: no answer"))?
-            .map_err(|status| format!("{place}: {}", refused(&status)))?;
+            .map_err(|status| format!("{place}: {}", network::words_of(&status)))?;
         self.hearing.connected(place);
         Ok(answer.into_inner())
     }
@@ -260,8 +260,4 @@ fn candidate(digest: Digest, bytes: Vec<u8>) -> Result<Candidate, String> {
 
 fn bytes_of(digest: Digest) -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(digest.as_bytes())
-}
-
-fn refused(status: &Status) -> String {
-    network::words(status)
 }

@@ -78,6 +78,13 @@ impl Reload {
         outcome
     }
 
+    /// There is no table yet.
+    pub(crate) fn wait(&self) {
+        self.check.set_failed(
+            "no operator has sent a route table yet, and none was kept from before; look at the check `operator`",
+        );
+    }
+
     /// The table in force is the newest one that was sent; an earlier refusal is forgotten.
     pub(crate) fn confirm(&mut self) {
         self.told = None;

@@ -20,6 +20,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::transport::{Channel, Endpoint, Error, Server, Uri};
@@ -141,10 +142,16 @@ async fn reach(
         .map_err(|error| words(&error))
 }
 
-/// An error with what is behind it; gRPC's own say little by themselves.
-pub fn words(error: &dyn error::Error) -> String {
-    let mut said = error.to_string();
-    let mut source = error.source();
+/// Why a call failed, with what is behind it; gRPC's own words say little by themselves.
+pub fn words_of(status: &Status) -> String {
+    with_causes(status.message().to_owned(), error::Error::source(status))
+}
+
+fn words(error: &Error) -> String {
+    with_causes(error.to_string(), error::Error::source(error))
+}
+
+fn with_causes(mut said: String, mut source: Option<&(dyn error::Error + 'static)>) -> String {
     while let Some(cause) = source {
         let more = cause.to_string();
         if !said.contains(&more) {
@@ -153,4 +160,25 @@ pub fn words(error: &dyn error::Error) -> String {
         source = cause.source();
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_with_its_causes_and_once() {
+        let cause = io::Error::other("received fatal alert: UnknownCA");
+        let status = Status::from_error(Box::new(cause));
+        assert_eq!(words_of(&status), "received fatal alert: UnknownCA");
+        assert_eq!(words_of(&Status::unavailable("not yet")), "not yet");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_nowhere_is_said() {
+        let why = look_up("no port").await.unwrap_err();
+        assert!(why.starts_with("no port cannot be looked up: "), "{why}");
+        assert!(!look_up("localhost:9").await.unwrap().is_empty());
+    }
 }

@@ -36,7 +36,7 @@ pub fn identity(folder: &Path, root: &Root, leaf: &Leaf) -> Mount {
 
 impl Fed {
     /// Starts one that keeps everything in `folder`, where [`identity`] has put its certificate.
-    pub async fn start(folder: &Path, operator: SocketAddr) -> Self {
+    pub async fn start(folder: &Path, operator: impl ToString) -> Self {
         crypto::install();
         let any = "127.0.0.1:0".parse().unwrap();
         let state = folder.join("state");

@@ -53,7 +53,13 @@ async fn a_state_is_served_and_a_router_without_one_is_not_ready() {
     let fed = Fed::start(room.path(), replica.address).await;
     fed.until("a request", |_| !replica.requests().is_empty())
         .await;
-    assert!(!fed.status().ready, "there is nothing to serve");
+    let checks = fed.status().checks;
+    let missing = checks.iter().find(|check| !check.ok).unwrap();
+    assert!(
+        missing
+            .reason
+            .contains("no operator has sent a route table yet")
+    );
     let (acme, program) = Tenant::with_pod(room.path(), "acme", "a.example").await;
     replica.tell(&state(7, &[&acme]));
     fed.until_version(7).await;
@@ -105,6 +111,18 @@ async fn without_an_operator_the_last_state_is_served_also_by_a_router_that_star
         })
         .await;
     assert!(again.status().detail.get("routesSeen").is_none());
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up_and_the_address_that_answers_is_found() {
+    let room = Room::new();
+    let acme = Tenant::new("acme", "a.example");
+    let replica = Replica::start(&room.root).await;
+    replica.tell(&state(7, &[&acme]));
+    // It may have an IPv6 address as well, where nobody listens.
+    let name = format!("localhost:{}", replica.address.port());
+    let fed = Fed::start(room.path(), name).await;
+    fed.until_version(7).await;
 }
 
 #[tokio::test]

@@ -183,13 +183,12 @@ impl Identities {
         name: &'static str,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Failure> {
-        match timeout(REQUEST_TIME_OUT, request).await {
-            Ok(outcome) => outcome.map_err(|error| Failure::Api(name, error.to_string())),
-            Err(_) => {
-                let why = "the API server did not answer in time".to_owned();
-                Err(Failure::Api(name, why))
-            }
-        }
+        let answer = timeout(REQUEST_TIME_OUT, request).await;
+        let late = |_| "the API server did not answer in time".to_owned();
+        let outcome = answer
+            .map_err(late)
+            .and_then(|outcome| outcome.map_err(|error| error.to_string()));
+        outcome.map_err(|why| Failure::Api(name, why))
     }
 }
 

@@ -149,10 +149,8 @@ impl Routers {
         if !state.pods.values().any(|pod| pod.is_ready) {
             return Some(state.none());
         }
-        let troubled = state.pods.iter();
-        troubled
-            .filter_map(|(name, pod)| Some(format!("router {name}: {}", pod.trouble.as_ref()?)))
-            .next()
+        let mut pods = state.pods.iter();
+        pods.find_map(|(name, pod)| Some(format!("router {name}: {}", pod.trouble.as_ref()?)))
     }
 
     /// Asks all of them, again and again. Never ends.

@@ -61,7 +61,7 @@ impl Routes for Service {
         published.mark_changed();
         let following = Following {
             published,
-            files: known.files.iter().filter_map(|name| digest(name)).collect(),
+            files: known.files.iter().filter_map(digest).collect(),
             table: digest(&known.table),
             parts: VecDeque::new(),
             ends: Instant::now() + AGE,
