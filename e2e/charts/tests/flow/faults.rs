@@ -4,7 +4,7 @@ use pavilion_e2e_charts::NAMESPACE;
 
 use crate::{
     command::kubectl,
-    shop::Shop,
+    shop::{Shop, verify},
     stage::{Stage, TENANT_NAMESPACE, eventually, until_ready},
 };
 
@@ -37,10 +37,7 @@ async fn a_pod_that_is_replaced_keeps_keys_and_log_and_is_found_again() {
         shop.ask("1990-05-17").0.succeeded
     });
     eprintln!("a replaced pod answered {took:?} after the tenant was Ready");
-    assert!(
-        shop.verify(&before).succeeded,
-        "what was answered stays good"
-    );
+    assert!(verify(&before).succeeded, "what was answered stays good");
     let (asked, after) = shop.ask("1990-05-17");
     assert!(asked.succeeded, "{}", asked.said);
     for file in ["log.vkey", "jwks.json"] {
