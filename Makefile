@@ -28,6 +28,10 @@ e2e-packages:
 build: packages ## release binaries in target/release
 	$(CARGO) build --locked --release $(PROGRAMS)
 
+.PHONY: images
+images: packages ## container images without a container engine: layouts and archives in target/images
+	$(CARGO) run --locked --package pavilion-images
+
 .PHONY: demo
 demo: build ## one question answered end to end on this machine; KEEP=1 leaves it running
 	@examples/quickstart/demo.sh

@@ -47,8 +47,15 @@ pub fn program(name: &str) -> Vec<u8> {
     }
 }
 
-/// Its image.
-pub fn image(name: &str) -> Image {
+/// Its image, which all tests share.
+pub fn image(name: &str) -> &'static Image {
+    static IMAGES: OnceLock<BTreeMap<&str, Image>> = OnceLock::new();
+    let all = || ALL.iter().map(|program| (program.name, made(program.name)));
+    &IMAGES.get_or_init(|| all().collect())[name]
+}
+
+/// Its image, made anew.
+pub fn made(name: &str) -> Image {
     let labels = Labels::new("0123456789abcdef", Some("https://code.example/pavilion")).unwrap();
     let contents = contents(named(name).unwrap(), &program(name)).unwrap();
     Image::of(named(name).unwrap(), &contents, &labels).unwrap()
@@ -57,7 +64,7 @@ pub fn image(name: &str) -> Image {
 /// Its image, on disk.
 pub fn layout(name: &str) -> TempDir {
     let out = TempDir::new().unwrap();
-    write_layout(out.path(), &image(name)).unwrap();
+    write_layout(out.path(), image(name)).unwrap();
     out
 }
 

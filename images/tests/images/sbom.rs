@@ -1,15 +1,12 @@
 //! What is promised of the list of what an image is made of, which a library of the CycloneDX project reads.
 
-#![allow(clippy::unwrap_used)]
-
-mod stage;
-
 use std::path::Path;
 
 use cyclonedx_bom::models::bom::Bom;
 use cyclonedx_bom::validation::Validate;
 use pavilion_images::{ALL, VERSION};
-use stage::{checkout, entries, image, unpacked};
+
+use crate::stage::{checkout, entries, image, unpacked};
 
 fn bom(name: &str) -> Bom {
     Bom::parse_from_json_v1_5(image(name).sbom.as_slice()).unwrap()
@@ -28,7 +25,7 @@ fn it_is_in_the_image_and_beside_it_and_a_foreign_reader_takes_it() {
     for program in ALL {
         let image = image(program.name);
         assert_eq!(
-            entries(&unpacked(&image))[Path::new("sbom.cdx.json")],
+            entries(&unpacked(image))[Path::new("sbom.cdx.json")],
             image.sbom
         );
         let bom = bom(program.name);
@@ -108,7 +105,7 @@ fn it_says_what_uses_what() {
 #[test]
 fn it_has_no_path_of_the_machine_that_made_it() {
     for program in ALL {
-        let text = String::from_utf8(image(program.name).sbom).unwrap();
+        let text = String::from_utf8(image(program.name).sbom.clone()).unwrap();
         assert!(
             !text.contains(checkout().to_str().unwrap()),
             "{}",
