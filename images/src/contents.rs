@@ -34,12 +34,10 @@ impl Contents {
         let mut files = Files::default();
         let mut packages = BTreeSet::new();
         files.program(program.entrypoint(), checked(program, binary)?)?;
-        match program.linking {
-            Linking::Static => packages.extend(links::packages(debian)?),
-            Linking::Dynamic => {
-                packages.extend(add_libraries(&mut files, program, binary, debian)?)
-            }
-        }
+        packages.extend(match program.linking {
+            Linking::Static => links::packages(debian)?,
+            Linking::Dynamic => add_libraries(&mut files, program, binary, debian)?,
+        });
         if program.calls_the_world {
             let (certificates, package) = roots::of(debian)?;
             files.data(roots::PLACE, certificates)?;
@@ -78,8 +76,8 @@ fn add_libraries(
     program: &Program,
     binary: &Path,
     debian: &Debian,
-) -> Result<BTreeSet<Package>> {
-    let mut packages = BTreeSet::new();
+) -> Result<Vec<Package>> {
+    let mut packages = Vec::new();
     for loaded in program.loads {
         let path = Path::new(loaded.path);
         ensure!(
@@ -90,16 +88,17 @@ fn add_libraries(
             loaded.package
         );
         files.data(path, read(path)?)?;
-        packages.insert(debian.owner(path)?);
+        packages.push(debian.owner(path)?);
     }
     let loaded = program.loads.iter().map(|loaded| Path::new(loaded.path));
     let open: Vec<&Path> = loaded.chain([binary]).collect();
     for library in libraries::of(&open)? {
-        packages.insert(debian.owner(&library.path)?);
+        packages.push(debian.owner(&library.path)?);
         let bytes = read(&library.path)?;
-        match library.is_linker {
-            true => files.program(&library.path, bytes)?,
-            false => files.data(&library.path, bytes)?,
+        if library.is_linker {
+            files.program(&library.path, bytes)?;
+        } else {
+            files.data(&library.path, bytes)?;
         }
     }
     Ok(packages)

@@ -71,24 +71,21 @@ fn run(arguments: &Arguments) -> Result<()> {
     };
     let crates = Crates::of(&checkout, &programs)?;
     let debian = Debian::here()?;
-    match &arguments.files {
-        Some(folder) => programs.iter().try_for_each(|program| {
-            contents(program, &binaries, &crates, &debian)?
-                .files
-                .write(&folder.join(program.name))
-        }),
-        None => {
-            let mut made = Vec::new();
-            for program in &programs {
-                let contents = contents(program, &binaries, &crates, &debian)?;
-                let image = Image::of(program, &contents, &labels)?;
-                layout::write(&arguments.out, &image)?;
-                made.push(image);
-            }
-            report::table(&made);
-            Ok(())
+    let mut made = Vec::new();
+    for program in &programs {
+        let contents = contents(program, &binaries, &crates, &debian)?;
+        if let Some(folder) = &arguments.files {
+            contents.files.write(&folder.join(program.name))?;
+        } else {
+            let image = Image::of(program, &contents, &labels)?;
+            layout::write(&arguments.out, &image)?;
+            made.push(image);
         }
     }
+    if !made.is_empty() {
+        report::table(&made);
+    }
+    Ok(())
 }
 
 fn contents(

@@ -6,9 +6,9 @@
 
 mod document;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use packageurl::PackageUrl;
 
 use crate::crates::{Crate, Crates};
@@ -61,68 +61,34 @@ fn of_crate(of: &Crate, program: &Program, crates: &Crates) -> Result<Component>
         "library"
     };
     let origin = crates.origin(of);
-    let component = Component::new(kind, &of.name, &of.version);
+    let mut component = Component::new(kind, &of.name, &of.version);
     // A crate of this workspace is in no registry, and nobody may take one of that name there for it.
-    let component = match origin.is_published {
-        true => component.with_address(address(
-            "cargo",
-            None,
-            &of.name,
-            &of.version,
-            &BTreeMap::new(),
-        )?),
-        false => component,
-    };
+    if origin.is_published {
+        let mut address = PackageUrl::new("cargo", of.name.as_str())?;
+        address.with_version(of.version.as_str())?;
+        component = component.with_address(&address);
+    }
     Ok(component.with_license(origin.license.as_deref()))
 }
 
 fn standard_library(compiler: &str) -> Result<Component> {
-    let address = address("generic", None, "rust-std", compiler, &BTreeMap::new())?;
-    let component = Component::new("library", "rust-std", compiler).with_address(address);
+    let mut address = PackageUrl::new("generic", "rust-std")?;
+    address.with_version(compiler)?;
+    let component = Component::new("library", "rust-std", compiler).with_address(&address);
     Ok(component.with_license(Some("MIT OR Apache-2.0")))
 }
 
 fn of_package(package: &Package, debian: &Debian) -> Result<Component> {
-    let distribution = format!("{}-{}", debian.id, debian.release);
-    let mut qualifiers = BTreeMap::from([
-        ("arch", package.architecture.as_str()),
-        ("distro", &distribution),
-    ]);
+    let mut address = PackageUrl::new("deb", package.name.as_str())?;
+    address.with_namespace(debian.id.as_str())?;
+    address.with_version(package.version.as_str())?;
+    address.add_qualifier("arch", package.architecture.as_str())?;
+    address.add_qualifier("distro", format!("{}-{}", debian.id, debian.release))?;
     // Advisories of Debian are about source packages.
     if package.source != package.name {
-        qualifiers.insert("upstream", &package.source);
+        address.add_qualifier("upstream", package.source.as_str())?;
     }
-    let address = address(
-        "deb",
-        Some(&debian.id),
-        &package.name,
-        &package.version,
-        &qualifiers,
-    )?;
-    Ok(Component::new("library", &package.name, &package.version).with_address(address))
-}
-
-fn address(
-    kind: &str,
-    namespace: Option<&str>,
-    name: &str,
-    version: &str,
-    qualifiers: &BTreeMap<&str, &str>,
-) -> Result<String> {
-    let build = || {
-        let mut address = PackageUrl::new(kind, name)?;
-        address.with_version(version)?;
-        if let Some(namespace) = namespace {
-            address.with_namespace(namespace)?;
-        }
-        for (key, value) in qualifiers {
-            address.add_qualifier(*key, *value)?;
-        }
-        Ok::<_, packageurl::Error>(address.to_string())
-    };
-    build()
-        .map_err(|error| anyhow!(error))
-        .with_context(|| format!("{name} {version} has no package URL"))
+    Ok(Component::new("library", &package.name, &package.version).with_address(&address))
 }
 
 #[cfg(test)]

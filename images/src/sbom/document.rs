@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use aws_lc_rs::digest::{SHA256, digest};
+use packageurl::PackageUrl;
 use serde::Serialize;
+use uuid::Builder;
 
 /// A document.
 #[derive(Debug, Serialize)]
@@ -74,9 +76,9 @@ impl Component {
     }
 
     /// With a package URL, which is then also its reference.
-    pub fn with_address(mut self, address: String) -> Self {
-        self.reference.clone_from(&address);
-        self.address = Some(address);
+    pub fn with_address(mut self, address: &PackageUrl<'_>) -> Self {
+        self.reference = address.to_string();
+        self.address = Some(address.to_string());
         self
     }
 
@@ -145,18 +147,11 @@ impl Document {
 
 /// A UUID of version 8 (RFC 9562), which says nothing about how its bits came about.
 fn serial_number(digest: &[u8]) -> Result<String> {
-    let mut bytes: [u8; 16] = digest
-        .get(..16)
-        .and_then(|bytes| bytes.try_into().ok())
-        .context("a digest is too short")?;
-    bytes[6] = 0x80 | (bytes[6] & 0x0f);
-    bytes[8] = 0x80 | (bytes[8] & 0x3f);
-    let hex = hex::encode(bytes);
-    let (a, rest) = hex.split_at(8);
-    let (b, rest) = rest.split_at(4);
-    let (c, rest) = rest.split_at(4);
-    let (d, e) = rest.split_at(4);
-    Ok(format!("urn:uuid:{a}-{b}-{c}-{d}-{e}"))
+    let bits = digest.first_chunk().context("a digest is too short")?;
+    Ok(Builder::from_custom_bytes(*bits)
+        .into_uuid()
+        .urn()
+        .to_string())
 }
 
 #[cfg(test)]
