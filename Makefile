@@ -46,6 +46,10 @@ test: test-packages judges ## every test, foreign judges included
 test-operator: ## the operator against the API server that KUBECONFIG names
 	$(CARGO) test --locked -p pavilion-operator --features cluster --test cluster
 
+.PHONY: test-images
+test-images: ## the images in the cluster that KUBECONFIG names, whose nodes have them
+	$(CARGO) test --locked -p pavilion-images --features cluster --test start
+
 .PHONY: docs-test
 docs-test: build ## every command of the documentation, executed
 	@scripts/docs-test.sh
@@ -72,6 +76,7 @@ lint: ## formatting, clippy, dependencies
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-operator --features cluster --tests -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-e2e-cluster --all-targets --features cluster -- -D warnings
+	$(CARGO) clippy --locked -p pavilion-images --tests --features cluster -- -D warnings
 	@scripts/dependencies.sh
 
 .PHONY: bench
