@@ -51,9 +51,14 @@ impl Program {
         format!("/{}", self.binary)
     }
 
+    /// The name of its images, whatever their version.
+    pub fn repository(&self) -> String {
+        format!("{REGISTRY}/{}", self.name)
+    }
+
     /// The name under which its image is known to a cluster.
     pub fn reference(&self) -> String {
-        format!("{REGISTRY}/{}:{VERSION}", self.name)
+        format!("{}:{VERSION}", self.repository())
     }
 }
 

@@ -24,7 +24,7 @@ pub fn of(
     packages: &BTreeSet<Package>,
 ) -> Result<Vec<u8>> {
     let linked = crates.linked_into(program)?;
-    let image = Component::new("container", &program.reference(), VERSION);
+    let image = Component::new("container", &program.repository(), VERSION);
     let mut document = Document::about(image);
     let mut parts = BTreeSet::new();
     for (of, uses) in &linked {

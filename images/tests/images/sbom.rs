@@ -39,7 +39,7 @@ fn it_is_in_the_image_and_beside_it_and_a_foreign_reader_takes_it() {
         let subject = bom.metadata.unwrap().component.unwrap();
         assert_eq!(
             subject.name.to_string(),
-            format!("pavilion.local/{}:{VERSION}", program.name)
+            format!("pavilion.local/{}", program.name)
         );
     }
 }
@@ -90,7 +90,7 @@ fn it_says_what_uses_what() {
             .unwrap();
         of.dependencies.clone()
     };
-    let image = uses("pavilion.local/router:");
+    let image = uses("pavilion.local/router@");
     assert!(
         image.contains(&format!("pavilion-router@{VERSION}")),
         "{image:?}"
