@@ -51,6 +51,11 @@ test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG nam
 	$(CARGO) build --locked -p pavilion-operator
 	$(CARGO) test --locked -p pavilion-e2e-charts --features cluster --test charts
 
+.PHONY: test-flow
+test-flow: ## from a Tenant to its answer, in the cluster that KUBECONFIG names, whose nodes have the images
+	$(CARGO) build --locked -p kubectl-pavilion
+	$(CARGO) test --locked -p pavilion-e2e-charts --features cluster --test flow -- --nocapture
+
 .PHONY: test-images
 test-images: ## the images in the cluster that KUBECONFIG names, whose nodes have them
 	$(CARGO) test --locked -p pavilion-images --features cluster --test start
