@@ -145,7 +145,7 @@ async fn facts(
     Ok(Facts {
         programs: match context.pods.of(tenant) {
             None => Programs::Gone,
-            Some(_) if context.edge(tenant).serves => Programs::Withdrawn,
+            Some(_) if context.edge(tenant).serves || !context.routers.any() => Programs::Withdrawn,
             Some(_) => Programs::Routed,
         },
         namespace: match namespace {

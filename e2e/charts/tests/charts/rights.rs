@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
-const DENIED: [(&str, &str, &str, &str); 34] = [
+const DENIED: [(&str, &str, &str, &str); 32] = [
     ("*", "*", "*", ""),
     ("", "nodes", "get", ""),
     ("", "nodes", "list", ""),
@@ -34,7 +34,6 @@ const DENIED: [(&str, &str, &str, &str); 34] = [
     ("", "pods/ephemeralcontainers", "patch", "pavilion-acme"),
     ("", "pods/log", "get", "pavilion-acme"),
     ("", "serviceaccounts/token", "create", NAMESPACE),
-    ("", "namespaces", "delete", ""),
     ("", "persistentvolumeclaims", "delete", "pavilion-acme"),
     ("", "users", "impersonate", ""),
     ("", "groups", "impersonate", ""),
@@ -77,14 +76,17 @@ const DENIED: [(&str, &str, &str, &str); 34] = [
         "create",
         "",
     ),
-    ("pavilion.dev", "tenants", "patch", ""),
     ("pavilion.dev", "tenants", "delete", ""),
     ("coordination.k8s.io", "leases", "update", "kube-system"),
 ];
 
 /// What its work is done with.
-const ALLOWED: [(&str, &str, &str, &str); 8] = [
+const ALLOWED: [(&str, &str, &str, &str); 10] = [
     ("", "namespaces", "create", ""),
+    // Of tenants only, says a policy.
+    ("", "namespaces", "delete", ""),
+    // Its mark only, says a policy.
+    ("pavilion.dev", "tenants", "patch", ""),
     ("", "secrets", "get", NAMESPACE),
     ("", "secrets", "create", "pavilion-acme"),
     ("apps", "statefulsets", "patch", "pavilion-acme"),

@@ -94,6 +94,13 @@ impl Stage {
             .is_some()
         {
             let tenants = api(&self.admin, "Tenant", None);
+            // No operator runs that would let them go.
+            let unmarked = json!({"metadata": {"finalizers": null}});
+            for tenant in tenants.list(&ours).await.unwrap() {
+                let (name, params) = (tenant.name_any(), PatchParams::default());
+                let patch = Patch::Merge(&unmarked);
+                tenants.patch(&name, &params, &patch).await.unwrap();
+            }
             let params = DeleteParams::default();
             tenants.delete_collection(&params, &ours).await.unwrap();
         }

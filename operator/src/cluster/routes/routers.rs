@@ -101,6 +101,11 @@ impl Routers {
         self.wake.notify_one();
     }
 
+    /// Whether there is one at all.
+    pub fn any(&self) -> bool {
+        !self.lock().pods.is_empty()
+    }
+
     /// How far every router is that takes requests; `None` while there is none, or one has not said.
     pub fn served_by_all(&self) -> Option<Position> {
         let state = self.lock();
