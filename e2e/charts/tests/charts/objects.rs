@@ -56,6 +56,7 @@ fn resource(kind: &str) -> ApiResource {
             "validatingadmissionpolicies",
         ),
         "ClusterRoleBinding" => ("rbac.authorization.k8s.io", "v1", "clusterrolebindings"),
+        "RoleBinding" => ("rbac.authorization.k8s.io", "v1", "rolebindings"),
         "StatefulSet" => ("apps", "v1", "statefulsets"),
         "Deployment" => ("apps", "v1", "deployments"),
         "Namespace" => ("", "v1", "namespaces"),

@@ -8,7 +8,7 @@ use pavilion_e2e_charts::{Helm, NAMESPACE};
 use serde_json::{Value, json};
 
 use crate::{
-    callers::{by, may, refusal},
+    callers::{by, may, refusal, user},
     objects::api,
     operator::Operator,
     stage::{LABEL, Stage},
@@ -122,6 +122,48 @@ async fn the_account_may_do_its_work_and_nothing_that_would_make_it_more() {
             "{allowed:?} is denied"
         );
     }
+}
+
+#[tokio::test]
+async fn the_owner_of_a_tenant_writes_its_objects_and_reads_no_secret() {
+    let [helm, _] = Helm::both().unwrap();
+    let stage = Stage::set(helm).await;
+    let (namespace, owner) = ("chart-test-owned", "chart-test-owner");
+    let object = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": namespace, "labels": {LABEL: "true"}},
+    });
+    stage.apply("Namespace", None, namespace, object).await;
+    let group = "rbac.authorization.k8s.io";
+    let binding = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": owner},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "pavilion-owner"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": owner}],
+    });
+    stage
+        .apply("RoleBinding", Some(namespace), owner, binding)
+        .await;
+    let owner = user(owner, &[]).await;
+    let own = |group, resource, verb| attributes((group, resource, verb, namespace));
+    for verb in ["create", "patch", "delete"] {
+        assert!(
+            may(&owner, own("pavilion.dev", "policies", verb)).await,
+            "{verb}"
+        );
+    }
+    for (resource, verb) in [
+        ("secrets", "get"),
+        ("secrets", "list"),
+        ("pods", "create"),
+        ("pods/exec", "create"),
+    ] {
+        assert!(
+            !may(&owner, own("", resource, verb)).await,
+            "{verb} {resource}"
+        );
+    }
+    let elsewhere = ("pavilion.dev", "policies", "create", "default");
+    assert!(!may(&owner, attributes(elsewhere)).await);
 }
 
 #[tokio::test]
