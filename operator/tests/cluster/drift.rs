@@ -128,13 +128,13 @@ async fn what_others_add_beside_ours_is_left_alone() {
     let found = namespace.get(&name).await.unwrap();
     assert_eq!(found.metadata.labels.unwrap()["team"], "identity");
     eventually("the status follows", async || {
-        operator.writes().await > before + 1
+        operator.writes().await > before + 2
     })
     .await;
     assert_eq!(
         operator.writes().await,
-        before + 2,
-        "the ConfigMap and the Tenant's status"
+        before + 3,
+        "the tenant's certificate, the ConfigMap and the Tenant's status"
     );
 }
 
