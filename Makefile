@@ -42,6 +42,10 @@ test: test-packages judges ## every test, foreign judges included
 test-operator: ## the operator against the API server that KUBECONFIG names
 	$(CARGO) test --locked -p pavilion-operator --features cluster --test cluster
 
+.PHONY: test-cli
+test-cli: ## the plugin against the API server that KUBECONFIG names
+	$(CARGO) test --locked -p kubectl-pavilion --features cluster --test cluster
+
 .PHONY: docs-test
 docs-test: build ## every command of the documentation, executed
 	@scripts/docs-test.sh
@@ -67,6 +71,7 @@ lint: ## formatting, clippy, dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-operator --features cluster --tests -- -D warnings
+	$(CARGO) clippy --locked -p kubectl-pavilion --features cluster --tests -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-e2e-cluster --all-targets --features cluster -- -D warnings
 	@scripts/dependencies.sh
 

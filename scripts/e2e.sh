@@ -29,3 +29,4 @@ step cargo test --locked -p pavilion-e2e-cluster --features cluster -- --test-th
 # Those tests take down what they bring up.
 kubeconfig=$("$cluster" up)
 KUBECONFIG=$kubeconfig step make --no-print-directory test-operator
+KUBECONFIG=$kubeconfig step make --no-print-directory test-cli

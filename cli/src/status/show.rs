@@ -5,8 +5,8 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use pavilion_crds::{Condition, ConditionStatus};
 
-use super::document::Document;
 use crate::console::{BAD, BOLD, DIM, GOOD, UNSURE};
+use crate::objects::Document;
 use crate::render::{Cell, Table, printable};
 
 /// The table, and why each object that is not ready is not.

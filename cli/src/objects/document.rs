@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pavilion_crds::{Condition, ConditionStatus, NAMESPACE_PREFIX};
+use pavilion_crds::{ChildStatus, Condition, ConditionStatus, NAMESPACE_PREFIX};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -56,7 +56,8 @@ impl<'a> List<'a> {
     }
 }
 
-fn is_unwatched(condition: &Condition) -> bool {
+/// Whether it says only that nobody watches.
+pub fn is_unwatched(condition: &Condition) -> bool {
     condition.reason == pavilion_catalogue::manifest::OPERATOR_STOPPED.code
 }
 
@@ -74,9 +75,9 @@ impl Document {
     }
 
     /// Nobody watches the object: what only watching makes true is unknown.
-    pub fn forget(&mut self) {
-        let entry = &pavilion_catalogue::manifest::OPERATOR_STOPPED;
-        pavilion_crds::forget(&mut self.value, entry.code, entry.meaning);
+    pub fn forget(&mut self, why: &str) {
+        let code = pavilion_catalogue::manifest::OPERATOR_STOPPED.code;
+        pavilion_crds::forget(&mut self.value, code, why);
         *self = Self::new(std::mem::take(&mut self.value));
     }
 
@@ -86,6 +87,23 @@ impl Document {
             .pointer(pointer)
             .and_then(Value::as_str)
             .unwrap_or_default()
+    }
+
+    /// A number of `metadata` or `status`, by JSON pointer.
+    pub fn number(&self, pointer: &str) -> Option<i64> {
+        self.value.pointer(pointer).and_then(Value::as_i64)
+    }
+
+    /// Every condition, as it stands.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// The programs of a tenant.
+    pub fn programs(&self) -> Vec<ChildStatus> {
+        let listed = self.value["status"]["dataPlane"].as_array();
+        let read = |program: &Value| serde_json::from_value(program.clone()).ok();
+        listed.into_iter().flatten().filter_map(read).collect()
     }
 
     /// Its kind, `Tenant` for example.
