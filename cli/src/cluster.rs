@@ -2,6 +2,7 @@
 
 mod kubeconfig;
 mod lease;
+mod proxy;
 mod trouble;
 
 use std::time::Duration;

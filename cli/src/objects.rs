@@ -57,23 +57,15 @@ impl Found {
 /// Reads what there is, of one tenant or of all. What only watching makes true is made unknown where nobody
 /// watches.
 pub fn find(args: &SourceArgs, tenant: Option<&str>) -> Result<Found, Failure> {
-    let (mut found, place, list) = match &args.state {
-        Some(state) => (
-            host::find(state)?,
-            state.display().to_string(),
-            "kubectl pavilion status --state DIR",
-        ),
-        None => {
-            let (found, url) = remote::find(&args.cluster, tenant)?;
-            (found, url, "kubectl pavilion status")
-        }
+    let (mut found, place) = if let Some(state) = &args.state {
+        (host::find(state)?, state.display().to_string())
+    } else {
+        remote::find(&args.cluster, tenant)?
     };
     found.documents.sort_by_key(Document::order);
     if let Watch::Free(why) = &found.watch {
-        let why = match &args.state {
-            Some(_) => pavilion_catalogue::manifest::OPERATOR_STOPPED.meaning,
-            None => why,
-        };
+        let entry = &pavilion_catalogue::manifest::OPERATOR_STOPPED;
+        let why = args.state.as_ref().map_or(why.as_str(), |_| entry.meaning);
         found
             .documents
             .iter_mut()
@@ -84,9 +76,10 @@ pub fn find(args: &SourceArgs, tenant: Option<&str>) -> Result<Found, Failure> {
             .documents
             .retain(|document| document.belongs_to(tenant));
         if found.tenant(tenant).is_none() {
+            let from = args.state.as_ref().map_or("", |_| " --state DIR");
             return Err(
                 Failure::usage(format!("there is no tenant {tenant} in {place}"))
-                    .note("hint", format!("{list} lists them")),
+                    .note("hint", format!("kubectl pavilion status{from} lists them")),
             );
         }
     }

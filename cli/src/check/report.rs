@@ -116,7 +116,7 @@ impl Report {
         let names = self.checks.iter().map(|line| line.check.chars().count());
         let width = names.max().unwrap_or(0);
         let mut out = String::new();
-        for line in &self.checks {
+        for (index, line) in self.checks.iter().enumerate() {
             let (sign, word, style) = match line.outcome {
                 Outcome::Ok => ("✔", "ok", GOOD),
                 Outcome::Warning => ("!", "warning", UNSURE),
@@ -127,7 +127,12 @@ impl Report {
                 out,
                 "{style}{sign} {word:7}{style:#} {check:width$}   {found}"
             );
-            if let Some(hint) = &line.hint {
+            // Said once where it holds for several lines.
+            let next = self
+                .checks
+                .get(index + 1)
+                .and_then(|next| next.hint.as_ref());
+            if let Some(hint) = line.hint.as_ref().filter(|hint| Some(*hint) != next) {
                 let _ = writeln!(
                     out,
                     "{:10}{:width$}   {DIM}→ {}{DIM:#}",

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
 
+use super::proxy;
 use crate::args::ClusterArgs;
 use crate::exit::Failure;
 
@@ -33,9 +34,18 @@ pub async fn config(args: &ClusterArgs) -> Result<Config, Failure> {
         context: args.context.clone(),
         ..KubeConfigOptions::default()
     };
-    Config::from_custom_kubeconfig(kubeconfig, &options)
+    let read = kubeconfig.clone();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
-        .map_err(|error| refused(args, &error))
+        .map_err(|error| refused(args, &error))?;
+    // The library compares NO_PROXY with the proxy, not with the API server.
+    let host = config.cluster_url.host().unwrap_or_default();
+    let proxy = proxy::proxy(&read, args.context.as_deref(), host);
+    config.proxy_url = proxy
+        .map(|proxy| proxy.parse())
+        .transpose()
+        .map_err(|error| Failure::file(format!("the proxy is no URL: {error}")))?;
+    Ok(config)
 }
 
 fn is_absent(error: &KubeconfigError) -> bool {

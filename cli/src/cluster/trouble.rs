@@ -121,7 +121,15 @@ fn root(error: &dyn Error) -> String {
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    deepest.to_string()
+    plain(&deepest.to_string())
+}
+
+/// The TLS library names some causes as it names its types.
+fn plain(text: &str) -> String {
+    match text.split_once("Other(OtherError(") {
+        Some((before, cause)) => format!("{before}{}", cause.trim_end_matches(')')),
+        None => text.to_owned(),
+    }
 }
 
 /// Programs that log in are heard, not quoted as a data structure.
@@ -148,6 +156,7 @@ fn login(error: &AuthError) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn api(code: u16, message: &str) -> Trouble {
@@ -175,10 +184,8 @@ mod tests {
     #[test]
     fn a_path_that_leads_nowhere_is_told_from_an_object_that_is_not_there() {
         assert_eq!(api(404, "404 page not found"), Trouble::NoKind);
-        let details = kube::core::response::StatusDetails {
-            name: "acme".to_owned(),
-            ..Default::default()
-        };
+        let details = serde_json::json!({"name": "acme"});
+        let details = serde_json::from_value(details).unwrap();
         let status = kube::core::Status::failure("not found", "NotFound")
             .with_code(404)
             .with_details(details);
@@ -192,6 +199,10 @@ mod tests {
     fn a_failure_is_told_by_its_deepest_cause() {
         let refused = std::io::Error::other("Connection refused");
         let trouble = Trouble::of(kube::Error::Service(refused.into()));
+        assert_eq!(
+            plain("invalid peer certificate: Other(OtherError(UnsupportedCertVersion))"),
+            "invalid peer certificate: UnsupportedCertVersion"
+        );
         assert_eq!(trouble, Trouble::Away("Connection refused".to_owned()));
     }
 }

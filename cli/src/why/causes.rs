@@ -39,7 +39,7 @@ pub fn of(tenant: &Document, documents: &[Document]) -> Vec<Cause> {
     causes.extend(program(tenant));
     causes.extend(own(tenant, |type_| type_ == "Programmed"));
     if causes.is_empty() {
-        causes.extend(summary(tenant));
+        causes.push(summary(tenant));
     }
     causes
 }
@@ -144,7 +144,7 @@ fn program(tenant: &Document) -> Option<Cause> {
 }
 
 /// The operator's own summary, where no condition says more.
-fn summary(tenant: &Document) -> Option<Cause> {
+fn summary(tenant: &Document) -> Cause {
     let first = tenant
         .conditions()
         .iter()
@@ -154,8 +154,8 @@ fn summary(tenant: &Document) -> Option<Cause> {
         .condition("Ready")
         .filter(|ready| stands_in_the_way(ready));
     match ready.or(first) {
-        Some(condition) => Some(Cause::of(tenant, condition)),
-        None => Some(Cause::plain(tenant, "has no condition Ready")),
+        Some(condition) => Cause::of(tenant, condition),
+        None => Cause::plain(tenant, "has no condition Ready"),
     }
 }
 

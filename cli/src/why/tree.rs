@@ -74,17 +74,20 @@ fn head(cause: &Cause) -> String {
 
 fn lines(cause: &Cause, clock: &Clock) -> Vec<String> {
     let mut lines: Vec<String> = cause.faults.iter().map(told).collect();
-    match &cause.instead {
-        Some(instead) => {
-            let since = instead.since.as_deref();
-            let since =
-                since.map_or_else(String::new, |since| format!(" since {}", clock.tell(since)));
-            lines.push(printable(&format!("{}{since}", instead.serves)));
-        }
-        None => {
-            let since = cause.since.as_deref();
-            lines.extend(since.map(|since| printable(&format!("since {}", clock.tell(since)))));
-        }
+    let serves = cause
+        .instead
+        .as_ref()
+        .map(|instead| instead.serves.as_str());
+    let since = cause
+        .instead
+        .as_ref()
+        .map_or(&cause.since, |instead| &instead.since);
+    let since = since
+        .as_ref()
+        .map(|since| format!("since {}", clock.tell(since)));
+    let serves: Vec<&str> = serves.into_iter().chain(since.as_deref()).collect();
+    if !serves.is_empty() {
+        lines.push(printable(&serves.join(" ")));
     }
     let known = cause
         .code

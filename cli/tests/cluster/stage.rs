@@ -205,7 +205,7 @@ impl Stage {
     }
 }
 
-async fn apply<K>(api: &Api<K>, name: &str, object: &impl serde::Serialize)
+async fn apply<K>(api: &Api<K>, name: &str, object: &(impl serde::Serialize + std::fmt::Debug))
 where
     K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
