@@ -40,28 +40,29 @@ fn check(kind: Kind) -> String {
 async fn served(cluster: &Cluster, kind: Kind, trouble: &Trouble) -> Line {
     let client = cluster.client();
     let group = client.list_api_group_resources(pavilion_crds::API_VERSION);
-    match cluster.ask(group).await {
-        Ok(list)
-            if list
-                .resources
-                .iter()
-                .any(|served| served.name == kind.plural()) =>
-        {
-            Line::warning(
-                check(kind),
-                format!(
-                    "{} is served; its schema cannot be compared: {}",
-                    pavilion_crds::API_VERSION,
-                    trouble.words()
-                ),
-                "let somebody check who may read custom resource definitions",
-            )
-        }
-        Ok(_) | Err(Trouble::NoKind | Trouble::NoObject) => {
-            Line::failed(check(kind), "is not served", INSTALL)
-        }
-        Err(_) => Line::unseen(check(kind), trouble),
+    let served = match cluster.ask(group).await {
+        Ok(list) => list
+            .resources
+            .iter()
+            .any(|served| served.name == kind.plural()),
+        Err(Trouble::NoKind | Trouble::NoObject) => false,
+        Err(_) => return Line::unseen(check(kind), trouble),
+    };
+    if !served {
+        return Line::failed(check(kind), "is not served", INSTALL);
     }
+    let why = match trouble {
+        Trouble::Forbidden(_) => "you may not read its definition".to_owned(),
+        other => other.words(),
+    };
+    Line::warning(
+        check(kind),
+        format!(
+            "{} is served; its schema cannot be compared: {why}",
+            pavilion_crds::API_VERSION
+        ),
+        "let somebody check who may read custom resource definitions",
+    )
 }
 
 /// What is installed beside what is known.

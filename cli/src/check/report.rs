@@ -65,7 +65,7 @@ impl Line {
             Trouble::Forbidden(_) => Self::warning(
                 check,
                 found,
-                "let somebody check who may read it; it is neither well nor ill for that",
+                "let somebody check who may; it may well be as it should",
             ),
             _ => Self::failed(
                 check,

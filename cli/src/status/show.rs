@@ -55,6 +55,9 @@ fn why(document: &Document) -> String {
     for fault in document.faults() {
         let _ = writeln!(out, "✘ {}", printable(&fault.to_string()));
     }
+    if document.conditions().is_empty() {
+        out.push_str("└─ it has no status: no operator has looked at it yet\n");
+    }
     let obstacles = document.obstacles();
     for (index, condition) in obstacles.iter().enumerate() {
         let last = index + 1 == obstacles.len();
