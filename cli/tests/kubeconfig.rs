@@ -22,8 +22,6 @@ fn run(home: &TempDir, args: &[&str]) -> Run {
     command
         .env_remove("KUBECONFIG")
         .env_remove("KUBERNETES_SERVICE_HOST")
-        .env_remove("HTTP_PROXY")
-        .env_remove("http_proxy")
         .env("HOME", home.path())
         .args(args);
     finished(&mut command)

@@ -69,7 +69,10 @@ impl Stage {
 
     async fn namespace(&self, name: &str) {
         let api: Api<Namespace> = Api::all(self.client.clone());
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        // Where the charts' admission policies are at work, nothing else lets it go again.
+        let metadata =
+            json!({"name": name, "annotations": {"pavilion.dev/confirm-deletion": name}});
+        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
         apply(&api, name, &object).await;
     }
 
