@@ -28,6 +28,10 @@ e2e-packages:
 build: packages ## release binaries in target/release
 	$(CARGO) build --locked --release $(PROGRAMS)
 
+.PHONY: images
+images: packages ## container images without a container engine: layouts and archives in target/images
+	$(CARGO) run --locked --package pavilion-images
+
 .PHONY: demo
 demo: build ## one question answered end to end on this machine; KEEP=1 leaves it running
 	@examples/quickstart/demo.sh
@@ -45,6 +49,20 @@ test-operator: ## the operator against the API server that KUBECONFIG names
 .PHONY: test-cli
 test-cli: ## the plugin against the API server that KUBECONFIG names
 	$(CARGO) test --locked -p kubectl-pavilion --features cluster --test cluster
+
+.PHONY: test-charts
+test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
+	$(CARGO) build --locked -p pavilion-operator
+	$(CARGO) test --locked -p pavilion-e2e-charts --features cluster --test charts
+
+.PHONY: test-flow
+test-flow: ## from a Tenant to its answer, in the cluster that KUBECONFIG names, whose nodes have the images
+	$(CARGO) build --locked -p kubectl-pavilion
+	$(CARGO) test --locked -p pavilion-e2e-charts --features cluster --test flow -- --nocapture
+
+.PHONY: test-images
+test-images: ## the images in the cluster that KUBECONFIG names, whose nodes have them
+	$(CARGO) test --locked -p pavilion-images --features cluster --test start
 
 .PHONY: docs-test
 docs-test: build ## every command of the documentation, executed
@@ -73,6 +91,8 @@ lint: ## formatting, clippy, dependencies
 	$(CARGO) clippy --locked -p pavilion-operator --features cluster --tests -- -D warnings
 	$(CARGO) clippy --locked -p kubectl-pavilion --features cluster --tests -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-e2e-cluster --all-targets --features cluster -- -D warnings
+	$(CARGO) clippy --locked -p pavilion-e2e-charts --all-targets --features cluster -- -D warnings
+	$(CARGO) clippy --locked -p pavilion-images --tests --features cluster -- -D warnings
 	@scripts/dependencies.sh
 
 .PHONY: bench

@@ -30,3 +30,11 @@ step cargo test --locked -p pavilion-e2e-cluster --features cluster -- --test-th
 kubeconfig=$("$cluster" up)
 KUBECONFIG=$kubeconfig step make --no-print-directory test-operator
 KUBECONFIG=$kubeconfig step make --no-print-directory test-cli
+# There is one Pavilion in a cluster, and its policies hold for every test in it.
+kubeconfig=$("$cluster" up --name charts)
+KUBECONFIG=$kubeconfig step make --no-print-directory test-charts
+# Then the whole way, with the images of this checkout, built quicker than those that are shipped.
+step env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 make --no-print-directory images
+step "$cluster" load --name charts target/images/*.tar
+KUBECONFIG=$kubeconfig step make --no-print-directory test-images
+KUBECONFIG=$kubeconfig step make --no-print-directory test-flow

@@ -8,7 +8,7 @@ use crate::args::SourceArgs;
 use crate::console::{BAD, Console};
 use crate::exit::{Exit, Failure};
 
-pub use document::{Document, List, is_unwatched};
+pub use document::{Document, List, is_good, is_unwatched};
 
 /// Whether an operator looks after the objects.
 #[derive(Debug, PartialEq, Eq)]

@@ -29,8 +29,8 @@ pub use relying_party::{
     Authentication, MutualTls, PrivateKeyJwt, RelyingParty, RelyingPartySpec, RelyingPartyStatus,
 };
 pub use tenant::{
-    ChildStatus, Ingress, RefusedBundle, ServedBundle, Signing, Tenant, TenantSpec, TenantStatus,
-    TlsFiles, Verification,
+    ChildStatus, DeletionPolicy, Ingress, RefusedBundle, ServedBundle, Signing, Tenant, TenantSpec,
+    TenantStatus, TlsFiles, Verification,
 };
 pub use trust_anchor::{
     Algorithm, Assurance, OnUnreachable, StatusRules, TrustAnchor, TrustAnchorSpec,

@@ -57,6 +57,23 @@ pub struct TenantSpec {
     /// Take the tenant off the air and stop its programs; its data stays. Default `false`.
     #[serde(default)]
     pub suspend: bool,
+    /// What becomes of the tenant's keys, log and namespace in a cluster when the Tenant is deleted. Default
+    /// `Protect`. On one host they stay, whatever this says.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// What deleting a Tenant does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// It is not deleted: it goes on to serve until this field says otherwise.
+    #[default]
+    Protect,
+    /// Its programs stop; its namespace stays, with keys and log, and a Tenant of the same name takes it up.
+    Retain,
+    /// Its keys are destroyed and its namespace is deleted with everything in it. The last checkpoint of its log
+    /// is kept beside the operator.
+    Delete,
 }
 
 /// Where relying parties reach the tenant.
@@ -218,7 +235,8 @@ pub struct TenantStatus {
     /// The generation this status was computed from.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// `Accepted`, `Programmed`, `PoliciesReady`, `CertificateValid`, `Suspended`, `Ready`.
+    /// `Accepted`, `Programmed`, `PoliciesReady`, `CertificateValid`, `Suspended`, `Ready`; in a cluster also
+    /// `Placed`, `IsolationApplied` and, once it is deleted, `Terminating`.
     #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]

@@ -3,6 +3,7 @@
 
 use std::{env, fs, path::PathBuf};
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::compile_schema;
 use pavilion_crds::{Kind, all, yaml};
 use serde_json::Value;
@@ -14,16 +15,40 @@ fn definitions() -> Vec<(Kind, Value)> {
         .collect()
 }
 
+/// The committed files and what the types say: plain for `kubectl apply`, and as templates of the chart,
+/// which leaves them in the cluster when it is uninstalled.
+fn files() -> Vec<(PathBuf, CustomResourceDefinition)> {
+    let crate_ = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let folders = [
+        crate_.join("yaml"),
+        crate_.join("../charts/pavilion-crds/templates"),
+    ];
+    let [plain, chart] = folders;
+    let mut files = Vec::new();
+    for definition in all() {
+        let name = format!("{}.yaml", definition.spec.names.plural);
+        let mut kept = definition.clone();
+        let keep = ("helm.sh/resource-policy".to_owned(), "keep".to_owned());
+        kept.metadata
+            .annotations
+            .get_or_insert_default()
+            .extend([keep]);
+        files.push((plain.join(&name), definition));
+        files.push((chart.join(&name), kept));
+    }
+    files
+}
+
 #[test]
 fn the_committed_yaml_is_up_to_date() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("yaml");
-    for definition in all() {
-        let file = folder.join(format!("{}.yaml", definition.spec.names.plural));
-        let expected = yaml(&definition).unwrap();
+    let files = files();
+    for (file, definition) in &files {
+        let expected = yaml(definition).unwrap();
+        assert!(!expected.contains("{{"), "Helm would take it for its own");
         if env::var_os("UPDATE").is_some() {
-            fs::write(&file, &expected).unwrap();
+            fs::write(file, &expected).unwrap();
         }
-        let found = fs::read_to_string(&file).unwrap_or_default();
+        let found = fs::read_to_string(file).unwrap_or_default();
         // Compared as values: the order of members depends on which crates are built along.
         let value = |text: &str| serde_saphyr::from_str::<Value>(text).unwrap_or_default();
         assert!(
@@ -32,7 +57,14 @@ fn the_committed_yaml_is_up_to_date() {
             file.display()
         );
     }
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), Kind::ALL.len());
+    for folder in files.iter().filter_map(|(file, _)| file.parent()) {
+        let yaml = fs::read_dir(folder).unwrap().filter(|entry| {
+            let path = entry.as_ref().unwrap().path();
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        });
+        assert_eq!(yaml.count(), Kind::ALL.len(), "{}", folder.display());
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::io;
 /// What the contracts share.
 const SHARED: (&str, &str) = ("proto", "rpc.proto");
 
-const CONTRACTS: [(&str, &str); 2] = [
+const CONTRACTS: [(&str, &str); 3] = [
+    ("proto", "routes.proto"),
     ("../signer/proto", "signer.proto"),
     ("../auditor/proto", "auditor.proto"),
 ];

@@ -115,6 +115,9 @@ pub struct Run {
     /// How long requests in flight may take to finish when a tenant's program stops
     #[arg(long, value_name = "DURATION", default_value = "20s")]
     pub drain: GoDuration,
+    /// Where routers are told their routes, over mutual TLS
+    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:9443")]
+    pub routes_listen: SocketAddr,
     /// Tenants that are looked at at once, 1 to 256
     #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = workers)]
     pub workers: NonZeroU16,

@@ -87,6 +87,17 @@ fn judge(kind: Kind, installed: &CustomResourceDefinition) -> Line {
         );
         return Line::failed(check, found, NEWER_PLUGIN);
     };
+    let keeps_status = found
+        .subresources
+        .as_ref()
+        .is_some_and(|kept| kept.status.is_some());
+    if !keeps_status {
+        return Line::failed(
+            check,
+            format!("{version} is served without its status"),
+            UPDATE,
+        );
+    }
     if !is_established(installed) {
         return Line::failed(
             check,
@@ -216,7 +227,8 @@ mod tests {
             newer.found.contains("newer") && newer.found.contains("spec.plan"),
             "{newer:?}"
         );
-        let other = tenants(|value| spec(value)["properties"]["suspend"]["type"] = json!("string"));
+        let other =
+            tenants(|value| spec(value)["properties"]["ingress"]["maxProperties"] = json!(1));
         assert!(other.found.contains("other rules"), "{other:?}");
     }
 
@@ -226,5 +238,9 @@ mod tests {
         assert_eq!(later.found, "serves v1, and this plugin knows v1alpha1");
         let waiting = tenants(|value| value["status"]["conditions"] = json!([]));
         assert_eq!(waiting.outcome, Outcome::Failed);
+        let bare = tenants(|value| {
+            value["spec"]["versions"][0]["subresources"] = json!({});
+        });
+        assert_eq!(bare.found, "v1alpha1 is served without its status");
     }
 }

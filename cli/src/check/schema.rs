@@ -1,11 +1,20 @@
 //! How one schema differs from another, by the fields that they have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+/// Every field of a schema by its path.
+type Fields = BTreeMap<String, Field>;
+
 /// What a schema says of a field beside the fields below it.
-type Fields = BTreeMap<String, Value>;
+#[derive(PartialEq)]
+struct Field {
+    /// What it may be: its type, and its values where they are listed.
+    may_be: BTreeSet<String>,
+    /// What else must be so of it.
+    rules: Map<String, Value>,
+}
 
 /// How many fields are named.
 const NAMED: usize = 3;
@@ -25,20 +34,32 @@ impl Difference {
     /// Compares two OpenAPI schemas. Descriptions are words, not rules.
     pub fn between(known: &Value, installed: &Value) -> Self {
         let (known, installed) = (fields(known), fields(installed));
-        let beyond = |these: &Fields, those: &Fields| -> Vec<String> {
-            let names = these.keys().filter(|name| !those.contains_key(*name));
-            names.cloned().collect()
-        };
+        let changes = known.iter().filter(|(path, field)| {
+            installed
+                .get(*path)
+                .is_some_and(|other| other.rules != field.rules)
+        });
         Self {
             lacks: beyond(&known, &installed),
             adds: beyond(&installed, &known),
-            changes: known
-                .iter()
-                .filter(|(name, rules)| installed.get(*name).is_some_and(|other| other != *rules))
-                .map(|(name, _)| name.clone())
-                .collect(),
+            changes: changes.map(|(path, _)| path.clone()).collect(),
         }
     }
+}
+
+/// What these have and those do not: fields, and what a field may be.
+fn beyond(these: &Fields, those: &Fields) -> Vec<String> {
+    let mut beyond = Vec::new();
+    for (path, field) in these {
+        match those.get(path) {
+            None => beyond.push(path.clone()),
+            Some(other) => {
+                let may_be = field.may_be.difference(&other.may_be);
+                beyond.extend(may_be.map(|what| format!("{path} as {what}")));
+            }
+        }
+    }
+    beyond
 }
 
 /// The first few names, and how many more.
@@ -79,17 +100,26 @@ fn walk(schema: &Value, path: String, fields: &mut Fields) {
             walk(inner, format!("{path}{mark}"), fields);
         }
     }
-    let rules: Map<String, Value> = members
+    let values = members.get("enum").and_then(Value::as_array);
+    let may_be = members
+        .get("type")
+        .into_iter()
+        .chain(values.into_iter().flatten());
+    let rules = members
         .iter()
-        .filter(|(member, value)| !is_structure(member, value))
-        .map(|(member, value)| (member.clone(), value.clone()))
-        .collect();
-    fields.insert(path, Value::Object(rules));
+        .filter(|(member, value)| !is_structure(member, value));
+    let field = Field {
+        may_be: may_be.map(Value::to_string).collect(),
+        rules: rules
+            .map(|(member, value)| (member.clone(), value.clone()))
+            .collect(),
+    };
+    fields.insert(path, field);
 }
 
 fn is_structure(member: &str, value: &Value) -> bool {
     match member {
-        "properties" | "items" | "description" => true,
+        "properties" | "items" | "description" | "type" | "enum" => true,
         "additionalProperties" => value.is_object(),
         _ => false,
     }
@@ -120,6 +150,24 @@ mod tests {
         assert_eq!(difference.lacks, ["spec.suspend"]);
         assert_eq!(difference.adds, ["spec.pause"]);
         assert_eq!(difference.changes, ["spec.hosts[]"]);
+    }
+
+    #[test]
+    fn values_and_types_that_lack_are_named_like_fields() {
+        let mode = |form: Value| schema(&json!({"mode": form}));
+        let older = mode(json!({"type": "string", "enum": ["A"]}));
+        let newer = mode(json!({"type": "string", "enum": ["A", "B"]}));
+        assert_eq!(
+            Difference::between(&newer, &older).lacks,
+            ["spec.mode as \"B\""]
+        );
+        assert_eq!(
+            Difference::between(&older, &newer).adds,
+            ["spec.mode as \"B\""]
+        );
+        let number = mode(json!({"type": "integer"}));
+        let difference = Difference::between(&mode(json!({"type": "string"})), &number);
+        assert_eq!(difference.lacks, ["spec.mode as \"string\""]);
     }
 
     #[test]

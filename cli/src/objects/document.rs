@@ -56,6 +56,16 @@ impl<'a> List<'a> {
     }
 }
 
+/// Whether a condition is as it should be. Most should hold; these should not.
+pub fn is_good(condition: &Condition) -> bool {
+    let should_not = ["Suspended", "Terminating"].contains(&condition.type_.as_str());
+    match condition.status {
+        ConditionStatus::True => !should_not,
+        ConditionStatus::False => should_not,
+        ConditionStatus::Unknown => false,
+    }
+}
+
 /// Whether it says only that nobody watches.
 pub fn is_unwatched(condition: &Condition) -> bool {
     condition.reason == pavilion_catalogue::manifest::OPERATOR_STOPPED.code
@@ -136,6 +146,12 @@ impl Document {
         self.tenant() == Some(tenant)
     }
 
+    /// Whether a condition of this type holds.
+    pub fn holds(&self, type_: &str) -> bool {
+        self.condition(type_)
+            .is_some_and(|condition| condition.status == ConditionStatus::True)
+    }
+
     /// One condition by its type.
     pub fn condition(&self, name: &str) -> Option<&Condition> {
         self.conditions
@@ -153,15 +169,11 @@ impl Document {
 
     /// The conditions that keep it from being ready, the summary left out where others say more.
     pub fn obstacles(&self) -> Vec<&Condition> {
-        let stands_in_the_way = |condition: &&Condition| match condition.type_.as_str() {
-            "Suspended" => condition.status == ConditionStatus::True,
-            _ => condition.status != ConditionStatus::True,
-        };
         let listed = self
             .conditions
             .iter()
             .filter(|condition| !is_unwatched(condition));
-        let all: Vec<&Condition> = listed.filter(stands_in_the_way).collect();
+        let all: Vec<&Condition> = listed.filter(|condition| !is_good(condition)).collect();
         let causes: Vec<&Condition> = all
             .iter()
             .copied()

@@ -1,11 +1,11 @@
 //! The causes in order. A condition that only follows from another is left out, so what stands first comes first.
 
 use pavilion_catalogue::manifest;
-use pavilion_crds::{ChildStatus, Condition, ConditionStatus};
+use pavilion_crds::{ChildStatus, Condition};
 
 use super::cause::Cause;
 use super::instead::Instead;
-use crate::objects::{Document, is_unwatched};
+use crate::objects::{Document, is_good, is_unwatched};
 
 /// Conditions of a tenant that tell about what comes after its objects were accepted.
 const LATER: [&str; 2] = ["CertificateValid", "Programmed"];
@@ -85,12 +85,7 @@ fn own(tenant: &Document, of_type: impl Fn(&str) -> bool) -> Vec<Cause> {
 }
 
 fn stands_in_the_way(condition: &Condition) -> bool {
-    let good = if condition.type_ == "Suspended" {
-        ConditionStatus::False
-    } else {
-        ConditionStatus::True
-    };
-    condition.status != good && !is_unwatched(condition)
+    !is_good(condition) && !is_unwatched(condition)
 }
 
 /// Whether it only follows from something that is said elsewhere.
@@ -111,10 +106,11 @@ fn refused(object: &Document, tenant: &Document) -> Option<Cause> {
 
 /// The first program that is not ready, unless that is as it was asked to be or nobody watches.
 fn program(tenant: &Document) -> Option<Cause> {
-    let excused = tenant.conditions().iter().any(|condition| {
-        let suspended = condition.type_ == "Suspended" && condition.status == ConditionStatus::True;
-        suspended || is_unwatched(condition)
-    });
+    let mut conditions = tenant.conditions().iter();
+    let excused = ["Suspended", "Terminating"]
+        .map(|type_| tenant.holds(type_))
+        .contains(&true)
+        || conditions.any(is_unwatched);
     let mut away: Vec<ChildStatus> = tenant
         .programs()
         .into_iter()

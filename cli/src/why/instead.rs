@@ -1,6 +1,6 @@
 //! What serves in place of an object that is not accepted.
 
-use pavilion_crds::{Condition, ConditionStatus};
+use pavilion_crds::Condition;
 use serde::Serialize;
 
 use crate::objects::Document;
@@ -52,11 +52,8 @@ impl Instead {
 
 /// The bundle that the tenant's verifier says it serves, while it is on the air.
 fn serving(tenant: &Document) -> Option<&str> {
-    let suspended = tenant
-        .condition("Suspended")
-        .is_some_and(|suspended| suspended.status == ConditionStatus::True);
     let digest = tenant.text("/status/served/digest");
     let short = tenant.text("/status/bundle");
     let shown = if short.is_empty() { digest } else { short };
-    (!digest.is_empty() && !suspended).then_some(shown)
+    (!digest.is_empty() && !tenant.holds("Suspended")).then_some(shown)
 }

@@ -32,6 +32,15 @@ pub fn ready(tenant: &Document, clock: &Clock) -> String {
             let _ = write!(out, ", {what} {}", printable(value));
         }
     }
+    if tenant.holds("Terminating") {
+        out.push_str("; it is being deleted");
+    } else if let Some(refused) = tenant.condition("Terminating") {
+        let code = printable(&refused.reason);
+        let _ = write!(
+            out,
+            "; it was deleted and stays: kubectl pavilion explain {code}"
+        );
+    }
     let newest = tenant.number("/metadata/generation");
     let seen = tenant.number("/status/observedGeneration");
     if let (Some(newest), Some(seen)) = (newest, seen)

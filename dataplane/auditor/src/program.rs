@@ -151,6 +151,10 @@ async fn show(log: Log, signer: Signer, origin: String, health: Health, metrics:
         health.set_detail("size", json!(status.size));
         health.set_detail("checkpointSize", json!(status.checkpoint_size));
         health.set_detail("queued", json!(status.queued));
+        // Public, and what is kept of a log whose tenant is deleted.
+        let checkpoint = log.checkpoint();
+        let text = checkpoint.as_ref().map(|checkpoint| &checkpoint.text);
+        health.set_detail("checkpoint", json!(text));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Certificates and keys in PEM files. What is read is bounded, and wiped when dropped.
+//! Certificates and keys in PEM, mostly in files. What is read is bounded, and wiped when dropped.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,6 +17,9 @@ use crate::crypto;
 /// The largest file, in bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
+/// What is said of a larger one.
+const TOO_LARGE: &str = "larger than 256 KiB";
+
 /// What a PEM file held when it was read. Errors begin with its path and repeat nothing of it.
 pub struct PemFile {
     path: PathBuf,
@@ -31,6 +34,19 @@ impl PemFile {
     pub fn read(path: impl Into<PathBuf>) -> Result<Self, String> {
         let path = path.into();
         let bytes = read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { path, bytes })
+    }
+
+    /// The same for what came another way; `name` stands where the path would in errors.
+    ///
+    /// # Errors
+    /// That it is too large.
+    pub fn given(name: impl Into<PathBuf>, bytes: &[u8]) -> Result<Self, String> {
+        let path = name.into();
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(format!("{}: {TOO_LARGE}", path.display()));
+        }
+        let bytes = Zeroizing::new(bytes.to_vec());
         Ok(Self { path, bytes })
     }
 
@@ -94,7 +110,7 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     ));
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other("larger than 256 KiB"));
+        return Err(io::Error::other(TOO_LARGE));
     }
     Ok(bytes)
 }
@@ -126,6 +142,12 @@ mod tests {
         assert!(none.ends_with("empty: holds no certificate"), "{none}");
         let no_key = file("a.crt").certify(&file("a.crt")).unwrap_err();
         assert!(no_key.contains("a.crt: ") && !no_key.contains("BEGIN"));
+        let given = PemFile::given("tls.crt", made.cert.pem().as_bytes()).unwrap();
+        given.certify(&file("a.key")).unwrap();
+        let large = PemFile::given("tls.crt", &vec![b'x'; 300 * 1024])
+            .map(drop)
+            .unwrap_err();
+        assert_eq!(large, "tls.crt: larger than 256 KiB");
         let large = PemFile::read(at("large")).map(drop).unwrap_err();
         assert!(large.ends_with("large: larger than 256 KiB"), "{large}");
         let missing = PemFile::read(at("missing")).map(drop).unwrap_err();

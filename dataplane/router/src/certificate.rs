@@ -9,6 +9,8 @@ use pavilion_process::pem::PemFile;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, ServerName};
 
+use crate::config::Config;
+
 /// What both files hold.
 pub(crate) struct Files {
     chain: PemFile,
@@ -26,10 +28,10 @@ pub(crate) fn stamp(path: &str) -> Stamp {
 
 impl Files {
     /// Reads both.
-    pub(crate) fn read(certificate: &Certificate) -> Result<Self, String> {
+    pub(crate) fn read(certificate: &Certificate, config: &Config) -> Result<Self, String> {
         Ok(Self {
-            chain: PemFile::read(&certificate.chain_file)?,
-            key: PemFile::read(&certificate.key_file)?,
+            chain: PemFile::read(config.file(&certificate.chain_file))?,
+            key: PemFile::read(config.file(&certificate.key_file))?,
         })
     }
 

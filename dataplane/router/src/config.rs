@@ -15,8 +15,12 @@ pub struct Config {
     pub process: ProcessConfig,
     /// The addresses that take HTTPS; at least one.
     pub listen: Vec<SocketAddr>,
-    /// The route table's file, relative to the working directory.
+    /// The route table's file, relative to the working directory. With `operator` the router writes it
+    /// itself, and what the table names in the folder `files` beside it.
     pub routes: PathBuf,
+    /// Whom to ask for the route table; without it, whoever writes the file decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Operator>,
     /// The oldest TLS version spoken; 1.3 unless set.
     #[serde(default)]
     pub tls_min_version: TlsMinVersion,
@@ -35,11 +39,43 @@ impl Config {
             process: ProcessConfig::new(health),
             listen,
             routes: routes.into(),
+            operator: None,
             tls_min_version: TlsMinVersion::default(),
             limits: Limits::default(),
             time_outs: TimeOuts::default(),
         }
     }
+
+    /// The folder in which the router keeps the files it was sent.
+    pub(crate) fn files_folder(&self) -> PathBuf {
+        self.routes.with_file_name("files")
+    }
+
+    /// The path of a file that the route table names. One that was sent is named by its content.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        match self.operator {
+            Some(_) => self.files_folder().join(name),
+            None => name.into(),
+        }
+    }
+}
+
+/// Where the operator tells its routes, and how both sides prove who they are. Files are relative to
+/// the working directory, may be replaced at any time, and are read at each connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Operator {
+    /// `name:port` or `ip:port`. A name is looked up at each connect, and every address behind it
+    /// tried.
+    pub address: String,
+    /// The DNS name that the operator's certificate must carry (`operator.pavilion.internal`).
+    pub server_name: String,
+    /// PEM certificates of the trust root: one of them, and nothing else, vouches for the operator.
+    pub ca_file: PathBuf,
+    /// PEM chain shown to the operator, leaf first.
+    pub certificate_file: PathBuf,
+    /// PEM private key of that chain (PKCS#8), mode 0600.
+    pub key_file: PathBuf,
 }
 
 impl ProgramConfig for Config {
@@ -174,5 +210,34 @@ impl TimeOuts {
 
     pub(crate) fn response(&self) -> Duration {
         Duration::from_millis(self.response_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn files_that_an_operator_sent_are_beside_the_table_it_sent() {
+        let text = json!({
+            "process": {"health": "tcp:0.0.0.0:9100"},
+            "listen": ["0.0.0.0:8443"],
+            "routes": "/state/routes.json",
+            "operator": {
+                "address": "pavilion-operator-routes.pavilion-system.svc:9443",
+                "serverName": "operator.pavilion.internal",
+                "caFile": "/identity/ca.crt", "certificateFile": "/identity/tls.crt",
+                "keyFile": "/identity/tls.key",
+            },
+        });
+        let mut config: Config = serde_json::from_value(text).unwrap();
+        assert_eq!(config.file("aa"), PathBuf::from("/state/files/aa"));
+        config.operator = None;
+        assert_eq!(config.file("tls/key.pem"), PathBuf::from("tls/key.pem"));
+        let written = serde_json::to_value(&config).unwrap();
+        assert!(written.get("operator").is_none());
     }
 }

@@ -4,7 +4,8 @@
 //! connection is refused. What is passed on is framed anew and carries only what the router itself
 //! vouches for: a request id, where the request came from (RFC 7239), the client's certificate
 //! (RFC 9440). Limits and time-outs hold for everything a client sends. The route table is
-//! validated whole and swapped at once; a bad one is refused and the last good one keeps serving.
+//! validated whole and swapped at once; a bad one is refused and the last good one keeps serving. It
+//! comes in a file, or from an operator that is followed over the network.
 
 mod access;
 mod activity;
@@ -16,6 +17,7 @@ mod connection;
 mod headers;
 pub mod http1;
 mod metrics;
+mod operator;
 mod problem;
 mod proxy;
 mod reload;
@@ -26,5 +28,5 @@ mod tls;
 mod upstream;
 mod write_time_out;
 
-pub use config::{Config, Limits, TimeOuts, TlsMinVersion};
+pub use config::{Config, Limits, Operator, TimeOuts, TlsMinVersion};
 pub use server::{Router, serve};

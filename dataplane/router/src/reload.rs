@@ -1,4 +1,5 @@
-//! Follows the route table's file, and the certificate files it names, for hosts and for upstreams.
+//! Brings route tables in force: those of the table's file, which is followed together with the certificate
+//! files it names, for hosts and for upstreams; or those that an operator sent.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,24 +17,8 @@ use crate::table::{Table, stamps};
 /// How often the certificate files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Keeps the table in force the newest good one. Never ends.
-pub(crate) async fn follow(edge: Arc<Edge>, health: Health, check: Check) {
-    let mut reload = Reload::new(edge, health, check);
-    let path = reload.edge.config.routes.clone();
-    let mut documents = pin!(watch_document(path, MAX_DOCUMENT_BYTES as u64));
-    loop {
-        tokio::select! {
-            document = documents.next() => match document {
-                Some(Ok(bytes)) => reload.replace(&bytes),
-                Some(Err(error)) => reload.refuse(None, &error.to_string()),
-                None => return,
-            },
-            () = tokio::time::sleep(LOOK) => reload.look_again(),
-        }
-    }
-}
-
-struct Reload {
+/// The table in force, and what keeps a newer one from it.
+pub(crate) struct Reload {
     edge: Arc<Edge>,
     health: Health,
     check: Check,
@@ -41,6 +26,8 @@ struct Reload {
     served: Option<Named<RouteTable>>,
     /// The table that should be in force.
     wanted: Option<Wanted>,
+    /// The table that was sent last and is of no use, and why.
+    told: Option<(Digest, String)>,
 }
 
 struct Wanted {
@@ -52,13 +39,74 @@ struct Wanted {
 }
 
 impl Reload {
-    fn new(edge: Arc<Edge>, health: Health, check: Check) -> Self {
+    pub(crate) fn new(edge: Arc<Edge>, health: Health, check: Check) -> Self {
         Self {
             edge,
             health,
             check,
             served: None,
             wanted: None,
+            told: None,
+        }
+    }
+
+    /// Puts a table in force that was sent, or says why not. Which table follows which is for its
+    /// sender to know.
+    pub(crate) fn put(
+        &mut self,
+        digest: Digest,
+        routes: Result<&Named<RouteTable>, String>,
+    ) -> Result<(), String> {
+        let loaded = routes.and_then(|routes| Ok((self.table(routes)?, routes.clone())));
+        let outcome = match loaded {
+            Ok((table, routes)) => {
+                self.serve(table, routes);
+                self.told = None;
+                Ok(())
+            }
+            Err(why) => {
+                let told = Some((digest, why.clone()));
+                // Said once, however often it is tried again.
+                if self.told != told {
+                    self.refuse(Some(digest), &why);
+                    self.told = told;
+                }
+                Err(why)
+            }
+        };
+        self.keep_tenants();
+        outcome
+    }
+
+    /// There is no table yet.
+    pub(crate) fn wait(&self) {
+        self.check.set_failed(
+            "no operator has sent a route table yet, and none was kept from before; look at the check `operator`",
+        );
+    }
+
+    /// The table in force is the newest one that was sent; an earlier refusal is forgotten.
+    pub(crate) fn confirm(&mut self) {
+        self.told = None;
+        if let Some(served) = &self.served {
+            let version = served.document().version;
+            self.health.set_served(version, served.digest());
+        }
+    }
+
+    /// Keeps the table in force the newest good one of the file. Never ends.
+    pub(crate) async fn follow(mut self) {
+        let path = self.edge.config.routes.clone();
+        let mut documents = pin!(watch_document(path, MAX_DOCUMENT_BYTES as u64));
+        loop {
+            tokio::select! {
+                document = documents.next() => match document {
+                    Some(Ok(bytes)) => self.replace(&bytes),
+                    Some(Err(error)) => self.refuse(None, &error.to_string()),
+                    None => return,
+                },
+                () = tokio::time::sleep(LOOK) => self.look_again(),
+            }
         }
     }
 
@@ -94,13 +142,7 @@ impl Reload {
     fn load(&mut self, routes: Named<RouteTable>) {
         // Taken first: a file that changes while it is being read is looked at again.
         let files = stamps(routes.document());
-        let before = self.edge.live.load_full();
-        let table = Table::load(
-            routes.document(),
-            &before,
-            &self.edge.config,
-            &self.edge.metrics,
-        );
+        let table = self.table(&routes);
         let digest = routes.digest();
         let known = self.wanted.take().and_then(|wanted| {
             let same = wanted.routes.digest() == digest;
@@ -118,6 +160,16 @@ impl Reload {
             Err(why) if known.as_ref() == Some(&why) => {}
             Err(why) => self.refuse(Some(digest), &why),
         }
+        self.keep_tenants();
+    }
+
+    fn table(&self, routes: &Named<RouteTable>) -> Result<Table, String> {
+        let before = self.edge.live.load_full();
+        let (config, metrics) = (&self.edge.config, &self.edge.metrics);
+        Table::load(routes.document(), &before, config, metrics)
+    }
+
+    fn keep_tenants(&self) {
         let live = self.edge.live.load();
         self.edge.metrics.keep_tenants(live.tenants());
     }

@@ -14,8 +14,9 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::connection;
 use crate::metrics::Metrics;
+use crate::operator::Follower;
 use crate::proxy::Edge;
-use crate::reload;
+use crate::reload::Reload;
 
 /// How long to wait after the system refused an accept (no file handles left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -35,6 +36,8 @@ pub struct Router {
     edge: Arc<Edge>,
     context: Context,
     check: Check,
+    /// The operator, if routes come from one.
+    follower: Option<Follower>,
     listeners: Vec<TcpListener>,
     slots: Arc<Semaphore>,
     connections: TaskTracker,
@@ -43,7 +46,8 @@ pub struct Router {
 /// Runs the router until it is told to stop and its last request is answered.
 ///
 /// # Errors
-/// [`Exit::ConfigRefused`] without an address, [`Exit::Unavailable`] naming an address that cannot be bound.
+/// [`Exit::ConfigRefused`] without an address or with an operator that cannot be asked, [`Exit::Unavailable`]
+/// naming an address that cannot be bound, [`Exit::CannotWrite`] when what an operator sends cannot be kept.
 pub async fn serve(config: Config, context: Context) -> Result<(), Exit> {
     Router::bind(config, context).await?.run().await;
     Ok(())
@@ -71,10 +75,12 @@ impl Router {
             give_up: CancellationToken::new(),
         });
         let check = context.health.register_check("routes");
+        let follower = Follower::new(&edge.config, &context)?;
         Ok(Self {
             edge,
             context,
             check,
+            follower,
             listeners,
             slots,
             connections: TaskTracker::new(),
@@ -91,9 +97,15 @@ impl Router {
 
     /// Serves until told to stop, then finishes what is in flight.
     pub async fn run(mut self) {
-        let health = self.context.health.clone();
-        let edge = Arc::clone(&self.edge);
-        let reload = tokio::spawn(reload::follow(edge, health, self.check.clone()));
+        let reload = Reload::new(
+            Arc::clone(&self.edge),
+            self.context.health.clone(),
+            self.check.clone(),
+        );
+        let reload = match self.follower.take() {
+            Some(follower) => tokio::spawn(follower.follow(reload)),
+            None => tokio::spawn(reload.follow()),
+        };
         let listeners = std::mem::take(&mut self.listeners);
         tokio::select! {
             _ = join_all(listeners.iter().map(|listener| self.accept(listener))) => {}

@@ -35,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) tls: Arc<ServerConfig>,
     files: [Digest; 2],
     prefixes: Prefixes,
+    /// Of its upstreams.
+    keys: Vec<Key>,
 }
 
 impl Host {
@@ -72,10 +74,14 @@ impl Table {
     ) -> Result<Self, String> {
         let mut table = Self::default();
         for (index, route) in routes.routes.iter().enumerate() {
-            let prefixes = table
+            if let Some(host) = before.same(route, config) {
+                table.take_over(host, before);
+                continue;
+            }
+            let (prefixes, keys) = table
                 .prefixes(route, before, config)
                 .map_err(|why| format!("routes[{index}].{why}"))?;
-            let host = host(route, prefixes, before, config, metrics)
+            let host = host(route, (prefixes, keys), before, config, metrics)
                 .map_err(|why| format!("routes[{index}].certificate ({}): {why}", route.host))?;
             table
                 .hosts
@@ -84,23 +90,42 @@ impl Table {
         Ok(table)
     }
 
+    /// The host that is there already for the very same route. Only where files are named by their content
+    /// does that say that nothing has changed.
+    fn same(&self, route: &Route, config: &Config) -> Option<&Arc<Host>> {
+        config.operator.as_ref()?;
+        let host = self.host(route.host.as_str())?;
+        (host.route == *route).then_some(host)
+    }
+
+    fn take_over(&mut self, host: &Arc<Host>, before: &Self) {
+        for key in &host.keys {
+            if let Some(upstream) = before.upstreams.get(key) {
+                self.upstreams.insert(key.clone(), Arc::clone(upstream));
+            }
+        }
+        let name = host.route.host.as_str().to_owned();
+        self.hosts.insert(name, Arc::clone(host));
+    }
+
     fn prefixes(
         &mut self,
         route: &Route,
         before: &Self,
         config: &Config,
-    ) -> Result<Prefixes, String> {
-        let mut prefixes = Vec::new();
+    ) -> Result<(Prefixes, Vec<Key>), String> {
+        let (mut prefixes, mut keys) = (Vec::new(), Vec::new());
         for (index, upstream) in route.upstreams.iter().enumerate() {
-            let pool = upstream
+            let (key, pool) = upstream
                 .target()
                 .map_err(str::to_owned)
                 .and_then(|target| self.upstream(target, before, config))
                 .map_err(|why| format!("upstreams[{index}] ({}): {why}", route.host))?;
             prefixes.push((upstream.prefix.as_str().into(), pool));
+            keys.push(key);
         }
         prefixes.sort_by_key(|(prefix, _): &(Arc<str>, _)| std::cmp::Reverse(prefix.len()));
-        Ok(prefixes)
+        Ok((prefixes, keys))
     }
 
     /// The upstream of that target: one that several routes have, or that stays, or a new one.
@@ -109,27 +134,27 @@ impl Table {
         target: Target<'_>,
         before: &Self,
         config: &Config,
-    ) -> Result<Arc<Upstream>, String> {
-        let found = Found::read(target)?;
+    ) -> Result<(Key, Arc<Upstream>), String> {
+        let found = Found::read(target, config)?;
         let key = found.key();
         let known = self.upstreams.get(&key).or(before.upstreams.get(&key));
         let upstream = match known {
             Some(known) => Arc::clone(known),
             None => Arc::new(Upstream::new(&found, config)?),
         };
-        self.upstreams.insert(key, Arc::clone(&upstream));
-        Ok(upstream)
+        self.upstreams.insert(key.clone(), Arc::clone(&upstream));
+        Ok((key, upstream))
     }
 }
 
 fn host(
     route: &Route,
-    prefixes: Prefixes,
+    (prefixes, keys): (Prefixes, Vec<Key>),
     before: &Table,
     config: &Config,
     metrics: &Metrics,
 ) -> Result<Host, String> {
-    let files = Files::read(&route.certificate)?;
+    let files = Files::read(&route.certificate, config)?;
     let digest = files.digest();
     let unchanged = before.host(route.host.as_str()).filter(|known| {
         known.files == digest
@@ -151,6 +176,7 @@ fn host(
         tls,
         files: digest,
         prefixes,
+        keys,
     })
 }
 

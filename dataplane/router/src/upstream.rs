@@ -39,12 +39,13 @@ pub(crate) enum Found<'a> {
 
 impl<'a> Found<'a> {
     /// Reads the files of `target`, if it has any.
-    pub(crate) fn read(target: Target<'a>) -> Result<Self, String> {
+    pub(crate) fn read(target: Target<'a>, config: &Config) -> Result<Self, String> {
         match target {
             Target::Socket(path) => Ok(Self::Socket(path)),
             Target::Tls(tls) => {
-                let (ca, certificate) = (tls.ca_file.as_ref(), tls.certificate_file.as_ref());
-                let read = Credentials::read(ca, certificate, tls.key_file.as_ref())?;
+                let [ca, certificate, key] = [&tls.ca_file, &tls.certificate_file, &tls.key_file]
+                    .map(|name| config.file(name));
+                let read = Credentials::read(&ca, &certificate, &key)?;
                 Ok(Self::Tls(tls, read))
             }
         }

@@ -10,19 +10,39 @@ use pavilion_process::socket::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::transport::server::{Connected, UdsConnectInfo};
+use tonic::transport::server::Connected;
 
 /// The connections to a socket; beyond `limit` the next one waits until another ends.
 pub(crate) fn connections(
     listener: Listener,
     limit: usize,
-) -> impl Stream<Item = io::Result<Held>> + Send {
+) -> impl Stream<Item = io::Result<Held<UnixStream>>> + Send {
+    limited(listener, accept_from_socket, limit)
+}
+
+async fn accept_from_socket(listener: Listener) -> (UnixStream, Listener) {
+    (listener.accept().await, listener)
+}
+
+/// The connections that `accept` takes from `listener`; beyond `limit` the next one waits until another
+/// ends.
+pub(crate) fn limited<L, C, F>(
+    listener: L,
+    accept: impl Fn(L) -> F + Copy + Send,
+    limit: usize,
+) -> impl Stream<Item = io::Result<Held<C>>> + Send
+where
+    L: Send,
+    C: Send,
+    F: Future<Output = (C, L)> + Send,
+{
     let slots = Arc::new(Semaphore::new(limit));
-    stream::unfold((listener, slots), |(listener, slots)| async move {
+    stream::unfold((listener, slots), move |(listener, slots)| async move {
         // Nobody closes the semaphore.
         let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
+        let (stream, listener) = accept(listener).await;
         let held = Held {
-            stream: listener.accept().await,
+            stream,
             _slot: slot,
         };
         Some((Ok(held), (listener, slots)))
@@ -30,20 +50,19 @@ pub(crate) fn connections(
 }
 
 /// A connection, and its place.
-pub(crate) struct Held {
-    stream: UnixStream,
+pub(crate) struct Held<S> {
+    stream: S,
     _slot: OwnedSemaphorePermit,
 }
 
-impl Connected for Held {
-    type ConnectInfo = UdsConnectInfo;
+impl<S> Connected for Held<S> {
+    /// Nothing: who may come was settled before.
+    type ConnectInfo = ();
 
-    fn connect_info(&self) -> UdsConnectInfo {
-        self.stream.connect_info()
-    }
+    fn connect_info(&self) {}
 }
 
-impl AsyncRead for Held {
+impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -53,7 +72,7 @@ impl AsyncRead for Held {
     }
 }
 
-impl AsyncWrite for Held {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

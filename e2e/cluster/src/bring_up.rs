@@ -17,7 +17,7 @@ use crate::report::Clock;
 use crate::tools::Tools;
 use crate::{
     api_server, cgroups, cilium, containerd, controllers, coredns, etcd, kube_proxy, kubelet,
-    namespaces, network,
+    namespaces, network, storage,
 };
 
 /// Everything that bringing up a node needs to know.
@@ -130,6 +130,8 @@ impl<'a> Site<'a> {
         let name = node.name();
         kubelet.wait_until("the node is known", || Ok(self.kubectl.has_node(&name)))?;
         let agent = cilium::program(node, self.plan, self.tools, &self.pki)?.start(node)?;
+        // While the agent comes up.
+        self.kubectl.apply(storage::make(node)?)?;
         cilium::wait(node, &agent, &self.tools.program("cilium-cni")?)?;
         self.reached("Cilium well", node);
         kubelet.wait_until("the node is ready", || Ok(self.kubectl.node_ready(&name)))?;

@@ -41,6 +41,7 @@ mod report;
 mod scope;
 mod sources;
 mod status;
+mod storage;
 mod take_down;
 mod tools;
 

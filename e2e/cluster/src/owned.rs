@@ -27,7 +27,11 @@ pub fn end(scope: &Scope) -> Result<()> {
         for pid in &left {
             kill(*pid, scope)?;
         }
-        looks_in_vain = if left.is_empty() { looks_in_vain + 1 } else { 0 };
+        looks_in_vain = if left.is_empty() {
+            looks_in_vain + 1
+        } else {
+            0
+        };
         Ok(looks_in_vain == 2)
     });
     ended.with_context(|| format!("these do not end, even killed: {left:?}"))

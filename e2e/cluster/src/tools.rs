@@ -116,15 +116,20 @@ pub struct Tools {
 impl Tools {
     /// Builds what is missing. The directory must be locked.
     pub fn build(directory: &Directory) -> Result<Self> {
-        let tools = Self {
-            folder: directory.tools(),
-        };
+        let tools = Self::of(directory);
         for tool in &TOOLS {
             if !tools.place(tool)?.exists() {
                 tools.make(tool, directory)?;
             }
         }
         Ok(tools)
+    }
+
+    /// The tools of a directory where they were built before.
+    pub fn of(directory: &Directory) -> Self {
+        Self {
+            folder: directory.tools(),
+        }
     }
 
     /// A built program.

@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
+    keyring,
     kinds::OwnedKind,
     lease::{Fence, LeaseOver},
     live::{FIELD_MANAGER, Live, Seen},
@@ -138,6 +139,35 @@ impl Applier {
         Ok(())
     }
 
+    /// What is known of a tenant's namespace.
+    pub fn namespace(&self, tenant: &TenantName) -> Option<Seen> {
+        self.live.seen(&namespace_key(tenant))
+    }
+
+    /// What is known of the Secret with the tenant's keys and its route.
+    pub fn keys(&self, tenant: &TenantName, beside: &str) -> Option<Seen> {
+        self.live.seen(&keys_key(tenant, beside))
+    }
+
+    /// Deletes a tenant's namespace, with its log and its token, and the keys that open it. The namespace first:
+    /// whoever finds it ending knows what was begun.
+    ///
+    /// # Errors
+    /// The lease, or the API server.
+    pub async fn destroy(&self, tenant: &TenantName, beside: &str) -> Result<(), ApplyError> {
+        for key in [namespace_key(tenant), keys_key(tenant, beside)] {
+            if let Some(seen) = self.live.seen(&key).filter(|seen| !seen.deleting) {
+                self.delete(&key, &seen).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// While it allows it, this replica writes.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
     /// Tells a tenant's pod which bundle it is to serve. The kubelet brings a mounted `ConfigMap` up to date
     /// within a minute or so, and at once when something of the pod changes.
     ///
@@ -218,6 +248,22 @@ impl Applier {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         }
+    }
+}
+
+fn namespace_key(tenant: &TenantName) -> OwnedKey {
+    OwnedKey {
+        kind: OwnedKind::Namespace,
+        namespace: None,
+        name: namespace_of(tenant),
+    }
+}
+
+fn keys_key(tenant: &TenantName, beside: &str) -> OwnedKey {
+    OwnedKey {
+        kind: OwnedKind::Secret,
+        namespace: Some(beside.to_owned()),
+        name: keyring::name_of(tenant),
     }
 }
 

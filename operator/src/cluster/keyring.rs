@@ -198,6 +198,11 @@ impl Keyring {
         Some((due, public.not_after))
     }
 
+    /// The certificate of the tenant's root, PEM: what relying parties trust.
+    pub fn authority(&self) -> &str {
+        self.root.certificate()
+    }
+
     /// The Secret of the operator's namespace.
     pub fn object(&self, tenant: &TenantName, desired: &DesiredTenant, namespace: &str) -> Owned {
         let mut metadata = metadata(tenant, &name_of(tenant));

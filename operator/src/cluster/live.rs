@@ -19,6 +19,7 @@ use super::{
     kinds::OwnedKind,
     owned::{Owned, OwnedKey, TENANT_LABEL, digest},
     owned_fields::applied_by,
+    parts::Part,
     triggers::Triggers,
     watching::{News, Place},
 };
@@ -41,7 +42,8 @@ pub struct Seen {
     pub tenant: TenantName,
     /// Whether it is being deleted.
     pub deleting: bool,
-    version: u64,
+    /// Up to which change it is known.
+    pub version: u64,
     /// Of what is ours in it.
     ours: Option<Digest>,
     /// Of what was applied to bring this about, where the two differ: the API server may write a value
@@ -63,6 +65,11 @@ impl Live {
     /// Whether the object is there at all.
     pub fn has(&self, key: &OwnedKey) -> bool {
         self.lock().contains_key(key)
+    }
+
+    /// What is known of an object.
+    pub fn seen(&self, key: &OwnedKey) -> Option<Seen> {
+        self.lock().get(key).cloned()
     }
 
     /// The objects in a tenant's namespace that are not among `wanted`, last made first. The namespace
@@ -96,8 +103,9 @@ impl Live {
         self.see(key, seen);
     }
 
-    /// Takes note of what the watch of one kind tells.
-    pub fn hear(&self, kind: OwnedKind, news: News, triggers: &Triggers) {
+    /// Takes note of what the watch of a part tells.
+    pub fn hear(&self, part: &Part, news: News, triggers: &Triggers) {
+        let kind = part.kind;
         match news {
             News::Seen(object) => {
                 if let Some((key, seen)) = look(kind, &object) {
@@ -109,7 +117,7 @@ impl Live {
                     self.forget(&key, &seen, triggers);
                 }
             }
-            News::Listed(places) => self.keep_only(kind, &places, triggers),
+            News::Listed(places) => self.keep_only(part, &places, triggers),
         }
     }
 
@@ -151,10 +159,10 @@ impl Live {
     }
 
     /// What is not in a whole list is gone, and its going may have been missed.
-    fn keep_only(&self, kind: OwnedKind, places: &HashSet<Place>, triggers: &Triggers) {
+    fn keep_only(&self, part: &Part, places: &HashSet<Place>, triggers: &Triggers) {
         self.lock().retain(|key, seen| {
             let place = (key.namespace.clone(), key.name.clone());
-            let kept = key.kind != kind || places.contains(&place);
+            let kept = !part.has(key) || places.contains(&place);
             if !kept {
                 triggers.tenant(&seen.tenant);
             }

@@ -18,8 +18,8 @@ const ASKED: [Program; 3] = [Program::Verifier, Program::Signer, Program::Audito
 /// The edge as a tenant is served by it.
 #[derive(Clone, Debug, Default)]
 pub struct Edge {
-    /// Of the worst of its replicas.
-    pub state: ChildState,
+    /// What is amiss with one of its replicas.
+    pub trouble: Option<String>,
     /// Whether every replica serves the tenant as it is now.
     pub serves: bool,
 }
@@ -31,8 +31,16 @@ pub async fn observe(
     certificate_until: Option<Timestamp>,
     edge: Edge,
 ) -> Observed {
+    let router = ChildState {
+        phase: edge
+            .trouble
+            .as_ref()
+            .map_or(Phase::Ready, |_| Phase::Fallen),
+        fell: edge.trouble,
+        ..ChildState::default()
+    };
     let mut observed = Observed {
-        router: edge.state,
+        router,
         routes_served: edge.serves,
         ..Observed::default()
     };

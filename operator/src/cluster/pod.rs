@@ -27,7 +27,11 @@ pub const BUNDLE_ANNOTATION: &str = "pavilion.dev/bundle";
 /// The `ConfigMap` that the pod reads, and that the operator remembers by.
 pub const CONFIG_MAP: &str = "pavilion";
 
-/// The `ConfigMap` with what is remembered of the tenant and what its programs are started with.
+/// What relying parties trust, in that `ConfigMap`.
+const AUTHORITY: &str = "ca.crt";
+
+/// The `ConfigMap` with what is remembered of the tenant, what its programs are started with, and the
+/// certificate that relying parties trust.
 ///
 /// # Errors
 /// A configuration without a JSON form.
@@ -36,8 +40,10 @@ pub fn config_map(
     desired: &DesiredTenant,
     settings: &Settings,
     mut memory: BTreeMap<String, String>,
+    authority: &str,
 ) -> Result<Owned, JsonError> {
     memory.extend(configs::files(tenant, desired, settings)?);
+    memory.insert(AUTHORITY.to_owned(), authority.to_owned());
     let map = ConfigMap {
         metadata: metadata(tenant, CONFIG_MAP),
         data: Some(memory),

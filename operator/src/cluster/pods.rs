@@ -7,7 +7,7 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::core::DynamicObject;
+use kube::ResourceExt;
 use pavilion_bundle::TenantName;
 
 use super::{
@@ -21,7 +21,8 @@ use crate::host::Program;
 /// The pod of each tenant.
 #[derive(Debug, Default)]
 pub struct Pods {
-    seen: Mutex<HashMap<TenantName, TenantPod>>,
+    /// With the resource version of the last change of what is kept.
+    seen: Mutex<HashMap<TenantName, (u64, TenantPod)>>,
 }
 
 /// One tenant's pod.
@@ -57,16 +58,24 @@ pub struct ProgramInPod {
 impl Pods {
     /// The pod of a tenant, if there is one.
     pub fn of(&self, tenant: &TenantName) -> Option<TenantPod> {
-        self.lock().get(tenant).cloned()
+        self.lock().get(tenant).map(|(_, pod)| pod.clone())
+    }
+
+    /// The change that made it what it is.
+    pub fn version_of(&self, tenant: &TenantName) -> Option<u64> {
+        self.lock().get(tenant).map(|(version, _)| *version)
     }
 
     /// Takes note of what the watch tells.
-    pub fn hear(&self, news: News, triggers: &Triggers) {
+    pub fn hear(&self, news: News<Pod>, triggers: &Triggers) {
         match news {
             News::Seen(object) => {
+                let version = object.resource_version();
+                let version = version.and_then(|text| text.parse().ok()).unwrap_or(0);
                 if let Some((tenant, pod)) = look(object) {
-                    let before = self.lock().insert(tenant.clone(), pod.clone());
-                    if before.as_ref() != Some(&pod) {
+                    let mut seen = self.lock();
+                    if seen.get(&tenant).is_none_or(|(_, before)| *before != pod) {
+                        seen.insert(tenant.clone(), (version, pod));
                         triggers.tenant(&tenant);
                     }
                 }
@@ -74,7 +83,10 @@ impl Pods {
             News::Gone(object) => {
                 if let Some((tenant, gone)) = look(object) {
                     let mut seen = self.lock();
-                    if seen.get(&tenant).is_some_and(|pod| pod.uid == gone.uid) {
+                    if seen
+                        .get(&tenant)
+                        .is_some_and(|(_, pod)| pod.uid == gone.uid)
+                    {
                         seen.remove(&tenant);
                         triggers.tenant(&tenant);
                     }
@@ -91,7 +103,7 @@ impl Pods {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantName, TenantPod>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantName, (u64, TenantPod)>> {
         // Every change is one call on the map, so a panic elsewhere leaves nothing half made.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,8 +115,7 @@ pub fn pod_name() -> String {
 }
 
 /// What is kept of a pod; `None` for one that is no tenant's data plane, whatever its labels say.
-fn look(object: DynamicObject) -> Option<(TenantName, TenantPod)> {
-    let pod: Pod = object.try_parse().ok()?;
+fn look(pod: Pod) -> Option<(TenantName, TenantPod)> {
     let metadata = pod.metadata;
     let tenant: TenantName = metadata.labels?.get(TENANT_LABEL)?.parse().ok()?;
     let ours = metadata.namespace? == namespace_of(&tenant) && metadata.name? == pod_name();

@@ -1,49 +1,37 @@
 //! The process: watches for good, and the controller while the lease is held.
 
-use std::{
-    convert::Infallible,
-    future::ready,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
 
 use futures::{StreamExt, channel::mpsc::UnboundedReceiver};
-use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client,
-    core::{ApiResource, DynamicObject},
+    Client,
+    core::DynamicObject,
     runtime::{
         controller::{self, ReconcileRequest},
         reflector::{ObjectRef, Store},
-        watcher,
     },
 };
 use pavilion_crds::Kind;
 use pavilion_process::{
-    Check, Exit, Health, HealthServer, Identity, Metrics, Signals, crypto, files, standard_error,
+    Exit, Health, HealthServer, Identity, Metrics, Signals, crypto, files, standard_error,
 };
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
     apply::Applier,
-    client, isolation,
-    kinds::OwnedKind,
+    client, crds_check,
+    finalizer::Finalizers,
     lease::Candidate,
-    live::Live,
     metrics::ClusterMetrics,
-    objects::{Objects, resource},
-    owned::MANAGED_BY,
-    pods::Pods,
+    objects::resource,
     reconcile::{Context, after_failure, reconcile},
     remembered::Remembrance,
     retries::Retries,
+    routes::{Routers, Routes},
     settings::Settings,
     statuses::Statuses,
-    triggers::{Triggers, triggers},
-    watching::{News, follow},
+    triggers::triggers,
+    watches::Watches,
 };
 use crate::{
     arguments::Run,
@@ -95,12 +83,25 @@ async fn serve(options: &Run) -> Result<(), Exit> {
     let client = client::connect(options.kubeconfig.as_deref()).await?;
     let cluster_metrics = metrics.register(ClusterMetrics::register);
     let (triggers, mut told) = triggers();
-    let watches = Watches::start(&client, &triggers, health.register_check("watches"));
+    let check = health.register_check("watches");
+    tokio::select! {
+        _ = signals.next() => return Ok(()),
+        fit = crds_check::fit(&client, &check) => fit?,
+    }
+    let watches = Watches::start(&client, &options.namespace, &triggers, check);
+    let mut routes = Routes::start(
+        &client,
+        &options.namespace,
+        options.routes_listen,
+        &triggers,
+        (&health, &metrics),
+    );
     let mut candidate =
         Candidate::new(client.clone(), &options.namespace, LEASE, &options.identity);
     let context = Arc::new(context(
         &client,
         &watches,
+        routes.routers(),
         &candidate,
         options,
         &cluster_metrics,
@@ -116,6 +117,7 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         () = told.by_ref().for_each(|_| ready(())) => {}
     }
     cluster_metrics.lead(true);
+    routes.lead(candidate.fence());
     for tenant in watches.objects.tenants() {
         triggers.name(tenant.metadata.name.as_deref().unwrap_or_default());
     }
@@ -134,6 +136,7 @@ async fn serve(options: &Run) -> Result<(), Exit> {
 fn context(
     client: &Client,
     watches: &Watches,
+    routers: Arc<Routers>,
     candidate: &Candidate,
     options: &Run,
     metrics: &ClusterMetrics,
@@ -149,7 +152,9 @@ fn context(
         metrics: metrics.clone(),
         retries: Retries::default(),
         patience: Retries::default(),
+        finalizers: Finalizers::new(client.clone(), candidate.fence()),
         pods: Arc::clone(&watches.pods),
+        routers,
         remembrance: Remembrance::default(),
     }
 }
@@ -204,89 +209,4 @@ async fn lead(
 /// A name as the controller's queue knows it.
 fn request(tenant: &str) -> ReconcileRequest<DynamicObject> {
     ObjectRef::new_with(tenant, resource(Kind::Tenant)).into()
-}
-
-/// Everything that is watched.
-struct Watches {
-    objects: Arc<Objects>,
-    live: Arc<Live>,
-    pods: Arc<Pods>,
-    heard: Arc<Heard>,
-}
-
-/// How many of the watches have not told their first list.
-struct Heard {
-    silent: AtomicUsize,
-    all: Notify,
-    check: Check,
-}
-
-impl Watches {
-    fn start(client: &Client, triggers: &Triggers, check: Check) -> Self {
-        let (objects, live) = (Arc::new(Objects::default()), Arc::new(Live::default()));
-        check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
-        let heard = Arc::new(Heard {
-            silent: AtomicUsize::new(Kind::ALL.len() + OwnedKind::ALL.len() + 1),
-            all: Notify::new(),
-            check,
-        });
-        for kind in Kind::ALL {
-            let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind));
-            let (objects, triggers, mut told) =
-                (Arc::clone(&objects), triggers.clone(), heard.first());
-            tokio::spawn(follow(
-                api,
-                watcher::Config::default(),
-                kind.name(),
-                move |news| {
-                    told(&news);
-                    objects.hear(kind, news, &triggers);
-                },
-            ));
-        }
-        let (label, value) = MANAGED_BY;
-        let ours = watcher::Config::default().labels(&format!("{label}={value}"));
-        for kind in OwnedKind::ALL {
-            let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind.resource());
-            let (live, triggers, mut told) = (Arc::clone(&live), triggers.clone(), heard.first());
-            tokio::spawn(follow(api, ours.clone(), kind.name(), move |news| {
-                told(&news);
-                live.hear(kind, news, &triggers);
-            }));
-        }
-        let of_tenants = ours.labels(&format!(
-            "{label}={value},{}={}",
-            isolation::COMPONENT,
-            isolation::DATA_PLANE
-        ));
-        let api = Api::all_with(client.clone(), &ApiResource::erase::<Pod>(&()));
-        let (pods, triggers, mut told) = (Arc::<Pods>::default(), triggers.clone(), heard.first());
-        let heard_pods = Arc::clone(&pods);
-        tokio::spawn(follow(api, of_tenants, "Pod", move |news| {
-            told(&news);
-            heard_pods.hear(news, &triggers);
-        }));
-        Self {
-            objects,
-            live,
-            pods,
-            heard,
-        }
-    }
-}
-
-impl Heard {
-    /// For one watch: takes note of its first list.
-    fn first(self: &Arc<Self>) -> impl FnMut(&News) + Send + use<> {
-        let (heard, mut silent) = (Arc::clone(self), true);
-        move |news| {
-            if silent && matches!(news, News::Listed(_)) {
-                silent = false;
-                if heard.silent.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    heard.check.set_ok();
-                    heard.all.notify_one();
-                }
-            }
-        }
-    }
 }

@@ -6,28 +6,29 @@ use jiff::Timestamp;
 use kube::{Client, core::DynamicObject, runtime::controller::Action};
 use pavilion_bundle::TenantName;
 use pavilion_catalogue::{Entry, manifest};
-use pavilion_crds::Kind;
+use pavilion_crds::{DeletionPolicy, Kind};
 use serde_json::Value;
 
 use super::{
     apply::{Applied, Applier, ApplyError},
-    isolation,
+    finalizer::Finalizers,
     judge::{dereference, judge, region},
-    keyring::{Keyring, KeyringError},
+    keyring::KeyringError,
     memory::{Memory, MemoryError},
     metrics::ClusterMetrics,
     objects::Objects,
     observe::{Edge, observe},
-    owned::Owned,
-    pod,
     pods::Pods,
     remembered::{Remembered, Remembrance},
     retries::Retries,
+    routes::{Position, Routers},
     settings::Settings,
     statuses::{Extra, StatusError, Statuses, reason},
+    termination,
+    wanted::{Phase, Wanted},
 };
 use crate::{
-    desired::{Desired, DesiredTenant},
+    desired::Desired,
     host::{Observed, Program},
     object_key::ObjectKey,
     refusal::Refusal,
@@ -44,6 +45,9 @@ pub enum RoundError {
     /// What is remembered of the tenant.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// What is to be kept of a tenant that is deleted.
+    #[error("{0}")]
+    Evidence(String),
     /// Its keys.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
@@ -60,9 +64,10 @@ impl RoundError {
     pub fn entry(&self) -> &'static Entry {
         match self {
             Self::Keyring(KeyringError::Unreadable(..)) => &manifest::KEYS_UNREADABLE,
-            Self::Memory(_) | Self::Keyring(_) | Self::Status(StatusError::Api(..)) => {
-                &manifest::API_REFUSED
-            }
+            Self::Memory(_)
+            | Self::Evidence(_)
+            | Self::Keyring(_)
+            | Self::Status(StatusError::Api(..)) => &manifest::API_REFUSED,
             Self::Status(StatusError::Lease(_)) => &manifest::LEASE_OVER,
             Self::Apply(error) => reason(error),
         }
@@ -83,22 +88,18 @@ pub struct Context {
     pub settings: Settings,
     /// What the operator counts.
     pub metrics: ClusterMetrics,
+    /// Keeps Tenants there until what was made for them is seen to.
+    pub finalizers: Finalizers,
     /// The pods of tenants.
     pub pods: Arc<Pods>,
+    /// How far the edge is.
+    pub routers: Arc<Routers>,
     /// When to try again.
     pub retries: Retries,
     /// When to look again at a tenant that is on its way.
     pub patience: Retries,
     /// What is remembered, of tenants that were looked at.
     pub remembrance: Remembrance,
-}
-
-/// What a tenant needs, and what it is made with.
-struct Wanted {
-    objects: Vec<Owned>,
-    keyring: Keyring,
-    /// When its first certificate is due, and when that of its hosts ends.
-    times: Option<(Timestamp, Timestamp)>,
 }
 
 /// One look at a tenant.
@@ -118,6 +119,13 @@ pub async fn reconcile(
     let Some(tenant) = tenant.filter(|_| placed.holds()) else {
         return elsewhere(&context, &name, &object, &placed, now).await;
     };
+    let mut extras = vec![placed];
+    if object.metadata.deletion_timestamp.is_some() {
+        if termination::policy(&object) != DeletionPolicy::Protect {
+            return termination::go_on(&object, &tenant, &context, now).await;
+        }
+        extras.push(Extra::protected());
+    }
     let Remembered {
         memory: before,
         keyring,
@@ -137,25 +145,22 @@ pub async fn reconcile(
         // What was accepted before stays in force, and is put right where somebody changed it.
         Err(refusals) => (before, seen, refusals),
     };
-    let wanted = build(&context, &tenant, &memory, keyring, now).await?;
+    let wanted = Wanted::build(&context, &tenant, &memory, keyring, Phase::Serving, now).await?;
     let (applied, isolated) = match &wanted {
         Some(wanted) => {
+            if object.metadata.deletion_timestamp.is_none() {
+                context.finalizers.hold(&object).await?;
+            }
             let applied = context.applier.apply(&tenant, &wanted.objects).await;
             let isolated = Extra::isolated(applied.as_ref().map(|_| ()));
             (applied, isolated)
         }
         None => (Ok(Applied::default()), Extra::not_isolated_yet()),
     };
+    extras.insert(1, isolated);
     let times = wanted.as_ref().and_then(|wanted| wanted.times);
     let observed = look(&context, &tenant, &memory, times).await?;
-    let statuses = statuses(
-        &tenant,
-        &seen,
-        &observed,
-        &refusals,
-        &[placed, isolated],
-        now,
-    );
+    let statuses = statuses(&tenant, &seen, &observed, &refusals, &extras, now);
     let ready = is_ready(&statuses, &name);
     context.statuses.write(&name, statuses, now).await?;
     let applied = applied?;
@@ -191,7 +196,13 @@ async fn look(
 ) -> Result<Observed, RoundError> {
     let pod = context.pods.of(tenant);
     let certificate_until = times.map(|(_, until)| until);
-    let observed = observe(tenant, pod.as_ref(), certificate_until, Edge::default()).await;
+    let observed = observe(
+        tenant,
+        pod.as_ref(),
+        certificate_until,
+        context.edge(tenant),
+    )
+    .await;
     let verifier = observed.tenants.get(tenant);
     let verifier = verifier.and_then(|tenant| tenant.child(Program::Verifier));
     let report = verifier.and_then(|verifier| verifier.report.as_ref());
@@ -222,56 +233,6 @@ pub fn after_failure(object: &DynamicObject, error: &RoundError, context: &Conte
     let pause = context.retries.next(name);
     tracing::warn!(%error, code = error.entry().code, again_in_ms = pause.as_millis(), "{name} is not as it is to be");
     Action::requeue(pause)
-}
-
-/// Everything a tenant needs, in the order in which it is applied; `None` for a tenant of which nothing
-/// was ever accepted. That is not the same as needing nothing: what is there of it stays.
-async fn build(
-    context: &Context,
-    tenant: &TenantName,
-    memory: &Memory,
-    keyring: Option<Keyring>,
-    now: Timestamp,
-) -> Result<Option<Wanted>, RoundError> {
-    let Some(in_force) = &memory.in_force else {
-        return Ok(None);
-    };
-    let (desired, settings) = (&in_force.desired, &context.settings);
-    let keyring = keys(context, tenant, desired, keyring, now).await?;
-    let mut objects = isolation::build(tenant, desired, settings);
-    // The keys first: what was made with them is of no use once they are lost.
-    objects.push(keyring.object(tenant, desired, &settings.namespace));
-    objects.push(keyring.for_pod(tenant));
-    let data = memory.data()?;
-    let config = pod::config_map(tenant, desired, settings, data).map_err(MemoryError::Form)?;
-    objects.push(config);
-    objects.push(pod::stateful_set(tenant, desired, settings).map_err(MemoryError::Form)?);
-    Ok(Some(Wanted {
-        times: keyring.times(tenant, desired.hosts()),
-        objects,
-        keyring,
-    }))
-}
-
-/// The tenant's keys: those that are known, those that were written before, or new ones.
-async fn keys(
-    context: &Context,
-    tenant: &TenantName,
-    desired: &DesiredTenant,
-    known: Option<Keyring>,
-    now: Timestamp,
-) -> Result<Keyring, KeyringError> {
-    let (client, namespace) = (&context.client, &context.settings.namespace);
-    let kept = match known {
-        Some(keyring) => Some(keyring),
-        None => Keyring::load(client, namespace, tenant).await?,
-    };
-    if let Some(mut keyring) = kept {
-        keyring.renew(tenant, desired.hosts(), now)?;
-        return Ok(keyring);
-    }
-    let pins = Keyring::pins_of_pod(client, tenant).await?;
-    Keyring::make(tenant, desired.hosts(), pins, now)
 }
 
 /// Another region's operator looks after this tenant, and this one says so.
@@ -325,4 +286,19 @@ fn statuses(
         }
     }
     statuses
+}
+
+impl Context {
+    /// How the edge serves a tenant.
+    pub fn edge(&self, tenant: &TenantName) -> Edge {
+        let keys = self.applier.keys(tenant, &self.settings.namespace);
+        let wanted = Position {
+            secrets: keys.map_or(0, |seen| seen.version),
+            pods: self.pods.version_of(tenant).unwrap_or(0),
+        };
+        Edge {
+            trouble: self.routers.trouble(),
+            serves: self.routers.serve(tenant, wanted).is_ok(),
+        }
+    }
 }

@@ -51,6 +51,11 @@ impl Remembrance {
         self.lock().insert(tenant.clone(), remembered);
     }
 
+    /// Forgets a tenant that is gone.
+    pub fn forget(&self, tenant: &TenantName) {
+        self.lock().remove(tenant);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<TenantName, Remembered>> {
         // Values are replaced whole, so a panic elsewhere leaves nothing half made.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -164,6 +164,23 @@ impl Extra {
         }
     }
 
+    /// A tenant that was deleted although it is protected.
+    pub fn protected() -> Self {
+        let entry = &manifest::DELETION_PROTECTED;
+        Self {
+            type_: "Terminating",
+            verdict: Verdict::no(entry, format!("{} {}", entry.meaning, entry.hint)),
+        }
+    }
+
+    /// A tenant that is being deleted, and the step of that.
+    pub fn terminating(step: &str) -> Self {
+        Self {
+            type_: "Terminating",
+            verdict: Verdict::yes(&manifest::TERMINATING, step),
+        }
+    }
+
     /// Nothing of the tenant was ever accepted, so that there is nothing to confine.
     pub fn not_isolated_yet() -> Self {
         let message = "nothing of the tenant was accepted yet, so nothing was made for it";
@@ -200,7 +217,11 @@ impl Extra {
             return;
         };
         conditions.insert(0, json!(self.verdict.condition(self.type_, generation)));
-        if self.verdict.holds || self.verdict.reason == manifest::PROGRESSING.code {
+        let harmless = [
+            manifest::PROGRESSING.code,
+            manifest::DELETION_PROTECTED.code,
+        ];
+        if self.verdict.holds || harmless.contains(&self.verdict.reason) {
             return;
         }
         let ready = conditions

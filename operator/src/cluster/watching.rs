@@ -1,36 +1,39 @@
 //! One watch, followed for good.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt::Debug};
 
 use futures::StreamExt;
 use kube::{
-    Api,
+    Api, Resource, ResourceExt,
     core::DynamicObject,
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
+use serde::de::DeserializeOwned;
 
 /// Namespace and name of an object.
 pub type Place = (Option<String>, String);
 
 /// What a watch tells.
 #[derive(Debug)]
-pub enum News {
+pub enum News<K = DynamicObject> {
     /// An object is there, new or changed.
-    Seen(DynamicObject),
+    Seen(K),
     /// An object is gone.
-    Gone(DynamicObject),
+    Gone(K),
     /// A whole list has been told, the first or one after a gap: there is nothing else.
     Listed(HashSet<Place>),
 }
 
 /// Tells everything about the objects of one kind that `config` selects. After an error the watch
 /// begins again with a new list.
-pub async fn follow(
-    api: Api<DynamicObject>,
+pub async fn follow<K>(
+    api: Api<K>,
     config: watcher::Config,
     kind: &'static str,
-    mut tell: impl FnMut(News),
-) {
+    mut tell: impl FnMut(News<K>),
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
     let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     let mut listed = HashSet::new();
     while let Some(event) = events.next().await {
@@ -50,8 +53,7 @@ pub async fn follow(
     }
 }
 
-fn place(object: &DynamicObject) -> Place {
-    let metadata = &object.metadata;
-    let name = metadata.name.clone().unwrap_or_default();
-    (metadata.namespace.clone(), name)
+/// Where an object is.
+pub fn place(object: &impl Resource) -> Place {
+    (object.namespace(), object.name_any())
 }

@@ -9,4 +9,5 @@ mod confinement;
 mod drift;
 mod refusals;
 mod replicas;
+mod routes;
 mod stage;

@@ -85,6 +85,15 @@ impl Stage {
     async fn clear(&self) {
         let tenants = self.api("Tenant", None);
         let ours = ListParams::default().labels(LABEL);
+        // No operator runs that would let them go.
+        let unmarked = json!({"metadata": {"finalizers": null}});
+        for tenant in tenants.list(&ours).await.unwrap() {
+            let patch = Patch::Merge(&unmarked);
+            tenants
+                .patch(&tenant.name_any(), &PatchParams::default(), &patch)
+                .await
+                .unwrap();
+        }
         tenants
             .delete_collection(&DeleteParams::default(), &ours)
             .await
@@ -127,7 +136,8 @@ impl Stage {
 
     /// Applies a Tenant as its owner would.
     pub async fn apply_tenant(&self, tenant: &str, region: &str, host: &str) {
-        let spec = json!({"regions": [region], "ingress": {"hosts": [host]}});
+        let spec =
+            json!({"regions": [region], "ingress": {"hosts": [host]}, "deletionPolicy": "Retain"});
         self.apply("Tenant", None, tenant, spec).await;
     }
 
@@ -269,13 +279,15 @@ impl Operator {
                 &format!("tcp:127.0.0.1:{port}"),
                 "--log-format",
                 "text",
+                "--routes-listen",
+                "127.0.0.1:0",
             ])
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         let operator = Self { child, port };
         eventually("the replica is ready", async || {
-            operator.get("readyz").await.starts_with("watches: ok")
+            operator.get("readyz").await.contains("watches: ok")
         })
         .await;
         operator

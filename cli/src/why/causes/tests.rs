@@ -220,3 +220,24 @@ fn a_tenant_that_is_ready_has_no_cause() {
     );
     assert_eq!(found, []);
 }
+
+#[test]
+fn a_tenant_that_is_being_deleted_has_no_programs_because_of_that() {
+    let stopping = |status: &str, reason: &str| {
+        let mut tenant = tenant(&[
+            condition("Terminating", status, reason, "its programs stop"),
+            condition("Ready", "False", "DataPlaneUnavailable", "signer: gone"),
+        ]);
+        tenant["status"]["dataPlane"] = json!([{"name": "signer", "ready": false, "restarts": 0}]);
+        said(&causes(tenant, Vec::new()))
+    };
+    assert_eq!(
+        stopping("True", "Terminating"),
+        ["Tenant beta is Terminating: Terminating"]
+    );
+    // One that is protected goes on, so that its programs are missed.
+    assert_eq!(
+        stopping("False", "DeletionProtected"),
+        ["Tenant beta has no signer that is ready: DataPlaneUnavailable"]
+    );
+}

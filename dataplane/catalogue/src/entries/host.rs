@@ -33,6 +33,10 @@ entries! { Host;
         "The token refused the PIN",
         "The PIN file does not fit the token.",
         "Restore the PIN file that belongs to the token.";
+    CRDS_OLDER = "crds_older", 0, FINAL,
+        "The custom resource definitions are older than the operator",
+        "A field or value that this operator writes or reads is unknown to the API server, which would drop it.",
+        "Upgrade the chart pavilion-crds to the operator's release, then the operator.";
     LOG_BROKEN = "log_broken", 0, FINAL,
         "The log does not verify",
         "Tiles, entries and checkpoint on disk contradict each other.",

@@ -141,6 +141,14 @@ entries! { Manifest;
         "The tenant's namespace is somebody else's",
         "A namespace of that name exists and its owner did not mark it as this tenant's.",
         "Label the namespace pavilion.dev/tenant=<name>, or choose another name for the tenant.";
+    DELETION_PROTECTED = "DeletionProtected", 0, FINAL,
+        "The tenant is protected from deletion",
+        "It was deleted, but spec.deletionPolicy is Protect: it goes on to serve.",
+        "Set spec.deletionPolicy to Retain or Delete; the deletion then goes on by itself.";
+    TERMINATING = "Terminating", 0, RETRY,
+        "The tenant is being deleted",
+        "Its routes are withdrawn, then its programs stop; with deletionPolicy Delete its keys and its namespace go.",
+        "Wait; the message names the step. The guide on deleting tenants has a way out where a step cannot end.";
     KEYS_UNREADABLE = "KeysUnreadable", 0, RETRY,
         "The tenant's keys cannot be read",
         "The Secret with them holds something that no release wrote. It is left alone: new keys would not open the tenant's token.",

@@ -15,14 +15,32 @@ use super::client::OnlyThisClient;
 use crate::crypto;
 use crate::pem::PemFile;
 
-/// HTTP/1.1 in ALPN (RFC 7301 section 6).
-const HTTP11: &[u8] = b"http/1.1";
+/// What is spoken once both sides have proven who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2, and on it gRPC.
+    Http2,
+}
+
+impl Protocol {
+    /// Its name in ALPN (RFC 7301 section 6, RFC 9113 section 3.1).
+    fn alpn(self) -> Vec<u8> {
+        match self {
+            Self::Http1 => b"http/1.1".to_vec(),
+            Self::Http2 => b"h2".to_vec(),
+        }
+    }
+}
 
 /// The three files of one side, as they were when they were read.
 pub struct Credentials {
     ca: PemFile,
     certificate: PemFile,
     key: PemFile,
+    protocol: Protocol,
 }
 
 impl Credentials {
@@ -35,7 +53,27 @@ impl Credentials {
             ca: PemFile::read(ca)?,
             certificate: PemFile::read(certificate)?,
             key: PemFile::read(key)?,
+            protocol: Protocol::default(),
         })
+    }
+
+    /// The same three in PEM that came another way than by file.
+    ///
+    /// # Errors
+    /// Which of them is too large.
+    pub fn given(ca: &[u8], certificate: &[u8], key: &[u8]) -> Result<Self, String> {
+        Ok(Self {
+            ca: PemFile::given("ca.crt", ca)?,
+            certificate: PemFile::given("tls.crt", certificate)?,
+            key: PemFile::given("tls.key", key)?,
+            protocol: Protocol::default(),
+        })
+    }
+
+    /// For connections on which this is spoken; HTTP/1.1 unless said.
+    #[must_use]
+    pub fn speaking(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
     }
 
     /// Tells one content of the files from another.
@@ -64,13 +102,16 @@ pub fn client_config(credentials: &Credentials) -> Result<Arc<ClientConfig>, Str
         .map_err(|error| error.to_string())?
         .with_root_certificates(credentials.ca.roots()?)
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
-    config.alpn_protocols = vec![HTTP11.to_vec()];
+    config.alpn_protocols = vec![credentials.protocol.alpn()];
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 
 /// How a server proves itself, and checks that its client is `client_name`.
-pub(super) fn server_config(
+///
+/// # Errors
+/// Which file is of no use, and why.
+pub fn server_config(
     credentials: &Credentials,
     client_name: &str,
 ) -> Result<Arc<ServerConfig>, String> {
@@ -81,7 +122,7 @@ pub(super) fn server_config(
         .map_err(|error| error.to_string())?
         .with_client_cert_verifier(Arc::new(client))
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
-    config.alpn_protocols = vec![HTTP11.to_vec()];
+    config.alpn_protocols = vec![credentials.protocol.alpn()];
     // A resumed session would keep a client in whose certificate is no longer good.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

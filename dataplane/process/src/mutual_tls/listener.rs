@@ -19,6 +19,7 @@ use super::outcome::Outcomes;
 use super::reload::Reload;
 use crate::exit::Exit;
 use crate::health::Health;
+use crate::metrics::Metrics;
 use crate::run::Context;
 use crate::stream::Stream;
 use crate::watch::FileChanges;
@@ -77,7 +78,8 @@ pub struct Listener {
     tcp: TcpListener,
     live: watch::Receiver<Arc<ServerConfig>>,
     handshakes: Handshakes,
-    _reload: AbortOnDropHandle<()>,
+    /// Where the files are followed here.
+    _reload: Option<AbortOnDropHandle<()>>,
 }
 
 impl Listener {
@@ -95,9 +97,7 @@ impl Listener {
         let credentials = settings.read().map_err(Exit::InputMissing)?;
         let config =
             server_config(&credentials, &settings.client_name).map_err(Exit::ConfigRefused)?;
-        let tcp = TcpListener::bind(settings.address).await.map_err(|error| {
-            Exit::Unavailable(format!("cannot listen on {}: {error}", settings.address))
-        })?;
+        let tcp = bind(settings.address).await?;
         let outcomes = context.metrics.register(Outcomes::register);
         check.set_ok();
         context.health.set_detail(FILES, credentials.told());
@@ -115,16 +115,38 @@ impl Listener {
             tcp,
             live,
             handshakes: Handshakes::new(outcomes),
-            _reload: AbortOnDropHandle::new(tokio::spawn(reload.follow(changes))),
+            _reload: Some(AbortOnDropHandle::new(tokio::spawn(reload.follow(changes)))),
         };
-        listener.announce(settings, &context.health);
+        listener.announce(&settings.client_name, &context.health);
         Ok(listener)
     }
 
-    fn announce(&self, settings: &Settings, health: &Health) {
+    /// Binds an address where each handshake is done by what `live` holds at that moment: for a
+    /// program whose certificates are in no files. `client` is for the log.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`] when the address cannot be bound.
+    pub async fn with(
+        address: SocketAddr,
+        live: watch::Receiver<Arc<ServerConfig>>,
+        client: &str,
+        health: &Health,
+        metrics: &Metrics,
+    ) -> Result<Self, Exit> {
+        let listener = Self {
+            tcp: bind(address).await?,
+            live,
+            handshakes: Handshakes::new(metrics.register(Outcomes::register)),
+            _reload: None,
+        };
+        listener.announce(client, health);
+        Ok(listener)
+    }
+
+    fn announce(&self, client: &str, health: &Health) {
         if let Some(address) = self.address() {
             health.set_detail("listen", address.to_string().into());
-            tracing::info!(%address, client = settings.client_name, "taking requests over mutual TLS");
+            tracing::info!(%address, client, "taking requests over mutual TLS");
         }
     }
 
@@ -152,6 +174,12 @@ impl Listener {
             }
         }
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Exit> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Exit::Unavailable(format!("cannot listen on {address}: {error}")))
 }
 
 /// The next connection, once there is room for it; until then it waits with the system.

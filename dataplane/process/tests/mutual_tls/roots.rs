@@ -25,6 +25,7 @@ pub struct Root {
 }
 
 /// A certificate and its key, both PEM.
+#[derive(Clone)]
 pub struct Leaf {
     pub certificate: String,
     pub key: String,

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
+use pavilion_process::mutual_tls;
 use pavilion_process::stream::Stream;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tower::Service;
 
 /// Where a connection goes, and how.
@@ -67,14 +67,6 @@ async fn connect(way: &Way) -> io::Result<Stream> {
             address,
             name,
             config,
-        } => {
-            let stream = TcpStream::connect(address).await?;
-            // Costs some speed where it cannot be set, and nothing else.
-            let _ = stream.set_nodelay(true);
-            let stream = TlsConnector::from(Arc::clone(config))
-                .connect(name.clone(), stream)
-                .await?;
-            Ok(Stream::Tls(Box::new(stream.into())))
-        }
+        } => mutual_tls::connect(*address, name.clone(), Arc::clone(config)).await,
     }
 }

@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod drain;
+mod fed;
 mod hosts;
 mod limits;
+mod operator;
 mod pod;
 mod pods;
 mod program;
 mod reload;
+mod replica;
 #[path = "../../../process/tests/mutual_tls/roots.rs"]
 mod roots;
 mod smuggling;

@@ -1,0 +1,38 @@
+{{/* There is one Pavilion in a cluster, so names are fixed: what is installed twice collides at once. */}}
+
+{{- define "pavilion.region" -}}
+{{- required "region is required: name the region this cluster is, like --set region=eu-central" .Values.region -}}
+{{- end -}}
+
+{{/* What a component's pods are found by. Takes (list . "component"). */}}
+{{- define "pavilion.selector" -}}
+app.kubernetes.io/name: pavilion
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* The labels of everything. Takes (list . "component"). */}}
+{{- define "pavilion.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "pavilion.selector" . }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
+{{- end -}}
+
+{{/* The image of a program. Takes (list . "program"). */}}
+{{- define "pavilion.image" -}}
+{{- $root := index . 0 -}}
+{{- $program := index . 1 -}}
+{{- $images := $root.Values.images -}}
+{{- with index $images.digests $program -}}
+{{- printf "%s/%s@%s" $images.registry $program . -}}
+{{- else -}}
+{{- printf "%s/%s:%s" $images.registry $program (default $root.Chart.AppVersion $images.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The operator, as the API server calls it. */}}
+{{- define "pavilion.operatorUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:pavilion-operator
+{{- end -}}

@@ -1,0 +1,20 @@
+//! The charts with Helm 3 and Helm 4, and in the cluster that KUBECONFIG names.
+//!
+//! There is one Pavilion in a cluster, so the tests that install it run one after the other.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod admission;
+mod callers;
+mod definitions;
+mod guide;
+mod hardening;
+mod lifecycle;
+mod namespaces;
+mod network;
+mod objects;
+mod operator;
+mod pods;
+mod rendering;
+mod rights;
+mod stage;

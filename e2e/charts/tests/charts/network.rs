@@ -1,0 +1,138 @@
+//! Who reaches operator and edge, and whom they reach, where network policy is enforced. Probes stand for
+//! the programs: a policy knows pods by their labels.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams, LogParams, PostParams},
+};
+use pavilion_e2e_charts::{Helm, NAMESPACE};
+use pavilion_e2e_cluster::reference;
+use serde_json::{Value, json};
+
+use crate::{
+    operator::eventually,
+    stage::{LABEL, Stage},
+};
+
+/// The namespaces of a tenant and of somebody else.
+const TENANT: &str = "chart-test-tenant";
+const ELSEWHERE: &str = "chart-test-elsewhere";
+
+/// Who is there: name, namespace, component.
+const EVERYBODY: [(&str, &str, &str); 5] = [
+    ("operator", NAMESPACE, "operator"),
+    ("router", NAMESPACE, "router"),
+    ("neighbour", NAMESPACE, "none"),
+    ("tenant", TENANT, "data-plane"),
+    ("stranger", ELSEWHERE, "none"),
+];
+
+/// Who talks to whom at which port, and whether that may be.
+const WAYS: [(&str, &str, u16, bool); 15] = [
+    ("router", "operator", 9443, true),
+    ("stranger", "operator", 9443, false),
+    ("neighbour", "operator", 9443, false),
+    ("tenant", "operator", 9443, false),
+    ("neighbour", "operator", 9100, false),
+    ("stranger", "router", 8443, true),
+    ("operator", "router", 9100, true),
+    ("stranger", "router", 9100, false),
+    ("tenant", "router", 9100, false),
+    ("router", "tenant", 8443, true),
+    ("router", "tenant", 8444, true),
+    ("router", "tenant", 9101, false),
+    ("operator", "tenant", 9101, true),
+    ("operator", "tenant", 8443, false),
+    ("router", "stranger", 8443, false),
+];
+
+fn of(name: &str) -> (&'static str, &'static str) {
+    let mut all = EVERYBODY.into_iter();
+    let (_, namespace, component) = all.find(|(known, ..)| *known == name).unwrap();
+    (namespace, component)
+}
+
+/// A probe that passes for somebody.
+fn probe(who: &str, name: &str, arguments: &[&str]) -> Pod {
+    let (_, component) = of(who);
+    let pod = json!({
+        "metadata": {"name": name, "labels": {
+            "app.kubernetes.io/name": "pavilion", "app.kubernetes.io/component": component, LABEL: "true",
+        }},
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": false,
+            "containers": [{
+                "name": "probe", "image": reference("probe"), "imagePullPolicy": "Never", "args": arguments,
+            }],
+        },
+    });
+    serde_json::from_value(pod).unwrap()
+}
+
+fn pods(stage: &Stage, namespace: &str) -> Api<Pod> {
+    Api::namespaced(stage.admin.clone(), namespace)
+}
+
+/// Starts a pod and waits until it is in a phase.
+async fn run(stage: &Stage, who: &str, pod: &Pod, phase: &str) -> Pod {
+    let pods = pods(stage, of(who).0);
+    let name = pod.metadata.name.clone().unwrap();
+    pods.create(&PostParams::default(), pod).await.unwrap();
+    eventually(&format!("{name} is {phase}"), async || {
+        let status = pods.get(&name).await.unwrap().status.unwrap_or_default();
+        status.phase.as_deref() == Some(phase) && status.pod_ip.is_some()
+    })
+    .await;
+    pods.get(&name).await.unwrap()
+}
+
+/// How often somebody was greeted who tried for two seconds.
+async fn greetings(stage: &Stage, from: &str, address: &str, name: &str) -> u32 {
+    let caller = probe(from, name, &["watch", address, "2s"]);
+    run(stage, from, &caller, "Succeeded").await;
+    let (pods, params) = (pods(stage, of(from).0), LogParams::default());
+    let log = pods.logs(name, &params).await.unwrap();
+    let mut words = log.split_whitespace();
+    let greeted = words.find_map(|word| word.strip_prefix("greeted="));
+    greeted.unwrap().parse().unwrap()
+}
+
+async fn clear(stage: &Stage) {
+    let probes = ListParams::default().labels(LABEL);
+    let own = pods(stage, NAMESPACE);
+    let params = DeleteParams::default();
+    own.delete_collection(&params, &probes).await.unwrap();
+    eventually("the probes are gone", async || {
+        own.list(&probes).await.unwrap().items.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_those_reach_operator_and_edge_who_have_business_there() {
+    let [helm, _] = Helm::both().unwrap();
+    let stage = Stage::set(helm).await;
+    clear(&stage).await;
+    for (name, labels) in [
+        (TENANT, json!({LABEL: "true", "pavilion.dev/tenant": "one"})),
+        (ELSEWHERE, json!({LABEL: "true"})),
+    ] {
+        let object: Value = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels},
+        });
+        stage.apply("Namespace", None, name, object).await;
+    }
+    for (number, (from, to, port, allowed)) in WAYS.into_iter().enumerate() {
+        let listen = format!(":{port}");
+        let callee = probe(to, &format!("callee-{number}"), &["serve", &listen]);
+        let callee = run(&stage, to, &callee, "Running").await;
+        let address = callee.status.unwrap().pod_ip.unwrap();
+        let address = format!("{address}:{port}");
+        let greeted = greetings(&stage, from, &address, &format!("caller-{number}")).await;
+        assert_eq!(greeted > 0, allowed, "{from} to {to} at {port}: {greeted}");
+    }
+    clear(&stage).await;
+}

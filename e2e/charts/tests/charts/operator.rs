@@ -1,0 +1,177 @@
+//! The operator as the chart would run it, but outside of the cluster: with the account's token and the
+//! arguments of its Deployment.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    time::{Duration, Instant},
+};
+
+use kube::{Client, core::DynamicObject};
+use pavilion_e2e_charts::NAMESPACE;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{callers, objects::api};
+
+/// How long anything may take that is waited for.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A replica that runs; it is killed when dropped.
+pub struct Operator {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Operator {
+    /// Starts it, without waiting for anything.
+    pub async fn start(admin: &Client, identity: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        callers::write_kubeconfig(admin, NAMESPACE, "pavilion-operator", &kubeconfig).await;
+        let port = free_port();
+        let log = File::create(folder.path().join("log")).unwrap();
+        let child = Command::new(program())
+            .args(arguments(admin, port).await)
+            .arg("--kubeconfig")
+            .arg(&kubeconfig)
+            .env("POD_NAMESPACE", NAMESPACE)
+            .env("POD_NAME", identity)
+            .env_remove("KUBECONFIG")
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            port,
+            folder,
+        }
+    }
+
+    /// Starts it and waits until it writes.
+    pub async fn leading(admin: &Client, identity: &str) -> Self {
+        let operator = Self::start(admin, identity).await;
+        eventually("the operator writes", async || {
+            operator.count("leader").await == 1
+        })
+        .await;
+        operator
+    }
+
+    /// The kubeconfig of its account.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    /// A page of its health endpoint; empty while there is none.
+    pub async fn get(&self, page: &str) -> String {
+        match reqwest::get(format!("http://127.0.0.1:{}/{page}", self.port)).await {
+            Ok(answer) => answer.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// The sum of a metric over all its labels.
+    pub async fn count(&self, name: &str) -> u64 {
+        let metrics = self.get("metrics").await;
+        let lines = metrics.lines().filter_map(|line| {
+            let rest = line.strip_prefix("pavilion_")?.strip_prefix(name)?;
+            let value = rest
+                .starts_with(['{', ' '])
+                .then(|| rest.rsplit(' ').next());
+            value.flatten()
+        });
+        lines.map(|value| value.parse::<u64>().unwrap()).sum()
+    }
+
+    /// How often it wrote anything.
+    pub async fn writes(&self) -> u64 {
+        let mut writes = 0;
+        for name in [
+            "objects_made",
+            "objects_changed",
+            "objects_deleted",
+            "status_writes",
+        ] {
+            writes += self.count(&format!("{name}_total")).await;
+        }
+        writes
+    }
+
+    /// Its exit code and what it said, once it has ended by itself.
+    pub async fn end(&mut self) -> (Option<i32>, String) {
+        eventually("the operator ends", async || {
+            self.child.try_wait().unwrap().is_some()
+        })
+        .await;
+        (self.child.wait().unwrap().code(), self.said())
+    }
+
+    /// Tells it to stop and waits until it has.
+    pub async fn stop(mut self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let (code, said) = self.end().await;
+        assert_eq!(code, Some(0), "{said}");
+    }
+
+    /// What it said so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program of this build.
+fn program() -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let programs = here
+        .ancestors()
+        .map(|folder| folder.join("pavilion-operator"));
+    let mut found = programs.filter(|program: &PathBuf| Path::is_file(program));
+    found
+        .next()
+        .expect("build it first: cargo build -p pavilion-operator")
+}
+
+/// What the Deployment says, but for the addresses: there may be another on this machine.
+async fn arguments(admin: &Client, port: u16) -> Vec<String> {
+    let deployments = api(admin, "Deployment", Some(NAMESPACE));
+    let deployment: DynamicObject = deployments.get("pavilion-operator").await.unwrap();
+    let arguments = deployment.data["spec"]["template"]["spec"]["containers"][0]["args"].clone();
+    let arguments: Vec<String> = serde_json::from_value(arguments).unwrap();
+    let here = |argument: String| {
+        if argument.starts_with("--health=") {
+            format!("--health=tcp:127.0.0.1:{port}")
+        } else if argument.starts_with("--routes-listen=") {
+            "--routes-listen=127.0.0.1:0".to_owned()
+        } else {
+            argument
+        }
+    };
+    arguments.into_iter().map(here).collect()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Waits until something holds; fails by name when it never does.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,221 @@
+//! The operator's rights: enough for its work, and for nothing else.
+
+use kube::{
+    Client,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
+use pavilion_e2e_charts::{Helm, NAMESPACE};
+use serde_json::{Value, json};
+
+use crate::{
+    callers::{by, may, refusal},
+    objects::api,
+    operator::Operator,
+    stage::{LABEL, Stage},
+};
+
+/// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
+const DENIED: [(&str, &str, &str, &str); 32] = [
+    ("*", "*", "*", ""),
+    ("", "nodes", "get", ""),
+    ("", "nodes", "list", ""),
+    ("", "nodes/proxy", "get", ""),
+    ("", "secrets", "list", ""),
+    ("", "secrets", "list", "kube-system"),
+    ("", "secrets", "get", "kube-system"),
+    ("", "secrets", "watch", "pavilion-acme"),
+    ("", "secrets", "deletecollection", "pavilion-acme"),
+    ("", "pods", "create", "pavilion-acme"),
+    ("", "pods", "delete", "pavilion-acme"),
+    ("", "pods/exec", "create", "pavilion-acme"),
+    ("", "pods/exec", "get", "pavilion-acme"),
+    ("", "pods/attach", "create", "pavilion-acme"),
+    ("", "pods/portforward", "create", "pavilion-acme"),
+    ("", "pods/ephemeralcontainers", "patch", "pavilion-acme"),
+    ("", "pods/log", "get", "pavilion-acme"),
+    ("", "serviceaccounts/token", "create", NAMESPACE),
+    ("", "persistentvolumeclaims", "delete", "pavilion-acme"),
+    ("", "users", "impersonate", ""),
+    ("", "groups", "impersonate", ""),
+    ("", "serviceaccounts", "impersonate", "kube-system"),
+    ("rbac.authorization.k8s.io", "clusterroles", "escalate", ""),
+    ("rbac.authorization.k8s.io", "clusterroles", "bind", ""),
+    (
+        "rbac.authorization.k8s.io",
+        "clusterrolebindings",
+        "create",
+        "",
+    ),
+    (
+        "rbac.authorization.k8s.io",
+        "rolebindings",
+        "create",
+        "pavilion-acme",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicies",
+        "delete",
+        "",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "create",
+        "",
+    ),
+    (
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "patch",
+        "",
+    ),
+    (
+        "certificates.k8s.io",
+        "certificatesigningrequests",
+        "create",
+        "",
+    ),
+    ("pavilion.dev", "tenants", "delete", ""),
+    ("coordination.k8s.io", "leases", "update", "kube-system"),
+];
+
+/// What its work is done with.
+const ALLOWED: [(&str, &str, &str, &str); 10] = [
+    ("", "namespaces", "create", ""),
+    // Of tenants only, says a policy.
+    ("", "namespaces", "delete", ""),
+    // Its mark only, says a policy.
+    ("pavilion.dev", "tenants", "patch", ""),
+    ("", "secrets", "get", NAMESPACE),
+    ("", "secrets", "create", "pavilion-acme"),
+    ("apps", "statefulsets", "patch", "pavilion-acme"),
+    ("", "pods", "patch", "pavilion-acme"),
+    ("pavilion.dev", "tenants/status", "patch", ""),
+    ("coordination.k8s.io", "leases", "create", NAMESPACE),
+    ("events.k8s.io", "events", "create", "default"),
+];
+
+fn attributes((group, resource, verb, namespace): (&str, &str, &str, &str)) -> Value {
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    json!({
+        "group": group, "resource": resource, "subresource": subresource, "verb": verb,
+        "namespace": namespace,
+    })
+}
+
+#[tokio::test]
+async fn the_account_may_do_its_work_and_nothing_that_would_make_it_more() {
+    let [helm, _] = Helm::both().unwrap();
+    let stage = Stage::set(helm).await;
+    let operator = Operator::leading(&stage.admin, "rights").await;
+    let account = by(&operator.kubeconfig()).await;
+    for denied in DENIED {
+        assert!(
+            !may(&account, attributes(denied)).await,
+            "{denied:?} is allowed"
+        );
+    }
+    for allowed in ALLOWED {
+        assert!(
+            may(&account, attributes(allowed)).await,
+            "{allowed:?} is denied"
+        );
+    }
+}
+
+#[tokio::test]
+async fn of_secrets_elsewhere_the_account_sees_those_of_tenants_alone() {
+    let [_, helm] = Helm::both().unwrap();
+    let stage = Stage::set(helm).await;
+    let operator = Operator::leading(&stage.admin, "secrets").await;
+    let account = by(&operator.kubeconfig()).await;
+    let everywhere = api(&account, "Secret", None);
+    refusal(
+        "a list of all Secrets",
+        everywhere.list(&ListParams::default()).await,
+    );
+    let by_label = ListParams::default().labels("app.kubernetes.io/managed-by=pavilion-operator");
+    refusal(
+        "a list of Secrets by label",
+        everywhere.list(&by_label).await,
+    );
+    let by_name = ListParams::default().fields("metadata.name=pavilion");
+    everywhere.list(&by_name).await.unwrap();
+    let own = api(&account, "Secret", Some(NAMESPACE));
+    own.list(&ListParams::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_account_writes_nowhere_but_in_its_own_namespace_and_in_those_of_tenants() {
+    let [helm, _] = Helm::both().unwrap();
+    let stage = Stage::set(helm).await;
+    let operator = Operator::leading(&stage.admin, "bounds").await;
+    let namespace = stage.tenant(&operator, "bounds").await;
+    let account = by(&operator.kubeconfig()).await;
+
+    for place in ["default", "kube-system"] {
+        let made = create(&account, "Secret", place, json!({})).await;
+        assert!(refusal(place, made).contains("pavilion-operator-bounds"));
+        let made = create(&account, "StatefulSet", place, stateful_set()).await;
+        assert!(refusal(place, made).contains("pavilion-operator-bounds"));
+    }
+    // Somebody else's namespace, whatever it is called.
+    let other = "pavilion-of-somebody-else";
+    let object = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": other, "labels": {LABEL: "true"}},
+    });
+    stage.apply("Namespace", None, other, object).await;
+    let made = create(&account, "ConfigMap", other, json!({})).await;
+    assert!(refusal(other, made).contains("pavilion-operator-bounds"));
+
+    let namespaces = api(&account, "Namespace", None);
+    let label =
+        json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}});
+    for name in ["kube-system", NAMESPACE] {
+        let patched = namespaces
+            .patch(name, &PatchParams::default(), &Patch::Merge(&label))
+            .await;
+        assert!(refusal(name, patched).contains("pavilion-operator-namespaces"));
+    }
+
+    // In its own places too it makes no token of an account.
+    let token = json!({
+        "type": "kubernetes.io/service-account-token",
+        "metadata": {"annotations": {"kubernetes.io/service-account.name": "data-plane"}},
+    });
+    for place in [NAMESPACE, &namespace] {
+        let made = create(&account, "Secret", place, token.clone()).await;
+        assert!(refusal(place, made).contains("pavilion-operator-secrets"));
+        create(&account, "Secret", place, json!({})).await.unwrap();
+    }
+    let secrets = api(&account, "Secret", Some(NAMESPACE));
+    secrets
+        .delete("chart-test", &DeleteParams::default())
+        .await
+        .unwrap();
+}
+
+async fn create(
+    client: &Client,
+    kind: &str,
+    namespace: &str,
+    mut object: Value,
+) -> Result<kube::core::DynamicObject, kube::Error> {
+    object["metadata"]["name"] = "chart-test".into();
+    let object = serde_json::from_value(object).unwrap();
+    let api = api(client, kind, Some(namespace));
+    api.create(&PostParams::default(), &object).await
+}
+
+fn stateful_set() -> Value {
+    let labels = json!({"app": "chart-test"});
+    json!({"spec": {
+        "serviceName": "none", "replicas": 0, "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "one", "image": "none"}]},
+        },
+    }})
+}

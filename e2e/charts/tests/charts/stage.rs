@@ -1,0 +1,196 @@
+//! A cluster with the charts of this checkout in it, and nothing of an installation before.
+
+use kube::{
+    Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+    core::DynamicObject,
+};
+use pavilion_e2e_charts::{CRDS_RELEASE, Helm, NAMESPACE, RELEASE, chart};
+use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{
+    callers::{self, BREAK_GLASS, user},
+    objects::api,
+    operator::{Operator, eventually},
+};
+
+/// The region that the chart is told.
+pub const REGION: &str = "here";
+
+/// On everything that a test makes in the cluster.
+pub const LABEL: &str = "pavilion.dev/chart-test";
+
+/// Somebody who may do anything that roles can allow.
+pub const MALLORY: &str = "chart-test-mallory";
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// What a test has to itself.
+pub struct Stage {
+    /// The administrator.
+    pub admin: Client,
+    /// Who installed it.
+    pub helm: Helm,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    /// An installation, by one Helm. Images are not needed: nothing is started in the cluster.
+    pub async fn set(helm: Helm) -> Self {
+        let turn = ONE_AT_A_TIME.lock().await;
+        let stage = Self {
+            admin: callers::administrator().await,
+            helm,
+            _turn: turn,
+        };
+        stage.uninstall();
+        stage.clear().await;
+        stage.install(&["--take-ownership"]);
+        stage.give_rights_to_mallory().await;
+        stage.until_refused_by_policies().await;
+        stage
+    }
+
+    /// Installs both charts.
+    pub fn install(&self, of_definitions: &[&str]) {
+        let crds = chart("pavilion-crds").display().to_string();
+        let mut line = vec!["install", CRDS_RELEASE, &crds, "--namespace", NAMESPACE];
+        line.extend(["--create-namespace", "--wait"]);
+        line.extend(of_definitions);
+        self.helm.succeed(&line).unwrap();
+        self.pavilion("install", &[]);
+    }
+
+    /// Installs or upgrades operator and edge.
+    pub fn pavilion(&self, verb: &str, settings: &[&str]) -> String {
+        let pavilion = chart("pavilion").display().to_string();
+        let region = format!("region={REGION}");
+        let mut line = vec![verb, RELEASE, &pavilion, "--namespace", NAMESPACE];
+        let fixed = [region.as_str(), "operator.replicas=0", "router.replicas=0"];
+        let settings = fixed.iter().chain(settings);
+        line.extend(settings.flat_map(|setting| ["--set", setting]));
+        self.helm.succeed(&line).unwrap()
+    }
+
+    /// Uninstalls both charts, if they are there.
+    pub fn uninstall(&self) {
+        for release in [RELEASE, CRDS_RELEASE] {
+            let line = ["uninstall", release, "--namespace", NAMESPACE];
+            let line = line.iter().chain(&["--ignore-not-found", "--wait"]);
+            let line: Vec<&str> = line.copied().collect();
+            self.helm.succeed(&line).unwrap();
+        }
+    }
+
+    /// Deletes what tests before this one made.
+    async fn clear(&self) {
+        let ours = ListParams::default().labels(LABEL);
+        let definitions = api(&self.admin, "CustomResourceDefinition", None);
+        if definitions
+            .get_opt("tenants.pavilion.dev")
+            .await
+            .unwrap()
+            .is_some()
+        {
+            let tenants = api(&self.admin, "Tenant", None);
+            // No operator runs that would let them go.
+            let unmarked = json!({"metadata": {"finalizers": null}});
+            for tenant in tenants.list(&ours).await.unwrap() {
+                let (name, params) = (tenant.name_any(), PatchParams::default());
+                let patch = Patch::Merge(&unmarked);
+                tenants.patch(&name, &params, &patch).await.unwrap();
+            }
+            let params = DeleteParams::default();
+            tenants.delete_collection(&params, &ours).await.unwrap();
+        }
+        // The policies of the installation before may still be in force.
+        let rescuer = user("rescuer", &["system:masters", BREAK_GLASS]).await;
+        let namespaces = api(&rescuer, "Namespace", None);
+        for namespace in namespaces.list(&ours).await.unwrap() {
+            let params = DeleteParams::default();
+            namespaces
+                .delete(&namespace.name_any(), &params)
+                .await
+                .unwrap();
+        }
+        eventually("the namespaces of other tests are gone", async || {
+            namespaces.list(&ours).await.unwrap().items.is_empty()
+        })
+        .await;
+    }
+
+    async fn give_rights_to_mallory(&self) {
+        let object = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+            "metadata": {"name": MALLORY},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": MALLORY}],
+        });
+        self.apply("ClusterRoleBinding", None, MALLORY, object)
+            .await;
+    }
+
+    /// The API server takes a moment to know a new policy.
+    async fn until_refused_by_policies(&self) {
+        let namespaces = api(&self.admin, "Namespace", None);
+        let name = "pavilion-not-to-be";
+        let labels = json!({"app.kubernetes.io/managed-by": "pavilion-operator"});
+        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        let params = PatchParams {
+            dry_run: true,
+            ..PatchParams::apply("chart-test")
+        };
+        eventually("the policies are in force", async || {
+            let patch = Patch::Apply(&object);
+            namespaces.patch(name, &params, &patch).await.is_err()
+        })
+        .await;
+    }
+
+    /// Applies an object as the administrator.
+    pub async fn apply(
+        &self,
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+        object: serde_json::Value,
+    ) -> DynamicObject {
+        let params = PatchParams::apply("chart-test").force();
+        let api = api(&self.admin, kind, namespace);
+        api.patch(name, &params, &Patch::Apply(&object))
+            .await
+            .unwrap()
+    }
+
+    /// Makes a Tenant and waits until the operator confined it; the name of its namespace.
+    pub async fn tenant(&self, operator: &Operator, name: &str) -> String {
+        let object = json!({
+            "apiVersion": pavilion_crds::API_VERSION, "kind": "Tenant",
+            "metadata": {"name": name, "labels": {LABEL: "true"}},
+            "spec": {"regions": [REGION], "ingress": {"hosts": [format!("{name}.example")]}},
+        });
+        self.apply("Tenant", None, name, object).await;
+        eventually("the tenant is confined", async || {
+            let tenant = api(&self.admin, "Tenant", None).get(name).await.unwrap();
+            let conditions = tenant.data["status"]["conditions"].as_array().cloned();
+            let mut conditions = conditions.into_iter().flatten();
+            conditions.any(|one| one["type"] == "IsolationApplied" && one["status"] == "True")
+        })
+        .await;
+        assert_eq!(
+            operator.count("round_failures_total").await,
+            0,
+            "{}",
+            operator.said()
+        );
+        let namespace = format!("pavilion-{name}");
+        // To be found by the next test. A label of others in a tenant's namespace is nobody's business.
+        let label = json!({"metadata": {"labels": {LABEL: "true"}}});
+        let namespaces = api(&self.admin, "Namespace", None);
+        let params = PatchParams::default();
+        let patch = Patch::Merge(&label);
+        namespaces.patch(&namespace, &params, &patch).await.unwrap();
+        namespace
+    }
+}

@@ -1,0 +1,82 @@
+//! A change reaches the pod, and a wrong one does not.
+
+use serde_json::Value;
+
+use crate::{
+    command::{kubectl, kubectl_with},
+    shop::Shop,
+    stage::{Stage, TENANT_NAMESPACE, apply_quickstart, eventually},
+};
+
+fn tenant() -> Value {
+    serde_json::from_str(&kubectl("get tenant acme -o json")).unwrap()
+}
+
+fn condition(type_: &str) -> String {
+    let tenant = tenant();
+    let conditions = tenant["status"]["conditions"].as_array().unwrap();
+    let found = conditions.iter().find(|one| one["type"] == type_).unwrap();
+    let text = |field: &str| found[field].as_str().unwrap().to_owned();
+    format!("{} {}", text("status"), text("reason"))
+}
+
+fn edit_age(years: u32) {
+    let patch = format!(
+        r#"{{"spec": {{"rule": {{"claim": "pid.birthdate", "age": {{"atLeast": {years}}}}}}}}}"#
+    );
+    kubectl_with(&[
+        "-n",
+        TENANT_NAMESPACE,
+        "patch",
+        "policy.pavilion.dev",
+        "over18",
+        "--type=merge",
+        "-p",
+        &patch,
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_policy_is_served_and_status_names_the_new_bundle() {
+    let _stage = Stage::set().await;
+    let before = tenant()["status"]["served"]["digest"].clone();
+    edit_age(21);
+    let took = eventually("another bundle is served", || {
+        tenant()["status"]["served"]["digest"] != before
+    });
+    eprintln!("an edited policy was served after {took:?}");
+    let shop = Shop::open();
+    // Old enough for 18, not for 21.
+    let (asked, _) = shop.ask("2007-01-01");
+    assert!(asked.printed.contains("FAIL over18"), "{}", asked.printed);
+    apply_quickstart();
+    eventually("the quickstart's own bundle is served again", || {
+        shop.ask("2007-01-01").0.printed.contains("PASS over18")
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_no_use_leaves_the_last_good_bundle_serving_and_says_so() {
+    let _stage = Stage::set().await;
+    let served = tenant()["status"]["served"]["digest"].clone();
+    let patch = r#"{"spec": {"rule": {"claim": "pid.unknown", "age": {"atLeast": 18}}}}"#;
+    kubectl_with(&[
+        "-n",
+        TENANT_NAMESPACE,
+        "patch",
+        "policy.pavilion.dev",
+        "over18",
+        "--type=merge",
+        "-p",
+        patch,
+    ]);
+    eventually("the tenant says that it is not as it is to be", || {
+        condition("Ready").starts_with("False PolicyInvalid")
+    });
+    assert_eq!(tenant()["status"]["served"]["digest"], served);
+    assert!(Shop::open().ask("1990-05-17").0.succeeded);
+    apply_quickstart();
+    eventually("the tenant is Ready again", || {
+        condition("Ready") == "True Ready"
+    });
+}

@@ -1,0 +1,19 @@
+//! From a Tenant that is applied to an answer at its ingress, in the cluster that KUBECONFIG names, with the charts and
+//! images of this checkout.
+//!
+//! There is one Pavilion in a cluster, so the tests run one after the other, on the same installation.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
+
+mod answers;
+mod changes;
+mod command;
+mod deletion;
+mod faults;
+mod shop;
+mod stage;

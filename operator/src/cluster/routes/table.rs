@@ -1,0 +1,176 @@
+//! The routes that follow from what is known. Pure: the same material is the same table.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, SocketAddr},
+};
+
+use bytes::Bytes;
+use pavilion_bundle::{Certificate, HostName, Route, TlsTarget, Upstream};
+use pavilion_json::Digest;
+
+use super::{entry::Entry, file::File, known::Material};
+
+/// Where a tenant's verifier and auditor answer, and for which paths.
+const UPSTREAMS: [(&str, u16); 2] = [("/", 8443), ("/log/", 8444)];
+
+/// What a router gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Built {
+    /// In the order of their hosts.
+    pub routes: Vec<Route>,
+    /// The files they name, by their digests.
+    pub files: HashMap<Digest, Bytes>,
+    /// Hosts that two Secrets claim, with the tenant that does not get it.
+    pub refused: Vec<(HostName, String)>,
+}
+
+/// Builds it: the hosts of each tenant that is not suspended and whose pod can be reached. Of two that
+/// claim one host the one whose Secret was made first has it; by name where both are as old.
+pub fn build(material: &Material) -> Built {
+    let mut entries: Vec<&Entry> = material.entries.iter().collect();
+    entries.sort_by_key(|entry| (entry.since, &entry.tenant));
+    let mut claims: BTreeMap<&HostName, &Entry> = BTreeMap::new();
+    let mut built = Built::default();
+    for entry in entries {
+        for host in &entry.hosts {
+            if claims.contains_key(host) {
+                let tenant = entry.tenant.to_string();
+                built.refused.push((host.clone(), tenant));
+            } else {
+                claims.insert(host, entry);
+            }
+        }
+    }
+    for (host, entry) in claims {
+        if entry.suspended {
+            continue;
+        }
+        if let Some(ip) = material.addresses.get(&entry.tenant) {
+            built.routes.push(route(host, entry, *ip));
+            let files = entry.shown.iter().chain(&entry.edge);
+            let files = files.map(|file| (file.digest, file.content.clone()));
+            built.files.extend(files);
+        }
+    }
+    built
+}
+
+fn route(host: &HostName, entry: &Entry, ip: IpAddr) -> Route {
+    let [chain, key] = entry.shown.each_ref().map(File::name);
+    let upstream = |(prefix, port)| {
+        let [ca, certificate, key] = entry.edge.each_ref().map(File::name);
+        let target = TlsTarget {
+            address: SocketAddr::new(ip, port),
+            server_name: entry.server_name.clone(),
+            ca_file: ca,
+            certificate_file: certificate,
+            key_file: key,
+        };
+        Upstream::over_tls(prefix, target)
+    };
+    Route {
+        host: host.clone(),
+        tenant: entry.tenant.clone(),
+        certificate: Certificate {
+            chain_file: chain,
+            key_file: key,
+        },
+        request_client_certificate: entry.request_client_certificate,
+        upstreams: UPSTREAMS.map(upstream).into(),
+        max_body_bytes: entry.max_body_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use pavilion_bundle::{Document, RouteTable};
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::routes::entry::tests::{route, secret};
+
+    fn entry(tenant: &str, hosts: &[&str], made: i64) -> Entry {
+        Entry::read(&mut secret(tenant, &route(tenant, hosts), 1, made)).unwrap()
+    }
+
+    fn material(entries: Vec<Entry>, reachable: &[&str]) -> Material {
+        let ip: IpAddr = "10.1.2.3".parse().unwrap();
+        let addresses = reachable.iter().map(|name| (name.parse().unwrap(), ip));
+        Material {
+            entries,
+            addresses: addresses.collect(),
+            ..Material::default()
+        }
+    }
+
+    fn hosts(built: &Built) -> Vec<(&str, &str)> {
+        let pairs = built.routes.iter();
+        pairs
+            .map(|route| (route.host.as_str(), route.tenant.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn hosts_of_tenants_that_can_be_reached_are_routed_in_their_order() {
+        let entries = vec![
+            entry("beta", &["z.example", "b.example"], 1),
+            entry("acme", &["m.example"], 2),
+            entry("gone", &["g.example"], 3),
+        ];
+        let built = build(&material(entries, &["acme", "beta"]));
+        let expected = [
+            ("b.example", "beta"),
+            ("m.example", "acme"),
+            ("z.example", "beta"),
+        ];
+        assert_eq!(hosts(&built), expected);
+        assert_eq!(built.files.len(), 10);
+        let table = RouteTable {
+            version: 1,
+            routes: built.routes.clone(),
+        };
+        table.validate().unwrap();
+        let upstreams = &built.routes[0].upstreams;
+        let address = |index: usize| upstreams[index].tls.as_ref().unwrap().address.to_string();
+        assert_eq!(
+            (address(0), address(1)),
+            ("10.1.2.3:8443".into(), "10.1.2.3:8444".into())
+        );
+        for (digest, content) in &built.files {
+            assert_eq!(*digest, Digest::of(content));
+        }
+    }
+
+    #[test]
+    fn the_first_claimant_has_a_host_in_whatever_order_they_are_seen() {
+        let first = entry("zeta", &["a.example"], 1);
+        let second = entry("acme", &["a.example", "b.example"], 2);
+        let one = build(&material(
+            vec![first.clone(), second.clone()],
+            &["acme", "zeta"],
+        ));
+        assert_eq!(hosts(&one), [("a.example", "zeta"), ("b.example", "acme")]);
+        assert_eq!(
+            one.refused,
+            [("a.example".parse().unwrap(), "acme".to_owned())]
+        );
+        assert_eq!(
+            build(&material(vec![second, first], &["acme", "zeta"])),
+            one
+        );
+    }
+
+    #[test]
+    fn a_suspended_tenant_keeps_its_host_from_others_and_has_no_route() {
+        let mut document = route("acme", &["a.example"]);
+        document["suspended"] = json!(true);
+        let suspended = Entry::read(&mut secret("acme", &document, 1, 1)).unwrap();
+        let other = entry("beta", &["a.example"], 2);
+        let built = build(&material(vec![suspended, other], &["acme", "beta"]));
+        assert_eq!(hosts(&built), []);
+        assert_eq!(built.refused.len(), 1);
+    }
+}

@@ -1,0 +1,102 @@
+//! Build: everything a tenant needs, in the order in which it is applied.
+
+use jiff::Timestamp;
+use pavilion_bundle::TenantName;
+
+use super::{
+    isolation,
+    keyring::{Keyring, KeyringError},
+    memory::{Memory, MemoryError},
+    owned::Owned,
+    pod,
+    reconcile::{Context, RoundError},
+};
+use crate::desired::DesiredTenant;
+
+/// What a tenant needs, and what it is made with.
+pub struct Wanted {
+    /// In order.
+    pub objects: Vec<Owned>,
+    /// The tenant's keys.
+    pub keyring: Keyring,
+    /// When its first certificate is due, and when that of its hosts ends.
+    pub times: Option<(Timestamp, Timestamp)>,
+}
+
+/// How much of a tenant is to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// All that its objects ask for.
+    Serving,
+    /// No new requests reach it.
+    Withdrawn,
+    /// Nothing of it runs.
+    Stopped,
+}
+
+impl Wanted {
+    /// What a tenant needs; `None` for one of which nothing was ever accepted. That is not the same as needing
+    /// nothing: what is there of it stays.
+    ///
+    /// # Errors
+    /// Keys that cannot be read or made.
+    pub async fn build(
+        context: &Context,
+        tenant: &TenantName,
+        memory: &Memory,
+        keyring: Option<Keyring>,
+        phase: Phase,
+        now: Timestamp,
+    ) -> Result<Option<Self>, RoundError> {
+        let Some(in_force) = &memory.in_force else {
+            return Ok(None);
+        };
+        let (desired, settings) = (&in_force.desired, &context.settings);
+        let keyring = keys(context, tenant, desired, keyring, now).await?;
+        let mut objects = isolation::build(tenant, desired, settings);
+        // The keys first: what was made with them is of no use once they are lost.
+        let routed = suspended_if(desired, phase != Phase::Serving);
+        objects.push(keyring.object(tenant, &routed, &settings.namespace));
+        objects.push(keyring.for_pod(tenant));
+        let data = memory.data()?;
+        let authority = keyring.authority();
+        let config = pod::config_map(tenant, desired, settings, data, authority);
+        objects.push(config.map_err(MemoryError::Form)?);
+        let running = suspended_if(desired, phase == Phase::Stopped);
+        let set = pod::stateful_set(tenant, &running, settings);
+        objects.push(set.map_err(MemoryError::Form)?);
+        Ok(Some(Self {
+            times: keyring.times(tenant, desired.hosts()),
+            objects,
+            keyring,
+        }))
+    }
+}
+
+fn suspended_if(desired: &DesiredTenant, suspended: bool) -> DesiredTenant {
+    DesiredTenant {
+        suspend: desired.suspend || suspended,
+        ..desired.clone()
+    }
+}
+
+/// The tenant's keys: those that are known, those that were written before, or new ones.
+async fn keys(
+    context: &Context,
+    tenant: &TenantName,
+    desired: &DesiredTenant,
+    known: Option<Keyring>,
+    now: Timestamp,
+) -> Result<Keyring, KeyringError> {
+    let (client, namespace) = (&context.client, &context.settings.namespace);
+    let kept = match known {
+        Some(keyring) => Some(keyring),
+        None => Keyring::load(client, namespace, tenant).await?,
+    };
+    if let Some(mut keyring) = kept {
+        keyring.renew(tenant, desired.hosts(), now)?;
+        return Ok(keyring);
+    }
+    let pins = Keyring::pins_of_pod(client, tenant).await?;
+    Keyring::make(tenant, desired.hosts(), pins, now)
+}

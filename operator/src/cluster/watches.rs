@@ -1,0 +1,116 @@
+//! What is watched, and whether all of it was told.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, core::DynamicObject, runtime::watcher};
+use pavilion_crds::Kind;
+use pavilion_process::Check;
+use tokio::sync::Notify;
+
+use super::{
+    isolation,
+    live::Live,
+    objects::{Objects, resource},
+    owned::MANAGED_BY,
+    parts::Part,
+    pods::Pods,
+    triggers::Triggers,
+    watching::{News, follow},
+};
+
+/// Everything that is watched.
+pub struct Watches {
+    /// The objects of our kinds.
+    pub objects: Arc<Objects>,
+    /// The objects made for tenants.
+    pub live: Arc<Live>,
+    /// The pods of tenants.
+    pub pods: Arc<Pods>,
+    /// Tells when all of them told their first list.
+    pub heard: Arc<Heard>,
+}
+
+/// How many of the watches have not told their first list.
+pub struct Heard {
+    silent: AtomicUsize,
+    /// All have.
+    pub all: Notify,
+    check: Check,
+}
+
+impl Watches {
+    /// Begins to watch. The check fails until every watch has told its first list.
+    pub fn start(client: &Client, namespace: &str, triggers: &Triggers, check: Check) -> Self {
+        let (objects, live) = (Arc::new(Objects::default()), Arc::new(Live::default()));
+        check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
+        let parts = Part::all(namespace);
+        let heard = Arc::new(Heard {
+            silent: AtomicUsize::new(Kind::ALL.len() + parts.len() + 1),
+            all: Notify::new(),
+            check,
+        });
+        for kind in Kind::ALL {
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind));
+            let (objects, triggers, mut told) =
+                (Arc::clone(&objects), triggers.clone(), heard.first());
+            tokio::spawn(follow(
+                api,
+                watcher::Config::default(),
+                kind.name(),
+                move |news| {
+                    told(&news);
+                    objects.hear(kind, news, &triggers);
+                },
+            ));
+        }
+        let (label, value) = MANAGED_BY;
+        let ours = watcher::Config::default().labels(&format!("{label}={value}"));
+        for part in parts {
+            let (live, triggers, mut told) = (Arc::clone(&live), triggers.clone(), heard.first());
+            let api = part.api(client);
+            let config = part.narrow(ours.clone());
+            tokio::spawn(follow(api, config, part.kind.name(), move |news| {
+                told(&news);
+                live.hear(&part, news, &triggers);
+            }));
+        }
+        let of_tenants = ours.labels(&format!(
+            "{label}={value},{}={}",
+            isolation::COMPONENT,
+            isolation::DATA_PLANE
+        ));
+        let api = Api::<Pod>::all(client.clone());
+        let (pods, triggers, mut told) = (Arc::<Pods>::default(), triggers.clone(), heard.first());
+        let heard_pods = Arc::clone(&pods);
+        tokio::spawn(follow(api, of_tenants, "Pod", move |news| {
+            told(&news);
+            heard_pods.hear(news, &triggers);
+        }));
+        Self {
+            objects,
+            live,
+            pods,
+            heard,
+        }
+    }
+}
+
+impl Heard {
+    /// For one watch: takes note of its first list.
+    fn first<K>(self: &Arc<Self>) -> impl FnMut(&News<K>) + Send + use<K> {
+        let (heard, mut silent) = (Arc::clone(self), true);
+        move |news| {
+            if silent && matches!(news, News::Listed(_)) {
+                silent = false;
+                if heard.silent.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    heard.check.set_ok();
+                    heard.all.notify_one();
+                }
+            }
+        }
+    }
+}
