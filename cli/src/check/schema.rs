@@ -48,10 +48,10 @@ impl Difference {
 }
 
 /// What these have and those do not: fields, and what a field may be.
-fn beyond(these: &Fields, those: &Fields) -> Vec<String> {
+fn beyond(these: &Fields, others: &Fields) -> Vec<String> {
     let mut beyond = Vec::new();
     for (path, field) in these {
-        match those.get(path) {
+        match others.get(path) {
             None => beyond.push(path.clone()),
             Some(other) => {
                 let may_be = field.may_be.difference(&other.may_be);
