@@ -199,7 +199,7 @@ fn a_program_that_logs_in_and_fails_is_heard() {
     let mut content: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     content["users"][0]["user"]["exec"] = json!({
         "apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "interactiveMode": "Never",
-        "args": ["-c", "echo your session has ended >&2; exit 3"],
+        "args": ["-c", "echo your login has ended >&2; exit 3"],
     });
     fs::write(&path, content.to_string()).unwrap();
     let args = ["--kubeconfig", path.to_str().unwrap()];
@@ -207,7 +207,7 @@ fn a_program_that_logs_in_and_fails_is_heard() {
         &home,
         &args,
         6,
-        &["no way to log in", "your session has ended"],
+        &["no way to log in", "your login has ended"],
     );
 }
 
