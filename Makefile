@@ -46,6 +46,10 @@ test: test-packages judges ## every test, foreign judges included
 test-operator: ## the operator against the API server that KUBECONFIG names
 	$(CARGO) test --locked -p pavilion-operator --features cluster --test cluster
 
+.PHONY: test-cli
+test-cli: ## the plugin against the API server that KUBECONFIG names
+	$(CARGO) test --locked -p kubectl-pavilion --features cluster --test cluster
+
 .PHONY: test-charts
 test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
 	$(CARGO) build --locked -p pavilion-operator
@@ -85,6 +89,7 @@ lint: ## formatting, clippy, dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-operator --features cluster --tests -- -D warnings
+	$(CARGO) clippy --locked -p kubectl-pavilion --features cluster --tests -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-e2e-cluster --all-targets --features cluster -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-e2e-charts --all-targets --features cluster -- -D warnings
 	$(CARGO) clippy --locked -p pavilion-images --tests --features cluster -- -D warnings

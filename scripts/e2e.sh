@@ -29,6 +29,7 @@ step cargo test --locked -p pavilion-e2e-cluster --features cluster -- --test-th
 # Those tests take down what they bring up.
 kubeconfig=$("$cluster" up)
 KUBECONFIG=$kubeconfig step make --no-print-directory test-operator
+KUBECONFIG=$kubeconfig step make --no-print-directory test-cli
 # There is one Pavilion in a cluster, and its policies hold for every test in it.
 kubeconfig=$("$cluster" up --name charts)
 KUBECONFIG=$kubeconfig step make --no-print-directory test-charts

@@ -1,6 +1,7 @@
 //! The command line. The page `docs/src/reference/cli.md` is generated from these types.
 
 mod ask;
+mod cluster;
 mod dev;
 mod verify;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use ask::{AskArgs, AskFormat, ClientArgs, NamedFile};
+pub use cluster::{CheckArgs, ClusterArgs, SourceArgs, StatusArgs, WhyArgs};
 pub use dev::{DevArgs, DevCommand, IssueArgs, KeyArgs, PresentArgs, StatusReference};
 pub use verify::{PolicySource, VerifyArgs};
 
@@ -23,7 +25,7 @@ use crate::render::Format;
     propagate_version = true,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done/pass, 1 fail or a check does not hold, 2 usage, 3 indeterminate, \
-                  4 refused by the broker, 5 broker away or no operator runs, 6 file."
+                  4 refused, 5 broker or API server away or no operator runs, 6 file."
 )]
 pub struct Cli {
     /// What to do.
@@ -46,7 +48,21 @@ pub enum Command {
     /// chain without a network.
     Verify(VerifyArgs),
     /// Show tenants and why they are not ready
+    ///
+    /// Reads the cluster of the kubeconfig, or with --state the state directory of a host. The exit code is 0 also
+    /// where a tenant is not ready, and 5 where no operator runs, because then nobody knows.
     Status(StatusArgs),
+    /// Say why a tenant is not Ready
+    ///
+    /// From the tenant down to the object and the field that cause it, what serves instead, and what to do next. It
+    /// says what the conditions of the tenant's objects and its programs say, and guesses at nothing. The exit code
+    /// is 0 for a tenant that is Ready and 1 for one that is not.
+    Why(WhyArgs),
+    /// Tell whether a cluster is fit for Pavilion and the installation whole
+    ///
+    /// Changes nothing. A line that cannot be judged from here is a warning and says so; the exit code is 1 where a
+    /// line failed.
+    Check(CheckArgs),
     /// Replace the key that signs a tenant's answers
     ///
     /// The new key signs within 30 seconds; the old one stays in the published set for spec.signing.overlap,
@@ -59,19 +75,6 @@ pub enum Command {
     Dev(DevArgs),
     /// Print a completion script
     Completion(CompletionArgs),
-}
-
-/// Arguments of `status`.
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// One tenant only
-    pub tenant: Option<String>,
-    /// The state directory of the host
-    #[arg(long, value_name = "DIR")]
-    pub state: PathBuf,
-    /// The form of the result
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub output: Format,
 }
 
 /// Arguments of `rotate`.

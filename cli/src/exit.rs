@@ -8,15 +8,16 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done; for `ask` the verdict is pass, for `verify` every check holds.
     Ok = 0,
-    /// The verdict is fail, or a check does not hold.
+    /// The verdict is fail, or a check does not hold; for `why` the tenant is not Ready.
     Failed = 1,
     /// The command line is wrong.
     Usage = 2,
     /// The verdict is indeterminate: something needed could not be found out.
     Indeterminate = 3,
-    /// The broker refused and said why.
+    /// The broker, or the API server, refused and said why.
     Refused = 4,
-    /// The broker could not be reached, or did not answer in time; for `status` no operator runs.
+    /// The broker, or the API server, could not be reached or did not answer in time; for `status` and `why` no
+    /// operator runs, or Pavilion is not installed.
     Away = 5,
     /// A file could not be read or written, or is not what it should be.
     File = 6,
@@ -38,14 +39,17 @@ impl Exit {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done; for `ask` the verdict is pass, for `verify` every check holds",
-            Self::Failed => "the verdict is fail, or a check does not hold",
+            Self::Failed => {
+                "the verdict is fail, or a check does not hold; for `why` the tenant is not Ready"
+            }
             Self::Usage => "the command line is wrong",
             Self::Indeterminate => {
                 "the verdict is indeterminate: something needed could not be found out"
             }
-            Self::Refused => "the broker refused and said why",
+            Self::Refused => "the broker, or the API server, refused and said why",
             Self::Away => {
-                "the broker could not be reached, or did not answer in time; for `status` no operator runs"
+                "the broker, or the API server, could not be reached or did not answer in time; \
+                 for `status` and `why` no operator runs, or Pavilion is not installed"
             }
             Self::File => "a file could not be read or written, or is not what it should be",
         }

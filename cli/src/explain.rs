@@ -1,5 +1,7 @@
 //! What a code means and what to do about it.
 
+mod near;
+
 use pavilion_catalogue::{ALL, Entry};
 use serde::Serialize;
 
@@ -75,21 +77,9 @@ fn list(args: &ExplainArgs, console: &mut Console) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Names codes that share a word with the unknown one.
+/// Names the codes that are written most like it.
 fn unknown(code: &str) -> Failure {
-    let words: Vec<&str> = code.split('_').filter(|word| word.len() > 3).collect();
-    let alike = |entry: &&&Entry| {
-        entry.code.eq_ignore_ascii_case(code)
-            || words
-                .iter()
-                .any(|word| entry.code.split('_').any(|w| w == *word))
-    };
-    let near: Vec<&str> = ALL
-        .iter()
-        .filter(alike)
-        .map(|entry| entry.code)
-        .take(5)
-        .collect();
+    let near = near::to(code);
     let failure = Failure::usage(format!("there is no code {code}"));
     if near.is_empty() {
         failure.note("hint", "kubectl pavilion explain lists every code")

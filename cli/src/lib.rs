@@ -5,17 +5,21 @@
 
 pub mod args;
 mod ask;
+mod check;
+mod cluster;
 mod completion;
 mod console;
 mod dev;
 mod exit;
 mod explain;
 mod file;
+mod objects;
 mod reference;
 mod render;
 mod rotate;
 mod status;
 mod verify;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -58,6 +62,8 @@ pub fn run(cli: &Cli, console: &mut Console) -> Result<Exit, Failure> {
         Command::Ask(args) => ask::run(args, console),
         Command::Verify(args) => verify::run(args, console),
         Command::Status(args) => status::run(args, console),
+        Command::Why(args) => why::run(args, console),
+        Command::Check(args) => check::run(args, console),
         Command::Rotate(args) => rotate::run(args, console),
         Command::Explain(args) => explain::run(args, console),
         Command::Dev(args) => dev::run(&args.command, console),

@@ -317,7 +317,7 @@ fn a_wrong_command_line_ends_with_2_and_says_why_on_stderr() {
             "--presentation",
             "pid=f",
         ],
-        &["status"],
+        &["why"],
         &["completion", "cobol"],
         &["nonsense"],
     ] {

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use pavilion_crds::{Condition, ConditionStatus};
 
-use super::document::Document;
 use crate::console::{BAD, BOLD, DIM, GOOD, UNSURE};
+use crate::objects::Document;
 use crate::render::{Cell, Table, printable};
 
 /// The table, and why each object that is not ready is not.
@@ -54,6 +54,9 @@ fn why(document: &Document) -> String {
     let mut out = format!("{BOLD}{name}{BOLD:#} is not ready\n");
     for fault in document.faults() {
         let _ = writeln!(out, "✘ {}", printable(&fault.to_string()));
+    }
+    if document.conditions().is_empty() {
+        out.push_str("└─ it has no status: no operator has looked at it yet\n");
     }
     let obstacles = document.obstacles();
     for (index, condition) in obstacles.iter().enumerate() {

@@ -15,7 +15,12 @@ pub struct Run {
 /// Runs `kubectl-pavilion` with these arguments.
 pub fn pavilion<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
     let mut command = Command::cargo_bin("kubectl-pavilion").unwrap();
-    let output = command.args(args).output().unwrap();
+    finished(command.args(args))
+}
+
+/// Runs a command to its end.
+pub fn finished(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
     Run {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pavilion_crds::{Condition, ConditionStatus, NAMESPACE_PREFIX};
+use pavilion_crds::{ChildStatus, Condition, ConditionStatus, NAMESPACE_PREFIX};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -56,7 +56,18 @@ impl<'a> List<'a> {
     }
 }
 
-fn is_unwatched(condition: &Condition) -> bool {
+/// Whether a condition is as it should be. Most should hold; these should not.
+pub fn is_good(condition: &Condition) -> bool {
+    let should_not = ["Suspended", "Terminating"].contains(&condition.type_.as_str());
+    match condition.status {
+        ConditionStatus::True => !should_not,
+        ConditionStatus::False => should_not,
+        ConditionStatus::Unknown => false,
+    }
+}
+
+/// Whether it says only that nobody watches.
+pub fn is_unwatched(condition: &Condition) -> bool {
     condition.reason == pavilion_catalogue::manifest::OPERATOR_STOPPED.code
 }
 
@@ -74,9 +85,9 @@ impl Document {
     }
 
     /// Nobody watches the object: what only watching makes true is unknown.
-    pub fn forget(&mut self) {
-        let entry = &pavilion_catalogue::manifest::OPERATOR_STOPPED;
-        pavilion_crds::forget(&mut self.value, entry.code, entry.meaning);
+    pub fn forget(&mut self, why: &str) {
+        let code = pavilion_catalogue::manifest::OPERATOR_STOPPED.code;
+        pavilion_crds::forget(&mut self.value, code, why);
         *self = Self::new(std::mem::take(&mut self.value));
     }
 
@@ -86,6 +97,23 @@ impl Document {
             .pointer(pointer)
             .and_then(Value::as_str)
             .unwrap_or_default()
+    }
+
+    /// A number of `metadata` or `status`, by JSON pointer.
+    pub fn number(&self, pointer: &str) -> Option<i64> {
+        self.value.pointer(pointer).and_then(Value::as_i64)
+    }
+
+    /// Every condition, as it stands.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// The programs of a tenant.
+    pub fn programs(&self) -> Vec<ChildStatus> {
+        let listed = self.value["status"]["dataPlane"].as_array();
+        let read = |program: &Value| serde_json::from_value(program.clone()).ok();
+        listed.into_iter().flatten().filter_map(read).collect()
     }
 
     /// Its kind, `Tenant` for example.
@@ -118,6 +146,12 @@ impl Document {
         self.tenant() == Some(tenant)
     }
 
+    /// Whether a condition of this type holds.
+    pub fn holds(&self, type_: &str) -> bool {
+        self.condition(type_)
+            .is_some_and(|condition| condition.status == ConditionStatus::True)
+    }
+
     /// One condition by its type.
     pub fn condition(&self, name: &str) -> Option<&Condition> {
         self.conditions
@@ -135,15 +169,11 @@ impl Document {
 
     /// The conditions that keep it from being ready, the summary left out where others say more.
     pub fn obstacles(&self) -> Vec<&Condition> {
-        let stands_in_the_way = |condition: &&Condition| match condition.type_.as_str() {
-            "Suspended" => condition.status == ConditionStatus::True,
-            _ => condition.status != ConditionStatus::True,
-        };
         let listed = self
             .conditions
             .iter()
             .filter(|condition| !is_unwatched(condition));
-        let all: Vec<&Condition> = listed.filter(stands_in_the_way).collect();
+        let all: Vec<&Condition> = listed.filter(|condition| !is_good(condition)).collect();
         let causes: Vec<&Condition> = all
             .iter()
             .copied()
