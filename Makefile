@@ -6,6 +6,10 @@ BUILD_PACKAGES := build-essential ca-certificates pkg-config softhsm2
 TEST_PACKAGES  := $(BUILD_PACKAGES) curl git openssl python3-venv
 E2E_PACKAGES   := $(BUILD_PACKAGES) clang-19 containerd containernetworking-plugins ipset iproute2 iptables mount nftables runc util-linux
 CARGO          := cargo
+# Tests that need a cluster. The whole workspace is named wherever one of them is built: cargo would build what they
+# depend on once more for a part of it.
+CLUSTER_TESTS  := pavilion-operator/cluster,kubectl-pavilion/cluster,pavilion-e2e-cluster/cluster,pavilion-e2e-charts/cluster,pavilion-images/cluster
+WORKSPACE      := --locked --workspace --exclude pavilion-fuzz
 PROGRAMS       := -p pavilion-operator -p pavilion-router -p pavilion-verifier -p pavilion-signer -p pavilion-auditor -p kubectl-pavilion
 
 .PHONY: help
@@ -38,31 +42,35 @@ demo: build ## one question answered end to end on this machine; KEEP=1 leaves i
 
 .PHONY: test
 test: test-packages judges ## every test, foreign judges included
-	$(CARGO) build --locked --workspace --exclude pavilion-fuzz --bins
-	$(CARGO) test --locked --workspace --exclude pavilion-fuzz
+	$(CARGO) build $(WORKSPACE) --bins
+	$(CARGO) test $(WORKSPACE)
 	@$(MAKE) --no-print-directory docs-test
+
+.PHONY: test-harness
+test-harness: ## the cluster harness, on clusters of its own
+	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-cluster/cluster --test comes_up --test crashes --test network_policy --test only_its_own --test storage -- --test-threads=1
 
 .PHONY: test-operator
 test-operator: ## the operator against the API server that KUBECONFIG names
-	$(CARGO) test --locked -p pavilion-operator --features cluster --test cluster
+	$(CARGO) test $(WORKSPACE) --features pavilion-operator/cluster --test cluster
 
 .PHONY: test-cli
 test-cli: ## the plugin against the API server that KUBECONFIG names
-	$(CARGO) test --locked -p kubectl-pavilion --features cluster --test cluster
+	$(CARGO) test $(WORKSPACE) --features kubectl-pavilion/cluster --test cluster
 
 .PHONY: test-charts
 test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
-	$(CARGO) build --locked -p pavilion-operator
-	$(CARGO) test --locked -p pavilion-e2e-charts --features cluster --test charts
+	$(CARGO) build $(WORKSPACE) --bins
+	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test charts
 
 .PHONY: test-flow
 test-flow: ## from a Tenant to its answer, in the cluster that KUBECONFIG names, whose nodes have the images
-	$(CARGO) build --locked -p kubectl-pavilion
-	$(CARGO) test --locked -p pavilion-e2e-charts --features cluster --test flow -- --nocapture
+	$(CARGO) build $(WORKSPACE) --bins
+	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture
 
 .PHONY: test-images
 test-images: ## the images in the cluster that KUBECONFIG names, whose nodes have them
-	$(CARGO) test --locked -p pavilion-images --features cluster --test start
+	$(CARGO) test $(WORKSPACE) --features pavilion-images/cluster --test start
 
 .PHONY: docs-test
 docs-test: build ## every command of the documentation, executed
@@ -87,12 +95,7 @@ judges: ## the foreign implementations that the tests compare with
 .PHONY: lint
 lint: ## formatting, clippy, dependencies
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked -p pavilion-operator --features cluster --tests -- -D warnings
-	$(CARGO) clippy --locked -p kubectl-pavilion --features cluster --tests -- -D warnings
-	$(CARGO) clippy --locked -p pavilion-e2e-cluster --all-targets --features cluster -- -D warnings
-	$(CARGO) clippy --locked -p pavilion-e2e-charts --all-targets --features cluster -- -D warnings
-	$(CARGO) clippy --locked -p pavilion-images --tests --features cluster -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --features $(CLUSTER_TESTS) -- -D warnings
 	@scripts/dependencies.sh
 
 .PHONY: bench

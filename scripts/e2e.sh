@@ -11,7 +11,8 @@ step() {
   echo "── $* took $((SECONDS - since)) s"
 }
 
-cargo build --locked --quiet -p pavilion-e2e-cluster
+# The whole workspace, as its tests are built: a part of it would be built anew.
+cargo build --locked --quiet --workspace --exclude pavilion-fuzz --bins
 cluster=${CARGO_TARGET_DIR:-target}/debug/e2e-cluster
 
 finish() {
@@ -25,7 +26,7 @@ trap finish EXIT
 step "$cluster" up
 "$cluster" status
 # One at a time: they compare the machine before with the machine after.
-step cargo test --locked -p pavilion-e2e-cluster --features cluster -- --test-threads=1
+step make --no-print-directory test-harness
 # Those tests take down what they bring up.
 kubeconfig=$("$cluster" up)
 KUBECONFIG=$kubeconfig step make --no-print-directory test-operator
