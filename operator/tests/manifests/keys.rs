@@ -16,7 +16,7 @@ fn with_key_files() -> Folder {
     ] {
         let text = fs::read_to_string(folder.path().join(manifest)).unwrap();
         let begin = text.find("jwks:").unwrap();
-        let end = text[begin..].find("  y: ").unwrap() + begin;
+        let end = text[begin..].find("\"y\": ").unwrap() + begin;
         let end = end + text[end..].find('\n').unwrap();
         let keys: serde_json::Value = serde_saphyr::from_str(&text[begin..end]).unwrap();
         folder.write(file, &keys["jwks"].to_string());

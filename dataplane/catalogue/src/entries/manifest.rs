@@ -103,8 +103,8 @@ entries! { Manifest;
         "Make room on its disk or let this user write there; it is tried again every few seconds.";
     OPERATOR_STOPPED = "OperatorStopped", 0, FINAL,
         "No operator runs",
-        "The operator of this state directory has ended; nobody watches what it supervised.",
-        "Start pavilion-operator standalone with this state directory.";
+        "The operator of this state directory or of this cluster has ended; nobody watches what it looks after.",
+        "Start pavilion-operator standalone with this state directory; in a cluster look at the Deployment pavilion-operator.";
     CERTIFICATE_EXPIRED = "CertificateExpired", 0, FINAL,
         "The server certificate has expired",
         "Clients refuse the connection.",
