@@ -21,7 +21,7 @@ pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Builds programs; where each is.
+/// Builds programs, with all that are linked like them; where each is.
 pub fn build<'a>(
     checkout: &Path,
     programs: &[&'a Program],
@@ -29,15 +29,12 @@ pub fn build<'a>(
 ) -> Result<BTreeMap<&'a str, PathBuf>> {
     let mut built = BTreeMap::new();
     for (linking, folder) in [(Linking::Static, "static"), (Linking::Dynamic, "dynamic")] {
-        let programs: Vec<_> = programs
-            .iter()
-            .copied()
-            .filter(|program| program.linking == linking)
-            .collect();
-        if !programs.is_empty() {
+        let wanted = programs.iter().filter(|program| program.linking == linking);
+        let wanted: Vec<&Program> = wanted.copied().collect();
+        if !wanted.is_empty() {
             let folder = checkout.join("target/images-build").join(folder);
-            compile(checkout, &folder, linking, &programs, labels)?;
-            built.extend(taken(&folder.join(target()).join("release"), &programs));
+            compile(checkout, &folder, linking, labels)?;
+            built.extend(taken(&folder.join(target()).join("release"), &wanted));
         }
     }
     Ok(built)
@@ -51,13 +48,7 @@ pub fn taken<'a>(folder: &Path, programs: &[&'a Program]) -> BTreeMap<&'a str, P
         .collect()
 }
 
-fn compile(
-    checkout: &Path,
-    folder: &Path,
-    linking: Linking,
-    programs: &[&Program],
-    labels: &Labels,
-) -> Result<()> {
+fn compile(checkout: &Path, folder: &Path, linking: Linking, labels: &Labels) -> Result<()> {
     let mut command = cargo();
     // They would take the place of the flags below.
     for name in [
@@ -86,7 +77,7 @@ fn compile(
             target(),
             serde_json::to_string(&flags(checkout, linking)?)?
         ));
-    for program in programs {
+    for program in linking.programs() {
         command.args(["--package", program.binary]);
     }
     run(&mut command)

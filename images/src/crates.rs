@@ -32,28 +32,29 @@ pub struct Origin {
     pub is_published: bool,
 }
 
-/// Which crate links which, over all programs that images are made of.
+/// Which crate uses which.
+type Graph = BTreeMap<Crate, BTreeSet<Crate>>;
+
+/// Which crate uses which in the programs that images are made of.
 #[derive(Debug, Default)]
 pub struct Crates {
-    links: BTreeMap<Crate, BTreeSet<Crate>>,
+    /// Programs that are built together share the features of a crate, and so what it uses; others do not.
+    built_together: BTreeMap<Linking, Graph>,
     origins: BTreeMap<Crate, Origin>,
     compiler: String,
 }
 
 impl Crates {
-    /// The crates of these programs.
-    pub fn of(checkout: &Path, programs: &[&Program]) -> Result<Self> {
+    /// The crates of all programs, in the groups that they are built in.
+    pub fn of(checkout: &Path) -> Result<Self> {
         let mut crates = Self {
             origins: origins(checkout)?,
             compiler: compiler(checkout)?,
             ..Self::default()
         };
         for linking in [Linking::Static, Linking::Dynamic] {
-            let built_together = programs.iter().filter(|program| program.linking == linking);
-            let packages: Vec<&str> = built_together.map(|program| program.binary).collect();
-            if !packages.is_empty() {
-                crates.add(&tree(checkout, &packages)?)?;
-            }
+            let packages = linking.programs().map(|program| program.binary);
+            crates.add(linking, &tree(checkout, packages)?)?;
         }
         Ok(crates)
     }
@@ -70,13 +71,14 @@ impl Crates {
 
     /// The crates that a program is linked from, itself among them, each with those that it uses.
     pub fn linked_into(&self, program: &Program) -> Result<BTreeMap<&Crate, &BTreeSet<Crate>>> {
-        let root = self.links.keys().find(|known| known.name == program.binary);
-        let mut open =
-            vec![root.with_context(|| format!("cargo tree does not name {}", program.binary))?];
+        let unknown = || format!("cargo tree does not name {}", program.binary);
+        let graph = self.built_together.get(&program.linking);
+        let graph = graph.with_context(unknown)?;
+        let root = graph.keys().find(|known| known.name == program.binary);
+        let mut open = vec![root.with_context(unknown)?];
         let mut linked = BTreeMap::new();
         while let Some(next) = open.pop() {
-            let uses = self
-                .links
+            let uses = graph
                 .get(next)
                 .with_context(|| format!("cargo tree does not show {}", next.name))?;
             if linked.insert(next, uses).is_none() {
@@ -87,7 +89,8 @@ impl Crates {
     }
 
     /// Adds what a tree shows: a line for each crate, the depth before its name. A subtree is shown once.
-    fn add(&mut self, tree: &str) -> Result<()> {
+    fn add(&mut self, linking: Linking, tree: &str) -> Result<()> {
+        let graph = self.built_together.entry(linking).or_default();
         let mut above: Vec<Crate> = Vec::new();
         for line in tree.lines().filter(|line| !line.is_empty()) {
             let (depth, of) = parsed(line)
@@ -97,12 +100,9 @@ impl Crates {
             }
             above.truncate(depth);
             if let Some(parent) = above.last() {
-                self.links
-                    .entry(parent.clone())
-                    .or_default()
-                    .insert(of.clone());
+                graph.entry(parent.clone()).or_default().insert(of.clone());
             }
-            self.links.entry(of.clone()).or_default();
+            graph.entry(of.clone()).or_default();
             above.push(of);
         }
         Ok(())
@@ -118,7 +118,7 @@ fn parsed(line: &str) -> Option<(usize, Crate)> {
     Some((line.get(..name_at)?.parse().ok()?, Crate { name, version }))
 }
 
-fn tree(checkout: &Path, packages: &[&str]) -> Result<String> {
+fn tree(checkout: &Path, packages: impl Iterator<Item = &'static str>) -> Result<String> {
     let mut command = cargo();
     command
         .current_dir(checkout)
@@ -174,50 +174,54 @@ mod tests {
     use crate::checkout::folder;
     use crate::program::named;
 
+    fn names(crates: &Crates, program: &str) -> Vec<String> {
+        let linked = crates.linked_into(named(program).unwrap()).unwrap();
+        linked.keys().map(|known| known.name.clone()).collect()
+    }
+
     #[test]
     fn a_subtree_that_is_shown_once_is_linked_from_everywhere() {
-        let tree = "0pavilion-router v0.1.0 (/here)\n1a v1.0.0\n2b v2.0.0+x\n\n0pavilion-auditor v0.1.0 (/here)\n1c v3.0.0\n2a v1.0.0 (*)\n";
+        let tree = "0pavilion-router v0.1.0 (/here)\n1a v1.0.0\n2b v2.0.0+x\n\n\
+            0pavilion-auditor v0.1.0 (/here)\n1c v3.0.0\n2a v1.0.0 (*)\n";
         let mut crates = Crates::default();
-        crates.add(tree).unwrap();
-        let names = |program| {
-            let linked = crates.linked_into(named(program).unwrap()).unwrap();
-            linked
-                .keys()
-                .map(|known| known.name.clone())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(names("router"), ["a", "b", "pavilion-router"]);
-        assert_eq!(names("auditor"), ["a", "b", "c", "pavilion-auditor"]);
+        crates.add(Linking::Static, tree).unwrap();
+        assert_eq!(names(&crates, "router"), ["a", "b", "pavilion-router"]);
+        assert_eq!(
+            names(&crates, "auditor"),
+            ["a", "b", "c", "pavilion-auditor"]
+        );
+    }
+
+    #[test]
+    fn what_a_crate_uses_in_programs_that_are_built_apart_is_not_mixed() {
+        let mut crates = Crates::default();
+        let tree = "0pavilion-router v0.1.0\n1a v1.0.0\n2b v2.0.0\n";
+        crates.add(Linking::Static, tree).unwrap();
+        let tree = "0pavilion-signer v0.1.0\n1a v1.0.0\n";
+        crates.add(Linking::Dynamic, tree).unwrap();
+        assert_eq!(names(&crates, "router"), ["a", "b", "pavilion-router"]);
+        assert_eq!(names(&crates, "signer"), ["a", "pavilion-signer"]);
     }
 
     #[test]
     fn a_line_that_is_not_understood_is_shown() {
         for line in ["serde v1.0.0", "0serde", "1serde v1.0.0"] {
-            let error = Crates::default().add(line).unwrap_err().to_string();
-            assert!(error.contains(line), "{error}");
+            let error = Crates::default().add(Linking::Static, line).unwrap_err();
+            assert!(error.to_string().contains(line), "{error}");
         }
     }
 
     #[test]
     fn a_program_has_what_it_links_and_not_what_it_is_built_or_tested_with() {
-        let crates = Crates::of(
-            &folder(),
-            &[named("router").unwrap(), named("signer").unwrap()],
-        )
-        .unwrap();
-        let linked = |program| crates.linked_into(named(program).unwrap()).unwrap();
-        let names = |program| {
-            linked(program)
-                .keys()
-                .map(|known| known.name.as_str())
-                .collect::<Vec<_>>()
-        };
-        assert!(names("router").contains(&"tokio-rustls") && names("signer").contains(&"cryptoki"));
-        assert!(!names("router").contains(&"cryptoki"));
+        let crates = Crates::of(&folder()).unwrap();
+        let [router, signer] = ["router", "signer"].map(|program| names(&crates, program));
+        let has = |names: &[String], name: &str| names.iter().any(|known| known == name);
+        assert!(has(&router, "tokio-rustls") && has(&signer, "cryptoki"));
+        assert!(!has(&router, "cryptoki"));
         for absent in ["serde_derive", "cc", "tempfile", "rcgen"] {
-            assert!(!names("router").contains(&absent), "{absent}");
+            assert!(!has(&router, absent), "{absent}");
         }
-        for of in linked("signer").keys() {
+        for of in crates.linked_into(named("signer").unwrap()).unwrap().keys() {
             assert!(
                 crates.origin(of).license.is_some(),
                 "{} has no licence",

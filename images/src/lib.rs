@@ -69,7 +69,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(folder) => compile::taken(folder, &programs),
         None => compile::build(&checkout, &programs, &labels)?,
     };
-    let crates = Crates::of(&checkout, &programs)?;
+    let crates = Crates::of(&checkout)?;
     let debian = Debian::here()?;
     let mut made = Vec::new();
     for program in &programs {

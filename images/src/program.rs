@@ -28,7 +28,7 @@ pub struct Program {
 }
 
 /// How a program is linked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Linking {
     /// It carries everything; its image holds no library.
     Static,
@@ -43,6 +43,14 @@ pub struct Loaded {
     pub path: &'static str,
     /// The package to install where it is missing.
     pub package: &'static str,
+}
+
+impl Linking {
+    /// The programs that are linked so. They are built together, whichever of them is wanted: with others beside it a
+    /// program has crates with other features, and would be another binary.
+    pub fn programs(self) -> impl Iterator<Item = &'static Program> {
+        ALL.iter().filter(move |program| program.linking == self)
+    }
 }
 
 impl Program {

@@ -32,11 +32,26 @@ pub fn wait(node: &Node, process: &Process) -> Result<()> {
     })
 }
 
-/// Gives the node's pods an image.
+/// Gives the node's pods an image: by the name that the archive says, and by that name and its digest.
 pub fn import(node: &Node, archive: &Path) -> Result<()> {
     let run = ctr(node).args(["images", "import"]).arg(archive);
-    let done = run.output().map(drop);
-    done.with_context(|| format!("{} did not get {}", node.name(), archive.display()))
+    let said = run.output();
+    let said =
+        said.with_context(|| format!("{} did not get {}", node.name(), archive.display()))?;
+    // A registry answers to both names, and an import gives only the first.
+    for (name, pinned) in said.lines().filter_map(imported) {
+        let tag = ["images", "tag", "--force", name, &pinned];
+        ctr(node).args(tag).output()?;
+    }
+    Ok(())
+}
+
+/// The name of an image in a line of what `ctr images import` says, and the name with the digest in place of the tag.
+fn imported(line: &str) -> Option<(&str, String)> {
+    let (name, rest) = line.strip_prefix("unpacking ")?.split_once(" (")?;
+    let (digest, _) = rest.split_once(')')?;
+    let (repository, tag) = name.rsplit_once(':')?;
+    (!tag.contains('/')).then(|| (name, format!("{repository}@{digest}")))
 }
 
 /// The folder of CNI plugins of a node: those of the distribution that are used, and Cilium's.
@@ -112,4 +127,24 @@ disabled_plugins = [
         runc = found("runc")?.display(),
     );
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_known_by_its_digest_too() {
+        let line = "unpacking here.example:5000/router:0.1.0 (sha256:0a)...done";
+        let pinned = "here.example:5000/router@sha256:0a".to_owned();
+        assert_eq!(
+            imported(line),
+            Some(("here.example:5000/router:0.1.0", pinned))
+        );
+        assert_eq!(
+            imported("unpacking here:5000/router (sha256:0a)...done"),
+            None
+        );
+        assert_eq!(imported("done"), None);
+    }
 }
