@@ -56,7 +56,7 @@ test-operator: ## the operator against the API server that KUBECONFIG names
 
 .PHONY: test-cli
 test-cli: ## the plugin against the API server that KUBECONFIG names
-	$(CARGO) test $(WORKSPACE) --features kubectl-pavilion/cluster --test cluster
+	$(CARGO) test $(WORKSPACE) --features kubectl-pavilion/cluster --test in_a_cluster
 
 .PHONY: test-charts
 test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else

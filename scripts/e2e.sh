@@ -35,7 +35,7 @@ KUBECONFIG=$kubeconfig step make --no-print-directory test-cli
 kubeconfig=$("$cluster" up --name charts)
 KUBECONFIG=$kubeconfig step make --no-print-directory test-charts
 # Then the whole way, with the images of this checkout, built quicker than those that are shipped.
-step env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 make --no-print-directory images
+step env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=symbols make --no-print-directory images
 step "$cluster" load --name charts target/images/*.tar
 KUBECONFIG=$kubeconfig step make --no-print-directory test-images
 KUBECONFIG=$kubeconfig step make --no-print-directory test-flow

@@ -71,7 +71,7 @@ async fn an_edit_that_is_no_use_leaves_the_last_good_bundle_serving_and_says_so(
         patch,
     ]);
     eventually("the tenant says that it is not as it is to be", || {
-        condition("Ready").starts_with("False PolicyInvalid")
+        condition("Ready").starts_with("False ReferenceDangling")
     });
     assert_eq!(tenant()["status"]["served"]["digest"], served);
     assert!(Shop::open().ask("1990-05-17").0.succeeded);

@@ -106,6 +106,8 @@ fn template(tenant: &TenantName, settings: &Settings, configuration: Digest) -> 
 fn security() -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
+        // Of what holds the pod's namespaces; each program has another.
+        run_as_user: Some(GROUP),
         run_as_group: Some(GROUP),
         fs_group: Some(GROUP),
         // A log with many tiles is not walked at each start.
