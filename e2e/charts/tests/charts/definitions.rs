@@ -5,15 +5,13 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use pavilion_crds::Kind;
-use pavilion_e2e_charts::Helm;
 use serde_json::{Value, json};
 
 use crate::{objects::api, operator::Operator, stage::Stage};
 
 #[tokio::test]
 async fn an_operator_refuses_older_definitions_and_says_which_field_they_lack() {
-    let [_, helm] = Helm::both().unwrap();
-    let stage = Stage::set(helm).await;
+    let stage = Stage::set().await;
     let definitions = api(&stage.admin, "CustomResourceDefinition", None);
     let ours = Kind::Tenant.definition();
     let name = ours.name_any();

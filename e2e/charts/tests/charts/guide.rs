@@ -20,8 +20,9 @@ fn commands(page: &str) -> String {
 #[tokio::test]
 async fn every_command_of_the_page_on_installing_does_what_it_says() {
     for helm in Helm::both().unwrap() {
-        let stage = Stage::set(helm).await;
+        let mut stage = Stage::anew(helm).await;
         stage.uninstall();
+        stage.spoil();
         let page = checkout().join("docs/src/guides/install.md");
         let commands = commands(&fs::read_to_string(page).unwrap());
         assert!(commands.lines().count() >= 10, "{commands}");

@@ -70,7 +70,7 @@ async fn again(stage: &Stage, identity: &str) -> Operator {
 
 async fn through_its_life(helm: Helm) {
     let name = format!("life-{}", helm.name);
-    let stage = Stage::set(helm).await;
+    let stage = Stage::anew(helm).await;
     let operator = Operator::leading(&stage.admin, "first").await;
     let namespace = stage.tenant(&operator, &name).await;
     operator.stop().await;

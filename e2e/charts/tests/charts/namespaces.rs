@@ -5,7 +5,6 @@ use kube::{
     api::{DeleteParams, PostParams},
     core::DynamicObject,
 };
-use pavilion_e2e_charts::Helm;
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,8 +16,7 @@ use crate::{
 
 #[tokio::test]
 async fn the_namespace_of_a_tenant_keeps_its_labels_and_goes_only_when_it_is_named_twice() {
-    let [_, helm] = Helm::both().unwrap();
-    let stage = Stage::set(helm).await;
+    let stage = Stage::set().await;
     let operator = Operator::leading(&stage.admin, "namespaces").await;
     let namespace = stage.tenant(&operator, "namespaces").await;
     let mallory = user(MALLORY, &[]).await;
@@ -73,8 +71,7 @@ fn policy(spec: Value) -> DynamicObject {
 
 #[tokio::test]
 async fn a_tenants_own_network_policy_opens_nothing_but_single_networks_outside() {
-    let [helm, _] = Helm::both().unwrap();
-    let stage = Stage::set(helm).await;
+    let stage = Stage::set().await;
     let operator = Operator::leading(&stage.admin, "network").await;
     let namespace = stage.tenant(&operator, "network").await;
     let mallory = user(MALLORY, &[]).await;
@@ -132,8 +129,7 @@ async fn a_tenants_own_network_policy_opens_nothing_but_single_networks_outside(
 
 #[tokio::test]
 async fn nothing_runs_in_the_namespace_of_a_tenant_but_what_the_operator_put_there() {
-    let [_, helm] = Helm::both().unwrap();
-    let stage = Stage::set(helm).await;
+    let stage = Stage::set().await;
     let operator = Operator::leading(&stage.admin, "closed").await;
     let namespace = stage.tenant(&operator, "closed").await;
     let mallory = user(MALLORY, &[]).await;

@@ -2,7 +2,6 @@
 //! operator changes more of one than an annotation.
 
 use kube::api::{DeleteParams, PostParams};
-use pavilion_e2e_charts::Helm;
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,8 +22,7 @@ fn deadline() -> Value {
 
 #[tokio::test]
 async fn a_tenants_pod_is_changed_by_nobody_and_annotated_by_the_operator() {
-    let [helm, _] = Helm::both().unwrap();
-    let stage = Stage::set(helm).await;
+    let stage = Stage::set().await;
     let operator = Operator::leading(&stage.admin, "pods").await;
     let namespace = stage.tenant(&operator, "pods").await;
     let accounts = api(&stage.admin, "ServiceAccount", Some(&namespace));

@@ -4,7 +4,7 @@ use kube::{
     Client,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use pavilion_e2e_charts::{Helm, NAMESPACE};
+use pavilion_e2e_charts::NAMESPACE;
 use serde_json::{Value, json};
 
 use crate::{
@@ -106,8 +106,7 @@ fn attributes((group, resource, verb, namespace): (&str, &str, &str, &str)) -> V
 
 #[tokio::test]
 async fn the_account_may_do_its_work_and_nothing_that_would_make_it_more() {
-    let [helm, _] = Helm::both().unwrap();
-    let stage = Stage::set(helm).await;
+    let stage = Stage::set().await;
     let operator = Operator::leading(&stage.admin, "rights").await;
     let account = by(&operator.kubeconfig()).await;
     for denied in DENIED {
@@ -126,8 +125,7 @@ async fn the_account_may_do_its_work_and_nothing_that_would_make_it_more() {
 
 #[tokio::test]
 async fn the_owner_of_a_tenant_writes_its_objects_and_reads_no_secret() {
-    let [helm, _] = Helm::both().unwrap();
-    let stage = Stage::set(helm).await;
+    let stage = Stage::set().await;
     let (namespace, owner) = ("chart-test-owned", "chart-test-owner");
     let object = json!({
         "apiVersion": "v1", "kind": "Namespace",
@@ -168,8 +166,7 @@ async fn the_owner_of_a_tenant_writes_its_objects_and_reads_no_secret() {
 
 #[tokio::test]
 async fn of_secrets_elsewhere_the_account_sees_those_of_tenants_alone() {
-    let [_, helm] = Helm::both().unwrap();
-    let stage = Stage::set(helm).await;
+    let stage = Stage::set().await;
     let operator = Operator::leading(&stage.admin, "secrets").await;
     let account = by(&operator.kubeconfig()).await;
     let everywhere = api(&account, "Secret", None);
@@ -190,8 +187,7 @@ async fn of_secrets_elsewhere_the_account_sees_those_of_tenants_alone() {
 
 #[tokio::test]
 async fn the_account_writes_nowhere_but_in_its_own_namespace_and_in_those_of_tenants() {
-    let [helm, _] = Helm::both().unwrap();
-    let stage = Stage::set(helm).await;
+    let stage = Stage::set().await;
     let operator = Operator::leading(&stage.admin, "bounds").await;
     let namespace = stage.tenant(&operator, "bounds").await;
     let account = by(&operator.kubeconfig()).await;

@@ -24,7 +24,8 @@ pub const LABEL: &str = "pavilion.dev/chart-test";
 /// Somebody who may do anything that roles can allow.
 pub const MALLORY: &str = "chart-test-mallory";
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+/// Whether this process has installed the charts. Whoever holds it has the cluster.
+static INSTALLED: Mutex<bool> = Mutex::const_new(false);
 
 /// What a test has to itself.
 pub struct Stage {
@@ -32,24 +33,56 @@ pub struct Stage {
     pub admin: Client,
     /// Who installed it.
     pub helm: Helm,
-    _turn: MutexGuard<'static, ()>,
+    installed: MutexGuard<'static, bool>,
+}
+
+/// Whom neither roles nor policies hold.
+async fn rescuer() -> Client {
+    user("rescuer", &["system:masters", BREAK_GLASS]).await
 }
 
 impl Stage {
-    /// An installation, by one Helm. Images are not needed: nothing is started in the cluster.
-    pub async fn set(helm: Helm) -> Self {
-        let turn = ONE_AT_A_TIME.lock().await;
-        let stage = Self {
+    /// An installation, the one of the test before where there was one. Images are not needed: nothing is
+    /// started in the cluster.
+    pub async fn set() -> Self {
+        let [_, helm] = Helm::both().unwrap();
+        let stage = Self::empty(helm).await;
+        if *stage.installed {
+            stage.delete_tenants().await;
+            stage.until_refused_by_policies().await;
+            return stage;
+        }
+        stage.begin().await
+    }
+
+    /// An installation of its own, by one Helm.
+    pub async fn anew(helm: Helm) -> Self {
+        Self::empty(helm).await.begin().await
+    }
+
+    async fn empty(helm: Helm) -> Self {
+        Self {
+            installed: INSTALLED.lock().await,
             admin: callers::administrator().await,
             helm,
-            _turn: turn,
-        };
-        stage.uninstall();
-        stage.clear().await;
-        stage.install(&["--take-ownership"]);
-        stage.give_rights_to_mallory().await;
-        stage.until_refused_by_policies().await;
-        stage
+        }
+    }
+
+    async fn begin(mut self) -> Self {
+        // Until all of this is done there is none.
+        *self.installed = false;
+        self.uninstall();
+        self.clear().await;
+        self.install(&["--take-ownership"]);
+        self.give_rights_to_mallory().await;
+        self.until_refused_by_policies().await;
+        *self.installed = true;
+        self
+    }
+
+    /// Says that the next test is to install anew.
+    pub fn spoil(&mut self) {
+        *self.installed = false;
     }
 
     /// Installs both charts.
@@ -83,30 +116,30 @@ impl Stage {
         }
     }
 
-    /// Deletes what tests before this one made.
+    /// Protected ones too, and none waits for an operator that does not run.
+    async fn delete_tenants(&self) {
+        let ours = ListParams::default().labels(LABEL);
+        let tenants = api(&rescuer().await, "Tenant", None);
+        let unmarked = json!({"metadata": {"finalizers": null}});
+        for tenant in tenants.list(&ours).await.unwrap() {
+            let (name, params) = (tenant.name_any(), PatchParams::default());
+            let patch = Patch::Merge(&unmarked);
+            tenants.patch(&name, &params, &patch).await.unwrap();
+        }
+        let params = DeleteParams::default();
+        tenants.delete_collection(&params, &ours).await.unwrap();
+    }
+
+    /// Deletes what a run before this one made.
     async fn clear(&self) {
         let ours = ListParams::default().labels(LABEL);
         let definitions = api(&self.admin, "CustomResourceDefinition", None);
-        if definitions
-            .get_opt("tenants.pavilion.dev")
-            .await
-            .unwrap()
-            .is_some()
-        {
-            let tenants = api(&self.admin, "Tenant", None);
-            // No operator runs that would let them go.
-            let unmarked = json!({"metadata": {"finalizers": null}});
-            for tenant in tenants.list(&ours).await.unwrap() {
-                let (name, params) = (tenant.name_any(), PatchParams::default());
-                let patch = Patch::Merge(&unmarked);
-                tenants.patch(&name, &params, &patch).await.unwrap();
-            }
-            let params = DeleteParams::default();
-            tenants.delete_collection(&params, &ours).await.unwrap();
+        let tenants = definitions.get_opt("tenants.pavilion.dev").await.unwrap();
+        if tenants.is_some() {
+            self.delete_tenants().await;
         }
         // The policies of the installation before may still be in force.
-        let rescuer = user("rescuer", &["system:masters", BREAK_GLASS]).await;
-        let namespaces = api(&rescuer, "Namespace", None);
+        let namespaces = api(&rescuer().await, "Namespace", None);
         for namespace in namespaces.list(&ours).await.unwrap() {
             let params = DeleteParams::default();
             namespaces
