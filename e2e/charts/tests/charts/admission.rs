@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     callers::{BREAK_GLASS, refusal, user},
-    objects::{api, merge},
+    objects::{api, content, merge},
     operator::{Operator, eventually},
     stage::{MALLORY, Stage},
 };
@@ -86,15 +86,6 @@ async fn an_edit_of_what_the_operator_made_is_refused_to_everybody_else() {
         maps.create(&PostParams::default(), &forged).await,
     );
     assert_eq!(operator.count("objects_changed_total").await, 0);
-}
-
-/// What is in an object, but for what the cluster counts in it.
-fn content(object: &DynamicObject) -> Value {
-    let mut content = object.data.clone();
-    if let Some(fields) = content.as_object_mut() {
-        fields.remove("status");
-    }
-    content
 }
 
 #[tokio::test]

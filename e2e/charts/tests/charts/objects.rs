@@ -26,6 +26,15 @@ pub async fn merge(
         .await
 }
 
+/// What is in an object, but for what the cluster counts in it.
+pub fn content(object: &DynamicObject) -> Value {
+    let mut content = object.data.clone();
+    if let Some(fields) = content.as_object_mut() {
+        fields.remove("status");
+    }
+    content
+}
+
 /// A pod as confined as a tenant's namespace asks; nothing runs in it, for want of an image.
 pub fn pod(name: &str, labels: Value) -> DynamicObject {
     let pod = json!({

@@ -139,13 +139,16 @@ impl Stage {
             self.delete_tenants().await;
         }
         // The policies of the installation before may still be in force.
-        let namespaces = api(&rescuer().await, "Namespace", None);
+        let rescuer = rescuer().await;
+        let namespaces = api(&rescuer, "Namespace", None);
         for namespace in namespaces.list(&ours).await.unwrap() {
-            let params = DeleteParams::default();
-            namespaces
-                .delete(&namespace.name_any(), &params)
-                .await
-                .unwrap();
+            let (name, params) = (namespace.name_any(), DeleteParams::default());
+            namespaces.delete(&name, &params).await.unwrap();
+            // Nothing runs in them that would need its time to stop.
+            let params = params.grace_period(0);
+            let pods = api(&rescuer, "Pod", Some(&name));
+            let all = ListParams::default();
+            pods.delete_collection(&params, &all).await.unwrap();
         }
         eventually("the namespaces of other tests are gone", async || {
             namespaces.list(&ours).await.unwrap().items.is_empty()
