@@ -77,7 +77,11 @@ async fn through_its_life(helm: Helm) {
     let before = everything(&stage.admin, &namespace).await;
     assert!(before.len() >= 7, "{before:?}");
 
-    stage.pavilion("upgrade", &["logLevel=debug", "router.tlsMinVersion=1.2"]);
+    // What concerns operator and edge alone.
+    stage.pavilion(
+        "upgrade",
+        &["operator.workers=8", "router.tlsMinVersion=1.2"],
+    );
     let upgraded = again(&stage, "upgraded").await;
     assert_eq!(upgraded.writes().await, 0, "{}", upgraded.said());
     upgraded.stop().await;
