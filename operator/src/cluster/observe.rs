@@ -41,7 +41,8 @@ pub async fn observe(
     };
     let mut observed = Observed {
         router,
-        routes_served: edge.serves,
+        // A program may call itself ready before the kubelet has asked it, and the edge goes by the kubelet.
+        routes_served: edge.serves && pod.is_some_and(|pod| pod.routable),
         ..Observed::default()
     };
     if let (Some(pod), Some(certificate_until)) = (pod, certificate_until) {

@@ -13,6 +13,7 @@ use pavilion_bundle::TenantName;
 use super::{
     owned::{TENANT_LABEL, namespace_of},
     pod::{BUNDLE_ANNOTATION, NAME},
+    routes::Address,
     triggers::Triggers,
     watching::{News, Place},
 };
@@ -32,6 +33,8 @@ pub struct TenantPod {
     pub uid: String,
     /// Where it is reached, once it has a place.
     pub address: Option<IpAddr>,
+    /// Whether the edge sends requests to it: it is ready to the kubelet, or has been.
+    pub routable: bool,
     /// The digest of the bundle that it was last told to serve.
     pub told: Option<String>,
     /// Why it has no place, or what else the scheduler and the kubelet say of the whole of it.
@@ -116,6 +119,7 @@ pub fn pod_name() -> String {
 
 /// What is kept of a pod; `None` for one that is no tenant's data plane, whatever its labels say.
 fn look(pod: Pod) -> Option<(TenantName, TenantPod)> {
+    let routable = Address::of(&pod).is_some();
     let metadata = pod.metadata;
     let tenant: TenantName = metadata.labels?.get(TENANT_LABEL)?.parse().ok()?;
     let ours = metadata.namespace? == namespace_of(&tenant) && metadata.name? == pod_name();
@@ -140,6 +144,7 @@ fn look(pod: Pod) -> Option<(TenantName, TenantPod)> {
     let pod = TenantPod {
         uid: metadata.uid?,
         address: status.pod_ip.and_then(|address| address.parse().ok()),
+        routable,
         told: annotations.get(BUNDLE_ANNOTATION).cloned(),
         trouble: trouble.or(status.message),
         containers: statuses.filter_map(container).collect(),
@@ -198,7 +203,7 @@ mod tests {
             },
             "spec": {"containers": []},
             "status": {
-                "podIP": "10.1.2.3",
+                "podIP": "10.1.2.3", "conditions": [{"type": "Ready", "status": "True"}],
                 "initContainerStatuses": [{"name": "signer", "ready": true, "restartCount": 1, "image": "i", "imageID": "",
                     "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 65, "reason": "Error"}}}],
                 "containerStatuses": [{"name": "verifier", "ready": false, "restartCount": 2, "image": "i", "imageID": "",
@@ -216,6 +221,7 @@ mod tests {
         assert_eq!(tenant.as_str(), "acme");
         assert_eq!(pod.address, Some("10.1.2.3".parse().unwrap()));
         assert_eq!(pod.told.as_deref(), Some("sha-256:aa"));
+        assert!(pod.routable);
         let [signer, verifier] = &pod.containers[..] else {
             unreachable!("two containers");
         };
@@ -229,13 +235,13 @@ mod tests {
     #[test]
     fn a_pod_without_a_place_says_why() {
         let (_, pod) = pod(|pod| {
-            pod["status"] = json!({"conditions": [
+            pod["status"] = json!({"podIP": null, "conditions": [
                 {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"},
             ]});
         })
         .unwrap();
         assert_eq!(pod.trouble.as_deref(), Some("0/1 nodes are available"));
-        assert_eq!(pod.address, None);
+        assert!(pod.address.is_none() && !pod.routable);
     }
 
     #[test]

@@ -28,6 +28,7 @@ use kube::{Api, Client, runtime::watcher};
 use pavilion_process::{Health, Metrics};
 use tokio::{sync::watch, task::AbortHandle};
 
+pub use self::{address::Address, known::Position, routers::Routers};
 use self::{
     door::Door,
     identities::Identities,
@@ -35,7 +36,6 @@ use self::{
     metrics::RouteMetrics,
     snapshot::{Published, publish},
 };
-pub use self::{known::Position, routers::Routers};
 use super::{lease::Fence, triggers::Triggers, watching::follow};
 
 /// The label that says what a Secret of the operator's is for, and its value for those of tenants.

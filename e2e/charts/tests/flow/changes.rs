@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     command::{kubectl, kubectl_with},
     shop::Shop,
-    stage::{Stage, TENANT_NAMESPACE, apply_quickstart, eventually},
+    stage::{Stage, TENANT_NAMESPACE, apply_quickstart, eventually, until_ready},
 };
 
 fn tenant() -> Value {
@@ -53,6 +53,30 @@ async fn an_edited_policy_is_served_and_status_names_the_new_bundle() {
     eventually("the quickstart's own bundle is served again", || {
         shop.ask("2007-01-01").0.printed.contains("PASS over18")
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_tenant_runs_nothing_and_answers_again_as_soon_as_it_is_ready() {
+    let _stage = Stage::set().await;
+    let shop = Shop::open();
+    let suspend = |suspended: bool| {
+        let patch = format!(r#"{{"spec": {{"suspend": {suspended}}}}}"#);
+        kubectl_with(&["patch", "tenant", "acme", "--type=merge", "-p", &patch]);
+    };
+    suspend(true);
+    eventually("its pod is gone", || {
+        condition("Ready") == "False Suspended"
+            && kubectl(&format!("-n {TENANT_NAMESPACE} get pods -o name")).is_empty()
+    });
+    assert!(!shop.ask("1990-05-17").0.succeeded);
+    suspend(false);
+    eventually("it is not suspended any more", || {
+        condition("Suspended") == "False Ready"
+    });
+    let took = until_ready();
+    eprintln!("a tenant was Ready {took:?} after its suspension ended");
+    let (asked, _) = shop.ask("1990-05-17");
+    assert!(asked.succeeded, "Ready, and yet: {}", asked.said);
 }
 
 #[tokio::test(flavor = "multi_thread")]
