@@ -133,7 +133,7 @@ fn an_unknown_field_is_named_with_the_one_that_was_meant() {
     assert!(
         violations[0]
             .message
-            .contains("there are: ingress, regions")
+            .contains("there are: deletionPolicy, ingress, regions")
     );
 }
 
