@@ -1,6 +1,6 @@
 //! A change reaches the pod, and a wrong one does not.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     command::{kubectl, kubectl_with},
@@ -20,10 +20,10 @@ fn condition(type_: &str) -> String {
     format!("{} {}", text("status"), text("reason"))
 }
 
-fn edit_age(years: u32) {
-    let patch = format!(
-        r#"{{"spec": {{"rule": {{"claim": "pid.birthdate", "age": {{"atLeast": {years}}}}}}}}}"#
-    );
+/// Gives the policy another rule, for one claim of the credential.
+fn edit(claim: &str, years: u32) {
+    let rule = json!({"claim": claim, "age": {"atLeast": years}});
+    let patch = json!({"spec": {"rule": rule}}).to_string();
     kubectl_with(&[
         "-n",
         TENANT_NAMESPACE,
@@ -40,7 +40,7 @@ fn edit_age(years: u32) {
 async fn an_edited_policy_is_served_and_status_names_the_new_bundle() {
     let _stage = Stage::set().await;
     let before = tenant()["status"]["served"]["digest"].clone();
-    edit_age(21);
+    edit("pid.birthdate", 21);
     let took = eventually("another bundle is served", || {
         tenant()["status"]["served"]["digest"] != before
     });
@@ -83,17 +83,7 @@ async fn a_suspended_tenant_runs_nothing_and_answers_again_as_soon_as_it_is_read
 async fn an_edit_that_is_no_use_leaves_the_last_good_bundle_serving_and_says_so() {
     let _stage = Stage::set().await;
     let served = tenant()["status"]["served"]["digest"].clone();
-    let patch = r#"{"spec": {"rule": {"claim": "pid.unknown", "age": {"atLeast": 18}}}}"#;
-    kubectl_with(&[
-        "-n",
-        TENANT_NAMESPACE,
-        "patch",
-        "policy.pavilion.dev",
-        "over18",
-        "--type=merge",
-        "-p",
-        patch,
-    ]);
+    edit("pid.unknown", 18);
     eventually("the tenant says that it is not as it is to be", || {
         condition("Ready").starts_with("False ReferenceDangling")
     });

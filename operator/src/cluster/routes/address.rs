@@ -8,10 +8,10 @@ use k8s_openapi::{
 };
 use pavilion_bundle::TenantName;
 
-use crate::cluster::owned::{TENANT_LABEL, namespace_of};
-
-/// The pod that answers for a tenant.
-const NAME: &str = "data-plane-0";
+use crate::cluster::{
+    owned::{TENANT_LABEL, namespace_of},
+    pods::pod_name,
+};
 
 /// A pod that routes may lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Address {
         let tenant: TenantName = label.parse().ok()?;
         // A label alone can be set by whoever may make a pod anywhere.
         let is_theirs = metadata.namespace.as_deref() == Some(&namespace_of(&tenant));
-        if !is_theirs || metadata.name.as_deref() != Some(NAME) || !was_ready(pod) {
+        if !is_theirs || metadata.name != Some(pod_name()) || !was_ready(pod) {
             return None;
         }
         let ip = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
@@ -83,7 +83,7 @@ pub(super) mod tests {
             })
             .collect();
         serde_json::from_value(json!({
-            "metadata": {"name": NAME, "namespace": format!("pavilion-{tenant}"), "uid": tenant,
+            "metadata": {"name": pod_name(), "namespace": format!("pavilion-{tenant}"), "uid": tenant,
                 "resourceVersion": version.to_string(), "labels": {TENANT_LABEL: tenant}},
             "status": {"podIP": ip, "conditions": conditions},
         }))

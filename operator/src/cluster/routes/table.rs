@@ -10,9 +10,10 @@ use pavilion_bundle::{Certificate, HostName, Route, TlsTarget, Upstream};
 use pavilion_json::Digest;
 
 use super::{entry::Entry, file::File, known::Material};
+use crate::cluster::isolation::{API_PORT, LOG_PORT};
 
 /// Where a tenant's verifier and auditor answer, and for which paths.
-const UPSTREAMS: [(&str, u16); 2] = [("/", 8443), ("/log/", 8444)];
+const UPSTREAMS: [(&str, u16); 2] = [("/", API_PORT), ("/log/", LOG_PORT)];
 
 /// What a router gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
