@@ -9,6 +9,7 @@ use pavilion_bundle::TenantName;
 use pavilion_crds::DeletionPolicy;
 
 use super::{
+    apply::Applied,
     evidence,
     observe::{Edge, observe},
     reconcile::{Context, RoundError},
@@ -88,17 +89,27 @@ pub async fn go_on(
     let step = next(policy(object), &facts);
     tell(object, tenant, context, step, now).await?;
     match step {
-        Step::Withdraw => apply(tenant, context, Phase::Withdrawn, now).await?,
+        Step::Withdraw => {
+            apply(tenant, context, Phase::Withdrawn, now).await?;
+        }
         Step::KeepEvidence => {
             let patient = facts.waited < EVIDENCE;
             evidence::keep(object, tenant, context, patient, now).await?;
         }
-        Step::Stop => apply(tenant, context, Phase::Stopped, now).await?,
+        Step::Stop => {
+            apply(tenant, context, Phase::Stopped, now).await?;
+        }
         Step::Destroy => {
             let beside = &context.settings.namespace;
             context.applier.destroy(tenant, beside).await?;
         }
         Step::Release => {
+            // That there is no pod may be because one is just being replaced.
+            if policy(object) == DeletionPolicy::Retain
+                && apply(tenant, context, Phase::Stopped, now).await? != Applied::default()
+            {
+                return Ok(Action::requeue(LOOK_EVERY));
+            }
             context.finalizers.release(object).await?;
             context.remembrance.forget(tenant);
             context.routers.forget(tenant);
@@ -167,13 +178,13 @@ async fn apply(
     context: &Context,
     phase: Phase,
     now: Timestamp,
-) -> Result<(), RoundError> {
+) -> Result<Applied, RoundError> {
     let Remembered { memory, keyring } = context.remembrance.of(&context.client, tenant).await?;
     let wanted = Wanted::build(context, tenant, &memory, keyring, phase, now).await?;
-    if let Some(wanted) = wanted {
-        context.applier.apply(tenant, &wanted.objects).await?;
+    match wanted {
+        Some(wanted) => Ok(context.applier.apply(tenant, &wanted.objects).await?),
+        None => Ok(Applied::default()),
     }
-    Ok(())
 }
 
 async fn tell(
