@@ -101,6 +101,7 @@ async fn what_others_add_beside_ours_is_left_alone() {
     let stage = Stage::set().await;
     let operator = stage.operator("one").await;
     let tenant = stage.confined("acme").await;
+    operator.rest().await;
     let before = operator.writes().await;
     let namespace = stage.api("Namespace", None);
     let name = format!("pavilion-{tenant}");
@@ -154,6 +155,7 @@ async fn an_operator_that_starts_again_writes_nothing_when_all_is_as_it_is_to_be
             .await;
     }
     assert!(first.count("objects_made_total").await >= 20 * 7);
+    first.rest().await;
     first.signal(rustix::process::Signal::TERM);
     assert_eq!(first.code().await, Some(0));
 

@@ -21,6 +21,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 /// How long anything may take that is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long nothing is written once all is as it stays.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// The region the operators under test are told they are in.
 pub const REGION: &str = "here";
@@ -314,6 +316,20 @@ impl Operator {
         lines
             .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
             .sum()
+    }
+
+    /// Waits until it has written nothing for a while: the pods of new tenants have come to where they stay, which
+    /// their statuses told step by step.
+    pub async fn rest(&self) {
+        let mut last = (self.writes().await, Instant::now());
+        eventually("it comes to rest", async || {
+            let writes = self.writes().await;
+            if writes != last.0 {
+                last = (writes, Instant::now());
+            }
+            last.1.elapsed() > QUIET
+        })
+        .await;
     }
 
     /// How often it wrote anything.
