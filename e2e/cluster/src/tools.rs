@@ -52,6 +52,10 @@ const fn kubernetes(name: &'static str, package: &'static str) -> Program {
     }
 }
 
+/// How much the Go compiler's heap grows before it is collected, in per cent. Of its default, 100, a fifth of a
+/// build's processor time is collecting (etcd: 86 s, with 400 68 s).
+const COLLECT: &str = "400";
+
 const CILIUM: &str = "github.com/cilium/cilium";
 
 const TOOLS: [Tool; 8] = [
@@ -222,7 +226,8 @@ impl Tool {
     fn go(&self, directory: &Directory) -> Result<Run> {
         let mark = directory.run().join(BUILDS).join(self.name);
         let go = Run::new(compiler()?).within(&source(self));
-        Ok(go.env("CGO_ENABLED", "0").env(MARK, mark))
+        let go = go.env("CGO_ENABLED", "0").env("GOGC", COLLECT);
+        Ok(go.env(MARK, mark))
     }
 }
 
