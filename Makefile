@@ -14,7 +14,7 @@ PROGRAMS       := -p pavilion-operator -p pavilion-router -p pavilion-verifier -
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: packages
 packages:
@@ -105,6 +105,11 @@ bench: packages ## the speed and memory tables, each as a ratio in one run
 	$(CARGO) bench --locked -p pavilion-signer --bench pool
 	$(CARGO) bench --locked -p pavilion-auditor --bench append
 	$(CARGO) bench --locked -p pavilion-policy --bench decision
+
+.PHONY: bench-operator
+bench-operator: e2e-packages ## an operator with 1,000 Tenants beside a bare client, as root: speed, memory, restart
+	$(CARGO) build --locked --release -p pavilion-operator -p pavilion-bench
+	target/release/pavilion-bench operator
 
 .PHONY: flamegraph
 flamegraph: packages ## where the time of a verification goes: docs/src/verification.svg

@@ -9,6 +9,7 @@ mod client;
 mod floor;
 mod footprint;
 mod machine;
+mod operator;
 mod usage;
 mod verification;
 
@@ -35,6 +36,12 @@ enum What {
         /// Samples the programs' stacks into this file while they are saturated; needs perf.
         #[arg(long, value_name = "FILE")]
         perf: Option<PathBuf>,
+    },
+    /// An operator with many Tenants, against a bare client; needs root and the tools of `make e2e`.
+    Operator {
+        /// How many Tenants.
+        #[arg(long, default_value_t = 1000)]
+        tenants: usize,
     },
     /// Memory of idle tenants, and the time from start to ready.
     Footprint,
@@ -63,6 +70,10 @@ fn main() -> anyhow::Result<()> {
         What::Footprint => {
             machine::print();
             footprint::run()
+        }
+        What::Operator { tenants } => {
+            machine::print();
+            operator::run(tenants)
         }
         What::RawSign { module, threads } => floor::raw_sign(&module, threads),
     }

@@ -79,6 +79,18 @@ impl<'a> Site<'a> {
         finish(node)
     }
 
+    /// Brings up what a cluster without nodes has.
+    pub fn bring_up_control_plane(&self, node: &Node) -> Result<()> {
+        self.pki.make(self.plan, node.address)?;
+        self.prepare(node)?;
+        etcd::program(node, self.tools, &self.pki)?.start(node)?;
+        let server = api_server::program(node, self.plan, self.tools, &self.pki)?.start(node)?;
+        server.wait_until("the API server is ready", || Ok(self.kubectl.ready()))?;
+        controllers::manager(self.plan, self.tools, &self.pki)?.start(node)?;
+        self.reached("API server ready", node);
+        Ok(())
+    }
+
     /// Brings up one more node.
     pub fn bring_up_more(&self, node: &Node) -> Result<()> {
         self.prepare(node)?;

@@ -51,6 +51,23 @@ impl Cluster {
         })
     }
 
+    /// Brings up etcd, API server and controller manager, always new ones and without a node: whatever is applied
+    /// is kept and looked after, and no pod ever runs.
+    pub fn control_plane(directory: &Directory, name: &ClusterName) -> Result<Self> {
+        machine::check()?;
+        let lock = directory.lock()?;
+        let tools = build_locked(directory, &lock)?;
+        take_down::cluster(directory, name)?;
+        let clock = Clock::start();
+        let plan = Self::plan_new(directory, name, 1)?;
+        let site = Site::new(directory, &tools, &plan, clock)?;
+        site.bring_up_control_plane(&plan.node(directory, NodeNumber::FIRST))?;
+        Ok(Self {
+            directory: directory.clone(),
+            plan,
+        })
+    }
+
     /// The plan of a cluster whose control plane stands; whatever else there is of it is taken down.
     fn standing(
         directory: &Directory,
@@ -78,12 +95,18 @@ impl Cluster {
         nodes: u8,
         clock: Clock,
     ) -> Result<Plan> {
+        let plan = Self::plan_new(directory, name, nodes)?;
+        let site = Site::new(directory, tools, &plan, clock)?;
+        site.bring_up_first(&plan.node(directory, NodeNumber::FIRST))?;
+        Ok(plan)
+    }
+
+    /// Plans a cluster, and makes the network that it will be in.
+    fn plan_new(directory: &Directory, name: &ClusterName, nodes: u8) -> Result<Plan> {
         machine::raise_watches(directory)?;
         let gateway = network::bridge(directory)?;
         let plan = Plan::new(name.clone(), nodes, gateway, &Plan::all(directory))?;
         plan.write(directory)?;
-        let site = Site::new(directory, tools, &plan, clock)?;
-        site.bring_up_first(&plan.node(directory, NodeNumber::FIRST))?;
         Ok(plan)
     }
 

@@ -1,0 +1,174 @@
+//! An operator with many Tenants, beside a bare client that applies the same objects to a fresh API server.
+//!
+//! API server, etcd and controller manager are real and there are no nodes, so that all that is measured is writing.
+
+mod bare_client;
+mod owned;
+mod program;
+mod site;
+mod tenants;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tokio::time::sleep;
+
+use owned::Objects;
+use program::Operator;
+use site::Site;
+
+/// Tenants that are looked at, or written, at once: of what was tried the best for both sides.
+const WORKERS: usize = 32;
+/// How often a figure is looked at that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long nothing is written once all is as it is to be.
+const QUIET: Duration = Duration::from_secs(10);
+/// How long a replica keeps the lease without renewing it.
+const LEASE: Duration = Duration::from_secs(4);
+/// After that something is wrong.
+const PATIENCE: Duration = Duration::from_mins(20);
+
+/// Measures and prints.
+pub fn run(tenants: usize) -> Result<()> {
+    // Another part of this program may have chosen the same before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(measure(tenants))
+}
+
+async fn measure(count: usize) -> Result<()> {
+    let site = Site::fresh("operator").await?;
+    tenants::apply(&site.client, count, WORKERS).await?;
+    let (operator, took) = converge(&site, count).await?;
+    let resident = rest(&operator).await?;
+    let objects = Objects::of(&site.client).await?;
+    let again = restart(&site, operator, count).await?;
+    drop(site);
+
+    let site = Site::fresh("bare").await?;
+    let bare = bare_client::apply(&site.client, &objects, WORKERS).await?;
+    drop(site);
+
+    let written = objects.len();
+    let (took, bare) = (took.as_secs_f64(), bare.as_secs_f64());
+    println!("\n{count} Tenants, {written} objects         measured   target");
+    println!("  operator, from empty to applied  {took:>7.1} s");
+    println!("  bare client, the same objects    {bare:>7.1} s");
+    println!(
+        "  ratio                            {:>7.2}     >= 0.7",
+        bare / took
+    );
+    let limit = 60_000.0 + 32.0 * f64::from(u32::try_from(count)?);
+    println!(
+        "  resident memory                  {:>7.1} MB  <= {:.0} MB",
+        resident / 1000.0,
+        limit / 1000.0
+    );
+    println!(
+        "  restart to Ready                 {:>7.1} s   <= 10 s",
+        again.ready.as_secs_f64()
+    );
+    println!(
+        "  restart, objects written         {:>7}     0",
+        again.written
+    );
+    println!(
+        "  restart, statuses written        {:>7}     0",
+        again.statuses
+    );
+    println!(
+        "  leader killed to the next        {:>7.1} s   <= 5 s",
+        again.takeover.as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Starts an operator that finds all Tenants there, and waits until all of their objects are.
+async fn converge(site: &Site, count: usize) -> Result<(Operator, Duration)> {
+    let since = Instant::now();
+    let operator = Operator::start(site, "one", WORKERS)?;
+    let mut last = (0, Instant::now());
+    loop {
+        ensure!(since.elapsed() < PATIENCE, "not applied after {PATIENCE:?}");
+        let made = operator.count("objects_made_total").await.unwrap_or(0);
+        if made != last.0 {
+            last = (made, Instant::now());
+        }
+        // Every tenant has as many as the next.
+        let whole = made > 0 && made % count as u64 == 0;
+        if whole && last.1.elapsed() > LEASE {
+            let sets = owned::stateful_sets(&site.client).await?;
+            if sets == count {
+                return Ok((operator, last.1.duration_since(since)));
+            }
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Waits until nothing is written any more; the resident memory then, in kB.
+async fn rest(operator: &Operator) -> Result<f64> {
+    quiet(operator).await?;
+    let kib = crate::usage::resident_kib(operator.pid())?;
+    Ok(f64::from(u32::try_from(kib)?) * 1.024)
+}
+
+async fn quiet(operator: &Operator) -> Result<()> {
+    let (since, mut last) = (Instant::now(), (u64::MAX, Instant::now()));
+    while last.1.elapsed() < QUIET {
+        ensure!(since.elapsed() < PATIENCE, "it writes on and on");
+        let writes = operator.writes().await?;
+        if writes != last.0 {
+            last = (writes, Instant::now());
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+struct Again {
+    ready: Duration,
+    written: u64,
+    statuses: u64,
+    takeover: Duration,
+}
+
+/// Stops the operator and starts it anew; then kills it beside one that waits.
+async fn restart(site: &Site, operator: Operator, count: usize) -> Result<Again> {
+    operator.stop().await?;
+    let since = Instant::now();
+    let first = Operator::start(site, "two", WORKERS)?;
+    first
+        .until("readyz", |page| page.contains("watches: ok"))
+        .await?;
+    let ready = since.elapsed();
+    let rounds = u64::try_from(count)?;
+    while first.count("rounds_total").await? < rounds {
+        ensure!(since.elapsed() < PATIENCE, "not every tenant was looked at");
+        sleep(LOOK_EVERY).await;
+    }
+    quiet(&first).await?;
+    let statuses = first.count("status_writes_total").await?;
+    let written = first.writes().await? - statuses;
+
+    let second = Operator::start(site, "three", WORKERS)?;
+    second
+        .until("readyz", |page| page.contains("watches: ok"))
+        .await?;
+    ensure!(first.count("leader").await? == 1, "the first does not lead");
+    let since = Instant::now();
+    first.kill()?;
+    while second.count("leader").await.context("the second replica")? == 0 {
+        ensure!(since.elapsed() < PATIENCE, "nobody leads");
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok(Again {
+        ready,
+        written,
+        statuses,
+        takeover: since.elapsed(),
+    })
+}
