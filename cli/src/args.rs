@@ -3,6 +3,7 @@
 mod ask;
 mod cluster;
 mod dev;
+mod trial;
 mod verify;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 pub use ask::{AskArgs, AskFormat, ClientArgs, NamedFile};
 pub use cluster::{CheckArgs, ClusterArgs, SourceArgs, StatusArgs, WhyArgs};
 pub use dev::{DevArgs, DevCommand, IssueArgs, KeyArgs, PresentArgs, StatusReference};
+pub use trial::TryArgs;
 pub use verify::{PolicySource, VerifyArgs};
 
 use crate::render::Format;
@@ -63,6 +65,12 @@ pub enum Command {
     /// Changes nothing. A line that cannot be judged from here is a warning and says so; the exit code is 1 where a
     /// line failed.
     Check(CheckArgs),
+    /// Try an installation out: a tenant of its own is made, asked through the edge, and removed
+    ///
+    /// It issues a credential, asks as a relying party, checks the answer offline, and sees that a changed receipt,
+    /// a presentation that was used before and a holder who is too young come to nothing. `helm test pavilion` runs
+    /// it in the cluster. What an earlier trial left behind is removed first. The exit code is 1 where a step failed.
+    Try(TryArgs),
     /// Replace the key that signs a tenant's answers
     ///
     /// The new key signs within 30 seconds; the old one stays in the published set for spec.signing.overlap,

@@ -16,8 +16,10 @@ use crate::console::{Console, Waiting};
 use crate::exit::{Exit, Failure};
 use crate::render::{Format, structured};
 use crate::verify;
-use conversation::{Conversation, Outcome, kept_request};
-use wire::{State, Verification};
+pub use conversation::Outcome;
+use conversation::{Conversation, kept_request};
+use wire::State;
+pub use wire::Verification;
 
 /// Asks and prints.
 pub fn run(args: &AskArgs, console: &mut Console) -> Result<Exit, Failure> {
@@ -37,6 +39,22 @@ pub fn run(args: &AskArgs, console: &mut Console) -> Result<Exit, Failure> {
 }
 
 async fn ask(args: &AskArgs, console: &mut Console) -> Result<Exit, Failure> {
+    match question(args, console).await? {
+        Asked::Answered(outcome) => conclude(args, *outcome, console),
+        Asked::Waits(verification) => pending(args, &verification, console),
+    }
+}
+
+/// What a question comes to.
+pub enum Asked {
+    /// An answer, and what its check found.
+    Answered(Box<Outcome>),
+    /// Presentations are awaited.
+    Waits(Verification),
+}
+
+/// Asks, and checks what comes back.
+pub async fn question(args: &AskArgs, console: &mut Console) -> Result<Asked, Failure> {
     let waiting = Waiting::on("getting an access token");
     let kept = kept_request(args)?;
     let conversation = Conversation::begin(args).await?;
@@ -48,13 +66,11 @@ async fn ask(args: &AskArgs, console: &mut Console) -> Result<Exit, Failure> {
     let verification = conversation.settle(verification).await?;
     if verification.state == State::Completed {
         waiting.now("fetching answer and receipt");
-        let outcome = conversation.finish(&verification, request).await;
-        drop(waiting);
-        return conclude(args, outcome?, console);
+        let outcome = conversation.finish(&verification, request).await?;
+        return Ok(Asked::Answered(Box::new(outcome)));
     }
-    drop(waiting);
     match verification.state {
-        State::Created | State::AwaitingEvidence => pending(args, &verification, console),
+        State::Created | State::AwaitingEvidence => Ok(Asked::Waits(verification)),
         state => {
             let message = format!("verification {} is {}", verification.id, word(state));
             let failure = Failure::new(Exit::Refused, message);

@@ -4,6 +4,8 @@ mod issue;
 mod key;
 mod present;
 
+pub use key::published;
+
 use crate::args::DevCommand;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};

@@ -18,6 +18,7 @@ mod reference;
 mod render;
 mod rotate;
 mod status;
+mod trial;
 mod verify;
 mod why;
 
@@ -64,6 +65,7 @@ pub fn run(cli: &Cli, console: &mut Console) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(args, console),
         Command::Why(args) => why::run(args, console),
         Command::Check(args) => check::run(args, console),
+        Command::Try(args) => trial::run(args, console),
         Command::Rotate(args) => rotate::run(args, console),
         Command::Explain(args) => explain::run(args, console),
         Command::Dev(args) => dev::run(&args.command, console),

@@ -47,7 +47,7 @@ fn public(key: &SigningKey, jwks: bool, console: &mut Console) -> Result<Exit, F
 }
 
 /// The public key as it is published: with `kid`, `alg` and `use`.
-fn published(key: &Jwk) -> Value {
+pub fn published(key: &Jwk) -> Value {
     let mut members = key.members().clone();
     members
         .entry("kid")
