@@ -40,8 +40,11 @@ pub fn plugin(arguments: &[&str]) -> Outcome {
     run(&program, arguments)
 }
 
-/// A tool that the cluster harness built.
+/// A tool: the one that a variable of its name in capitals names, or the cluster harness built.
 pub fn tool(name: &str) -> PathBuf {
+    if let Some(program) = std::env::var_os(name.to_uppercase()) {
+        return program.into();
+    }
     let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
     let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
     Tools::of(&Directory::open(&path).unwrap())
