@@ -35,9 +35,13 @@ pub fn kubectl_with(arguments: &[&str]) -> String {
 
 /// The plugin of this checkout.
 pub fn plugin(arguments: &[&str]) -> Outcome {
+    run(&plugin_program(), arguments)
+}
+
+/// Where it is.
+pub fn plugin_program() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
-    let program = tests.ancestors().nth(2).unwrap().join("kubectl-pavilion");
-    run(&program, arguments)
+    tests.ancestors().nth(2).unwrap().join("kubectl-pavilion")
 }
 
 /// A tool: the one that a variable of its name in capitals names, or the cluster harness built.
