@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Executes the commands of the documentation: for each page its ```sh blocks, in order, in one shell.
-# Links and the table of contents are checked by e2e/tests/docs.rs.
+# Links, the table of contents and which page is executed where are checked by e2e/tests/docs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -78,6 +78,9 @@ pub enum Command {
     /// runs as.
     Rotate(RotateArgs),
     /// Say what a code means and what to do about it
+    ///
+    /// For the reason of a condition that wants something done the runbook follows: the page of the book, which is in the
+    /// program. Nobody is asked.
     Explain(ExplainArgs),
     /// Make keys, credentials and presentations for trying things out
     Dev(DevArgs),

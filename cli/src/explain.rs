@@ -1,6 +1,7 @@
 //! What a code means and what to do about it.
 
 mod near;
+mod runbooks;
 
 use pavilion_catalogue::{ALL, Entry};
 use serde::Serialize;
@@ -22,6 +23,9 @@ struct Explanation {
     hint: &'static str,
     retryable: bool,
     r#type: String,
+    /// Markdown; only where one code is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runbook: Option<&'static str>,
 }
 
 impl From<&'static Entry> for Explanation {
@@ -35,6 +39,7 @@ impl From<&'static Entry> for Explanation {
             hint: entry.hint,
             retryable: entry.retryable,
             r#type: entry.type_uri(),
+            runbook: None,
         }
     }
 }
@@ -45,7 +50,10 @@ pub fn run(args: &ExplainArgs, console: &mut Console) -> Result<Exit, Failure> {
         return list(args, console);
     };
     let entry = pavilion_catalogue::find(code).ok_or_else(|| unknown(code))?;
-    let explanation = Explanation::from(entry);
+    let explanation = Explanation {
+        runbook: runbooks::of(entry.code),
+        ..Explanation::from(entry)
+    };
     let text = structured(args.output, &explanation)?.unwrap_or_else(|| {
         let status = explanation
             .status
@@ -55,8 +63,11 @@ pub fn run(args: &ExplainArgs, console: &mut Console) -> Result<Exit, Failure> {
         } else {
             "something must change first"
         };
+        let runbook = explanation
+            .runbook
+            .map_or_else(String::new, runbooks::shown);
         format!(
-            "{BOLD}{}{BOLD:#}: {}\n{DIM}{}{status}; {again}{DIM:#}\n\n{}\n→ {}\n",
+            "{BOLD}{}{BOLD:#}: {}\n{DIM}{}{status}; {again}{DIM:#}\n\n{}\n→ {}\n{runbook}",
             entry.code, entry.title, explanation.area, entry.meaning, entry.hint
         )
     });

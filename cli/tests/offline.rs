@@ -358,6 +358,27 @@ fn a_code_is_explained_for_people_and_programs() {
 }
 
 #[test]
+fn a_reason_that_wants_something_done_comes_with_its_runbook() {
+    let run = pavilion(["explain", "HostClaimed"]);
+    assert_eq!(run.code, 0);
+    let (hint, runbook) = run.out.split_once("\nWhat you see\n").unwrap();
+    assert!(hint.contains("\n→ "), "{}", run.out);
+    assert!(
+        runbook.contains("\n    kubectl pavilion why acme\n"),
+        "{}",
+        run.out
+    );
+    assert!(!run.out.contains("```"), "{}", run.out);
+    let run = pavilion(["explain", "HostClaimed", "-o", "json"]);
+    let one: Value = serde_json::from_str(&run.out).unwrap();
+    let page = one["runbook"].as_str().unwrap();
+    assert!(page.starts_with("# HostClaimed\n"), "{page}");
+    let run = pavilion(["explain", "Ready", "-o", "json"]);
+    let one: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(one.get("runbook"), None);
+}
+
+#[test]
 fn an_unknown_code_leads_to_those_like_it() {
     let run = pavilion(["explain", "answer_exhausted"]);
     assert_eq!(run.code, 2);

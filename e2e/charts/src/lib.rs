@@ -1,6 +1,7 @@
 //! The charts as those see them who install them: by Helm 3 and by Helm 4.
 
 mod helm;
+pub mod page;
 mod rendered;
 mod values;
 

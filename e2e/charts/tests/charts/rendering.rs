@@ -1,15 +1,17 @@
 //! What the charts render to: the same by both Helms, and a clear word where something is wrong.
 
 use pavilion_e2e_charts::{Helm, chart, find, name};
+use pavilion_e2e_cluster::checkout;
 use serde_json::Value;
 
 /// Everything that can be turned on, and what is chosen instead of a default.
-const EVERYTHING: [&str; 12] = [
+const EVERYTHING: [&str; 13] = [
     "region=eu-central",
     "publicPort=8443",
     "storageClass=fast",
     "serviceMonitor.enabled=true",
     "prometheusRule.enabled=true",
+    "prometheusRule.runbookBase=https://docs.example/pavilion/",
     "images.tag=9.9.9",
     "images.pullSecrets={registry}",
     "router.service.type=NodePort",
@@ -88,6 +90,39 @@ fn what_is_chosen_gets_where_it_belongs() {
             objects.iter().any(|object| object["kind"] == kind),
             "{kind}"
         );
+    }
+}
+
+/// The alerts that there are: name, and where the runbook is said to be.
+fn alerts(settings: &[&str]) -> Vec<(String, Value)> {
+    let [helm, _] = Helm::both().unwrap();
+    let objects = helm.template("pavilion", settings).unwrap();
+    let rule = find(&objects, "PrometheusRule", "pavilion").unwrap();
+    let groups = rule["spec"]["groups"].as_array().unwrap();
+    let rules = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().unwrap());
+    let told = rules.map(|rule| {
+        let name = rule["alert"].as_str().unwrap().to_owned();
+        (name, rule["annotations"]["runbook_url"].clone())
+    });
+    told.collect()
+}
+
+#[test]
+fn an_alert_leads_to_its_runbook_where_somebody_serves_them_and_nowhere_otherwise() {
+    let page = checkout().join("docs/src/runbooks.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let told = alerts(&EVERYTHING);
+    assert!(told.len() >= 4, "{told:?}");
+    for (name, runbook) in told {
+        assert!(page.contains(&format!("\n### {name}\n")), "{name}");
+        let anchor = name.to_lowercase();
+        let expected = format!("https://docs.example/pavilion/runbooks.html#{anchor}");
+        assert_eq!(runbook, expected);
+    }
+    for (name, runbook) in alerts(&["region=here", "prometheusRule.enabled=true"]) {
+        assert!(runbook.is_null(), "{name}: {runbook}");
     }
 }
 

@@ -35,13 +35,20 @@ pub fn kubectl_with(arguments: &[&str]) -> String {
 
 /// The plugin of this checkout.
 pub fn plugin(arguments: &[&str]) -> Outcome {
-    let tests = std::env::current_exe().unwrap();
-    let program = tests.ancestors().nth(2).unwrap().join("kubectl-pavilion");
-    run(&program, arguments)
+    run(&plugin_program(), arguments)
 }
 
-/// A tool that the cluster harness built.
+/// Where it is.
+pub fn plugin_program() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests.ancestors().nth(2).unwrap().join("kubectl-pavilion")
+}
+
+/// A tool: the one that a variable of its name in capitals names, or the cluster harness built.
 pub fn tool(name: &str) -> PathBuf {
+    if let Some(program) = std::env::var_os(name.to_uppercase()) {
+        return program.into();
+    }
     let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
     let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
     Tools::of(&Directory::open(&path).unwrap())

@@ -18,3 +18,4 @@ mod faults;
 mod shop;
 mod stage;
 mod trial;
+mod tutorial;

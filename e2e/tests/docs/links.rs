@@ -1,29 +1,10 @@
-//! Whoever reads the documentation gets everywhere it points to.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Links, anchors, and the table of contents.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// The pages of the book.
-fn book() -> PathBuf {
-    pavilion_e2e::root().join("docs/src")
-}
-
-/// Every Markdown file below a folder.
-fn pages(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(pages(&path));
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            found.push(path);
-        }
-    }
-    found
-}
+use crate::{book, pages};
 
 /// The lines of a page that are not code, code within them left out.
 fn prose(text: &str) -> Vec<String> {
@@ -132,6 +113,18 @@ fn the_summary_lists_every_page_once_and_nothing_else() {
     there.retain(|page| !page.ends_with("SUMMARY.md"));
     there.sort();
     assert_eq!(listed, there);
+}
+
+#[test]
+fn the_page_of_a_folder_leads_to_each_page_in_it() {
+    for folder in ["capabilities", "runbooks"] {
+        let index = fs::read_to_string(book().join(format!("{folder}.md"))).unwrap();
+        let links = links(&index);
+        let listed: Vec<_> = links.iter().map(|link| book().join(link)).collect();
+        for page in pages(&book().join(folder)) {
+            assert!(listed.contains(&page), "{} is not listed", page.display());
+        }
+    }
 }
 
 #[test]

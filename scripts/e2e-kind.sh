@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# The cluster tests in clusters made by kind, for people who have docker. Needs docker, kind, kubectl, and a Helm: HELM3
+# and HELM4 name two; for one that is not named the helm on the path is taken. KEEP=1 leaves the last cluster there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+config=e2e/kind/kind-config.yaml
+name=$(sed -n 's/^name: //p' "$config")
+node_image=$(sed -n 's/^ *image: //p' "$config")
+cilium=$(sed -n 's|^\tgithub.com/cilium/cilium v||p' e2e/tools/cilium/go.mod)
+
+step() {
+  local since=$SECONDS
+  echo "── $*"
+  "$@"
+  echo "── $* took $((SECONDS - since)) s"
+}
+
+missing=()
+for program in docker kind kubectl helm; do
+  command -v "$program" >/dev/null || missing+=("$program")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "not on the path: ${missing[*]}; without docker use \`make e2e\`" >&2
+  exit 69
+fi
+helm=$(command -v helm)
+KUBECTL=$(command -v kubectl)
+export KUBECTL HELM3=${HELM3:-$helm} HELM4=${HELM4:-$helm}
+
+folder=$(mktemp -d)
+export KUBECONFIG=$folder/kubeconfig
+
+take_down() { kind delete cluster --name "$name"; }
+finish() {
+  local outcome=$?
+  if [ -n "${KEEP:-}" ] && [ -s "$KUBECONFIG" ]; then
+    echo "left running: export KUBECONFIG=$KUBECONFIG; kind delete cluster --name $name"
+  else
+    take_down || true
+    rm -rf "$folder"
+  fi
+  exit "$outcome"
+}
+
+# Not every patch release of Kubernetes has an image; kind makes one from the release.
+node_image() {
+  docker image inspect "$node_image" >/dev/null 2>&1 ||
+    docker pull --quiet "$node_image" ||
+    kind build node-image "${node_image##*:}" --image "$node_image"
+}
+
+# Nodes are Ready when the network plugin is, and not before.
+bring_up() {
+  kind create cluster --config "$config" --kubeconfig "$KUBECONFIG"
+  "$HELM4" install cilium cilium --repo https://helm.cilium.io --version "$cilium" --namespace kube-system \
+    --set ipam.mode=kubernetes --set operator.replicas=1 --wait --timeout 10m
+  kubectl wait --for=condition=Ready nodes --all --timeout=5m
+}
+
+if kind get clusters 2>/dev/null | grep -qx "$name"; then
+  echo "there is a kind cluster $name already: kind delete cluster --name $name" >&2
+  exit 69
+fi
+trap finish EXIT
+step node_image
+step bring_up
+step make --no-print-directory test-operator
+step make --no-print-directory test-cli
+# There is one Pavilion in a cluster, and its policies hold for every test in it: another cluster.
+step take_down
+step bring_up
+step make --no-print-directory test-charts
+step make --no-print-directory images
+for archive in target/images/*.tar; do
+  step kind load image-archive --name "$name" "$archive"
+done
+step make --no-print-directory test-images
+step make --no-print-directory test-flow
