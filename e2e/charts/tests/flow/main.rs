@@ -15,5 +15,6 @@ mod changes;
 mod command;
 mod deletion;
 mod faults;
+mod rest;
 mod shop;
 mod stage;
