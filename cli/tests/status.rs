@@ -20,12 +20,16 @@ fn condition(kind: &str, status: &str, reason: &str, message: &str, age_seconds:
 }
 
 fn tenant(name: &str, conditions: &[Value]) -> Value {
+    let phase = match name {
+        "acme" => "Ready",
+        _ => "Provisioning",
+    };
     json!({
         "apiVersion": "pavilion.dev/v1alpha1",
         "kind": "Tenant",
         "metadata": {"name": name, "generation": 1},
         "status": {
-            "observedGeneration": 1, "conditions": conditions, "region": "eu-central", "policies": "1/2",
+            "observedGeneration": 1, "phase": phase, "conditions": conditions, "region": "eu-central", "policies": "1/2",
             "bundle": "9f3c41d", "dataPlane": [],
         },
     })
@@ -156,15 +160,15 @@ fn tenants_read_like_kubectl_get_and_each_obstacle_is_told() {
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(
         lines[0],
-        "NAME    READY     REGION       POLICIES   BUNDLE    SINCE"
+        "NAME    READY     PHASE          REGION       POLICIES   BUNDLE    SINCE"
     );
     assert_eq!(
         lines[1],
-        "acme    True      eu-central   1/2        9f3c41d   4m"
+        "acme    True      Ready          eu-central   1/2        9f3c41d   4m"
     );
     assert_eq!(
         lines[2],
-        "beta    False     eu-central   1/2        9f3c41d   2h"
+        "beta    False     Provisioning   eu-central   1/2        9f3c41d   2h"
     );
     assert!(lines[3].starts_with("gamma   Unknown "), "{out}");
     assert!(out.contains(

@@ -59,6 +59,7 @@ pub fn forget(object: &mut Value, reason: &str, message: &str) {
             condition["message"] = json!(message);
         }
     }
+    status.remove("phase");
     status.remove("served");
     status.remove("bundle");
     let programs = status.get_mut("dataPlane").and_then(Value::as_array_mut);
@@ -87,7 +88,7 @@ mod tests {
                 {"type": "Accepted", "status": "True", "reason": "Accepted", "message": ""},
                 {"type": "Ready", "status": "True", "reason": "Ready", "message": ""}, "odd",
             ],
-            "bundle": "9f3c41d", "served": {"version": 1}, "region": "eu",
+            "phase": "Ready", "bundle": "9f3c41d", "served": {"version": 1}, "region": "eu",
             "dataPlane": [{"name": "signer", "ready": true}], "router": {"ready": true},
         }});
         forget(&mut object, "OperatorStopped", "nobody looks");
@@ -98,7 +99,9 @@ mod tests {
         assert_eq!(status["dataPlane"][0]["ready"], false);
         assert_eq!(status["router"]["reason"], "nobody looks");
         assert_eq!(status["region"], "eu");
-        assert!(status.get("served").is_none() && status.get("bundle").is_none());
+        for unknown in ["phase", "served", "bundle"] {
+            assert!(status.get(unknown).is_none(), "{unknown}");
+        }
         forget(&mut json!([]), "a", "b");
     }
 }

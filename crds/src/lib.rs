@@ -12,6 +12,7 @@ pub mod admission;
 mod conditions;
 mod duration;
 mod keys;
+mod phase;
 mod policy;
 mod relying_party;
 mod tenant;
@@ -21,6 +22,7 @@ mod yaml;
 pub use conditions::{Condition, ConditionStatus, forget};
 pub use duration::{DurationError, GoDuration};
 pub use keys::{CertificateAuthorities, JsonWebKeys};
+pub use phase::TenantPhase;
 pub use policy::{
     Claim, Evidence, EvidenceWithRequest, Format, Obligations, Policy, PolicySpec, PolicyStatus,
     RevisionStatus,

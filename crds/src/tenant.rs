@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{conditions::Condition, duration::GoDuration};
+use crate::{conditions::Condition, duration::GoDuration, phase::TenantPhase};
 
 /// A tenant: an organisation that runs verifications, isolated from all others. Its other objects
 /// live in the namespace `pavilion-<name>`.
@@ -22,9 +22,11 @@ use crate::{conditions::Condition, duration::GoDuration};
     validation = Rule::new("self.metadata.name.size() <= 54")
         .message("the name may have at most 54 characters, because pavilion-<name> names the namespace"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.regions[0]"),
+    printcolumn(name = "Isolation", type_ = "string", json_path = ".status.conditions[?(@.type=='IsolationVerified')].status"),
     printcolumn(name = "Policies", type_ = "string", json_path = ".status.policies"),
-    printcolumn(name = "Bundle", type_ = "string", json_path = ".status.bundle"),
+    printcolumn(name = "Served", type_ = "string", json_path = ".status.bundle"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = "1"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -54,9 +56,14 @@ pub struct TenantSpec {
     /// How long verifications, results, answers and tokens live.
     #[serde(default)]
     pub verification: Verification,
-    /// Take the tenant off the air and stop its programs; its data stays. Default `false`.
+    /// Refuse every request at the edge, with 503 `tenant_suspended`; the programs run on, so that the end of it
+    /// takes effect at once. Default `false`.
     #[serde(default)]
     pub suspend: bool,
+    /// Stop the tenant's programs and refuse every request at the edge, with 503 `tenant_hibernated`; keys, log and
+    /// state stay, and `false` starts the programs again. Default `false`.
+    #[serde(default)]
+    pub hibernate: bool,
     /// What becomes of the tenant's keys, log and namespace in a cluster when the Tenant is deleted. Default
     /// `Protect`. On one host they stay, whatever this says.
     #[serde(default)]
@@ -235,6 +242,9 @@ pub struct TenantStatus {
     /// The generation this status was computed from.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
+    /// The conditions in one word, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<TenantPhase>,
     /// `Accepted`, `Programmed`, `PoliciesReady`, `CertificateValid`, `Suspended`, `Ready`; in a cluster also
     /// `Placed`, `IsolationApplied` and, once it is deleted, `Terminating`.
     #[serde(default)]

@@ -110,7 +110,9 @@ fn defaults_are_the_documented_ones() {
             "tokenTimeToLive": "5m", "clockLeeway": "30s",
         })
     );
-    assert_eq!(object["spec"]["suspend"], json!(false));
+    for field in ["suspend", "hibernate"] {
+        assert_eq!(object["spec"][field], json!(false), "{field}");
+    }
     let object = judge(Kind::TrustAnchor, &anchor(), None).unwrap();
     assert_eq!(
         object["spec"]["algorithms"],
@@ -133,7 +135,7 @@ fn an_unknown_field_is_named_with_the_one_that_was_meant() {
     assert!(
         violations[0]
             .message
-            .contains("there are: deletionPolicy, ingress, regions")
+            .contains("there are: deletionPolicy, hibernate, ingress, regions")
     );
 }
 

@@ -28,6 +28,7 @@ pub fn build(valid: &ValidSet, records: &mut Records, public_port: u16) -> Desir
                 rotate_every_seconds: tenant.rotate_every_seconds,
                 overlap_seconds: tenant.overlap_seconds,
                 suspend: tenant.suspend,
+                hibernate: tenant.hibernate,
             };
             (name.clone(), desired)
         })

@@ -9,6 +9,7 @@
 
 mod apply;
 mod client;
+mod closing;
 mod crds_check;
 mod evidence;
 mod finalizer;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pavilion_bundle::{HostName, TenantBundle, TenantName};
+use pavilion_bundle::{Closed, HostName, TenantBundle, TenantName};
 use serde::{Deserialize, Serialize};
 
 use crate::validate::ServerCertificate;
@@ -28,8 +28,12 @@ pub struct DesiredTenant {
     pub rotate_every_seconds: u64,
     /// How long the old key stays published, in seconds.
     pub overlap_seconds: u64,
-    /// Whether it is off the air.
+    /// Whether its requests are refused.
     pub suspend: bool,
+    /// Whether its programs are stopped. Written only where it says something: a release that does not know it
+    /// reads the state of every other tenant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hibernate: bool,
 }
 
 /// Where a server certificate comes from.
@@ -62,6 +66,15 @@ impl DesiredTenant {
     /// Where it is reached.
     pub fn hosts(&self) -> &[HostName] {
         &self.bundle.hosts
+    }
+
+    /// Why the edge answers in its place, if it does.
+    pub fn closed(&self) -> Option<Closed> {
+        match (self.suspend, self.hibernate) {
+            (true, _) => Some(Closed::Suspended),
+            (false, true) => Some(Closed::Hibernated),
+            (false, false) => None,
+        }
     }
 
     /// Whether some relying party proves who it is by certificate.

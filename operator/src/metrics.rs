@@ -135,11 +135,13 @@ impl OperatorMetrics {
             for (program, state) in &programs.children {
                 self.program(tenant.as_str(), program.name(), state);
             }
+        }
+        for (tenant, until) in &observed.certificates {
             let label = TenantLabel {
                 tenant: tenant.to_string(),
             };
             #[allow(clippy::cast_precision_loss)] // whole seconds are exact for 285 million years
-            let end = programs.certificate_until.as_second() as f64;
+            let end = until.as_second() as f64;
             self.certificate_end.get_or_create(&label).set(end);
         }
     }

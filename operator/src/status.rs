@@ -6,6 +6,7 @@
 mod conditions;
 mod objects;
 mod operator;
+mod rest;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -13,8 +14,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use pavilion_bundle::TenantName;
 use pavilion_catalogue::manifest;
+use pavilion_crds::{Condition, TenantPhase};
 use pavilion_json::Digest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use conditions::{Verdict, signed};
 pub use operator::OperatorFacts;
@@ -57,6 +59,14 @@ pub fn of_objects(view: &View<'_>) -> BTreeMap<ObjectKey, Value> {
         .collect()
 }
 
+/// Makes a Tenant's phase what its conditions come to.
+pub fn set_phase(status: &mut Value) {
+    let conditions = serde_json::from_value::<Vec<Condition>>(status["conditions"].clone());
+    if let Ok(conditions) = conditions {
+        status["phase"] = json!(TenantPhase::of(&conditions));
+    }
+}
+
 /// Every status document by its file below `status/`, and whether all is ready.
 pub fn compute(view: &View<'_>) -> (BTreeMap<String, Value>, bool) {
     let mut documents = BTreeMap::new();
@@ -68,8 +78,9 @@ pub fn compute(view: &View<'_>) -> (BTreeMap<String, Value>, bool) {
         .filter(|(_, record)| !record.deleted)
     {
         let (document, verdict) = objects::document(view, key, record);
-        // What is suspended is as it was asked to be.
-        ready &= verdict.holds || verdict.reason == manifest::SUSPENDED.code;
+        // What is suspended or hibernates is as it was asked to be.
+        let asked = [manifest::SUSPENDED.code, manifest::HIBERNATED.code];
+        ready &= verdict.holds || asked.contains(&verdict.reason);
         documents.insert(key.status_file(), document);
     }
     let (document, operator_ready) = operator::document(view, ready);

@@ -63,8 +63,10 @@ pub struct ValidTenant {
     pub overlap_seconds: u64,
     /// How long things live.
     pub lifetimes: Lifetimes,
-    /// Whether it is off the air.
+    /// Whether its requests are refused.
     pub suspend: bool,
+    /// Whether its programs are stopped.
+    pub hibernate: bool,
     /// What belongs to it.
     pub belongings: Belongings,
 }

@@ -11,11 +11,14 @@ use crate::render::{Cell, Table, printable};
 
 /// The table, and why each object that is not ready is not.
 pub fn overview(documents: &[Document], now: Timestamp) -> String {
-    let mut table = Table::new(&["NAME", "READY", "REGION", "POLICIES", "BUNDLE", "SINCE"]);
+    let mut table = Table::new(&[
+        "NAME", "READY", "PHASE", "REGION", "POLICIES", "BUNDLE", "SINCE",
+    ]);
     for tenant in documents.iter().filter(|document| document.is_tenant()) {
         table.row([
             tenant.name().into(),
             ready(tenant),
+            or_dash(tenant.text("/status/phase")),
             or_dash(tenant.text("/status/region")),
             or_dash(tenant.text("/status/policies")),
             or_dash(tenant.text("/status/bundle")),

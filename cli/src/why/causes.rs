@@ -91,7 +91,8 @@ fn stands_in_the_way(condition: &Condition) -> bool {
 /// Whether it only follows from something that is said elsewhere.
 fn follows(condition: &Condition) -> bool {
     let reason = condition.reason.as_str();
-    let suspended = reason == manifest::SUSPENDED.code && condition.type_ != "Suspended";
+    let asked = [manifest::SUSPENDED.code, manifest::HIBERNATED.code];
+    let suspended = asked.contains(&reason) && condition.type_ != "Suspended";
     suspended || reason == manifest::PROGRESSING.code || reason == manifest::SET_REFUSED.code
 }
 

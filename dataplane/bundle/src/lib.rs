@@ -13,7 +13,7 @@ mod tenant_bundle;
 
 pub use document::{Document, LoadError, MAX_DOCUMENT_BYTES, Named};
 pub use names::{HostName, NameError, ObjectName, TenantName};
-pub use route_table::{Certificate, Route, RouteTable, Target, TlsTarget, Upstream};
+pub use route_table::{Certificate, Closed, Route, RouteTable, Target, TlsTarget, Upstream};
 pub use tenant_bundle::{
     Audit, Authentication, Lifetimes, MutualTls, PolicyRevision, RelyingParty, TenantBundle,
 };

@@ -34,10 +34,46 @@ pub struct Route {
     /// Ask the client for a certificate (and pass it on); the tenant's verifier judges it.
     #[serde(default)]
     pub request_client_certificate: bool,
-    /// Where requests go; the longest matching prefix wins; one has the prefix `/`.
+    /// Why the edge answers in the tenant's place; absent for a host whose requests are passed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+    /// Where requests go; the longest matching prefix wins; one has the prefix `/`. Of a host that is closed
+    /// there are none.
     pub upstreams: Vec<Upstream>,
     /// The largest request body passed on, in bytes.
     pub max_body_bytes: u64,
+}
+
+/// Why the edge answers in a tenant's place. In JSON it is the code that clients are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Closed {
+    /// Its owner suspended it.
+    #[serde(rename = "tenant_suspended")]
+    Suspended,
+    /// Its owner stopped its programs.
+    #[serde(rename = "tenant_hibernated")]
+    Hibernated,
+    /// It is being deleted.
+    #[serde(rename = "tenant_terminating")]
+    Terminating,
+    /// Its programs have not been ready yet.
+    #[serde(rename = "tenant_starting")]
+    Starting,
+}
+
+impl Closed {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Suspended,
+        Self::Hibernated,
+        Self::Terminating,
+        Self::Starting,
+    ];
+
+    /// Whether that is as somebody asked it to be, and nothing that is amiss.
+    pub const fn is_wanted(self) -> bool {
+        !matches!(self, Self::Starting)
+    }
 }
 
 /// A server certificate, by file.
@@ -124,7 +160,7 @@ impl Upstream {
     }
 }
 
-/// A host stands once, each route has a `/` upstream, and prefixes are distinct.
+/// A host stands once, each route that is not closed has a `/` upstream, and prefixes are distinct.
 pub(crate) fn validate(table: &RouteTable) -> Result<(), LoadError> {
     let mut hosts = BTreeSet::new();
     for (index, route) in table.routes.iter().enumerate() {
@@ -138,8 +174,12 @@ pub(crate) fn validate(table: &RouteTable) -> Result<(), LoadError> {
         if route.max_body_bytes == 0 {
             return Err(LoadError::invalid(at("maxBodyBytes"), "must be at least 1"));
         }
-        validate_upstreams(&route.upstreams)
-            .map_err(|message| LoadError::invalid(at("upstreams"), message))?;
+        let upstreams = match route.closed {
+            None => validate_upstreams(&route.upstreams),
+            Some(_) if route.upstreams.is_empty() => Ok(()),
+            Some(_) => Err("a host that is closed has none".to_owned()),
+        };
+        upstreams.map_err(|message| LoadError::invalid(at("upstreams"), message))?;
     }
     Ok(())
 }
@@ -207,6 +247,7 @@ mod tests {
                 key_file: "key.pem".into(),
             },
             request_client_certificate: false,
+            closed: None,
             upstreams: vec![upstream("/"), upstream("/log/")],
             max_body_bytes: 1,
         }
@@ -304,6 +345,24 @@ mod tests {
         assert_eq!(read.into_document(), table(vec![route]));
         let misspelt = text.replace("serverName", "servername");
         assert!(Named::<RouteTable>::read(misspelt.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_closed_host_says_which_code_and_leads_nowhere() {
+        let mut closed = route("a.example");
+        closed.closed = Some(Closed::Suspended);
+        assert_eq!(
+            refusal(vec![closed.clone()]),
+            "routes[0].upstreams: a host that is closed has none"
+        );
+        closed.upstreams.clear();
+        let (bytes, _) = table(vec![closed.clone()]).seal().unwrap();
+        let text = std::str::from_utf8(&bytes).unwrap();
+        assert!(text.contains(r#""closed":"tenant_suspended""#), "{text}");
+        let read = Named::<RouteTable>::read(&bytes).unwrap();
+        assert_eq!(read.into_document(), table(vec![closed]));
+        let unknown = text.replace("tenant_suspended", "tenant_away");
+        assert!(Named::<RouteTable>::read(unknown.as_bytes()).is_err());
     }
 
     #[test]

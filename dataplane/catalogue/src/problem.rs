@@ -53,7 +53,8 @@ impl Problem {
             instance: None,
             evidence: None,
             field: None,
-            retry_after_seconds: (entry.status == 503 || entry.status == 429).then_some(1),
+            retry_after_seconds: (entry.retryable && [429, 503].contains(&entry.status))
+                .then_some(1),
         }
     }
 
@@ -103,7 +104,7 @@ impl Problem {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::{presentation, signer};
+    use crate::{edge, presentation, signer};
 
     #[test]
     fn a_problem_reads_as_the_standard_says_and_names_its_evidence() {
@@ -134,5 +135,12 @@ mod tests {
                 .retry_after_seconds,
             Some(5)
         );
+    }
+
+    #[test]
+    fn what_time_alone_does_not_mend_says_no_time() {
+        let suspended = Problem::new(&edge::TENANT_SUSPENDED);
+        assert_eq!(suspended.retry_after_seconds, None);
+        assert_eq!((suspended.status, suspended.retryable), (503, false));
     }
 }

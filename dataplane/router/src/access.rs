@@ -9,6 +9,7 @@ use ulid::Ulid;
 
 use crate::activity::{Activity, Exchange};
 use crate::body::Passage;
+use crate::problem::Refused;
 use crate::table::Host;
 
 /// One exchange. Its line is written and its counters move when this is dropped.
@@ -21,6 +22,8 @@ pub(crate) struct Record {
     method: &'static str,
     route: Option<Arc<str>>,
     status: Option<u16>,
+    code: Option<&'static str>,
+    is_wanted: bool,
     bytes_out: u64,
     started: Instant,
     exchange: Exchange,
@@ -41,6 +44,8 @@ impl Record {
             method: known(method),
             route: None,
             status: None,
+            code: None,
+            is_wanted: false,
             bytes_out: 0,
             started: Instant::now(),
             exchange: activity.begin(),
@@ -57,6 +62,12 @@ impl Record {
         self.status = Some(status);
     }
 
+    /// The edge answers by itself.
+    pub(crate) fn refused(&mut self, refused: &Refused) {
+        self.code = Some(refused.code());
+        self.is_wanted = refused.is_wanted();
+    }
+
     /// The whole answer has been handed over.
     pub(crate) fn ended(&self) {
         self.exchange.answered();
@@ -71,12 +82,17 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
-        self.host.metrics.request(self.status, duration);
+        if self.is_wanted {
+            self.host.metrics.closed(duration);
+        } else {
+            self.host.metrics.request(self.status, duration);
+        }
         self.span.in_scope(|| {
             tracing::info!(
                 method = self.method,
                 route = self.route.as_deref(),
                 status = self.status,
+                code = self.code,
                 duration_seconds = duration.as_secs_f64(),
                 bytes_in = self.passage.bytes(),
                 bytes_out = self.bytes_out,

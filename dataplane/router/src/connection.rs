@@ -191,8 +191,10 @@ async fn time_to_stop(peer: &Peer, shutdown: &Shutdown) {
 fn last_words(peer: &Peer, refusal: Refusal) -> Vec<u8> {
     let mut record = Record::begin(&peer.host, &Method::default(), &peer.activity);
     record.answered(refusal.entry.status);
+    let refused = Refused::from(refusal);
+    record.refused(&refused);
     let id = record.request_id.to_str().unwrap_or_default();
-    Refused::from(refusal).message(id)
+    refused.message(id)
 }
 
 /// Closes in order: what was said last, the end of TLS, the end of TCP.

@@ -44,8 +44,9 @@ struct RequestLabels {
     code_class: &'static str,
 }
 
-/// The first digit of a status; `dropped` when the client went away before there was one.
-const CODE_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "dropped"];
+/// The first digit of a status; `dropped` when the client went away before there was one; `closed` when the edge
+/// refused as the tenant's owner asked it to, which is no failure.
+const CODE_CLASSES: [&str; 7] = ["1xx", "2xx", "3xx", "4xx", "5xx", "dropped", "closed"];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct HandshakeLabels {
@@ -235,6 +236,15 @@ impl TenantMetrics {
             Some(_) => 4,
             None => 5,
         };
+        self.count(class, duration);
+    }
+
+    /// Counts one exchange that the tenant's owner wanted refused.
+    pub(crate) fn closed(&self, duration: Duration) {
+        self.count(6, duration);
+    }
+
+    fn count(&self, class: usize, duration: Duration) {
         self.requests[class].inc();
         self.durations.observe(duration.as_secs_f64());
     }

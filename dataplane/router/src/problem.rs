@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::Full;
+use pavilion_bundle::Closed;
 use pavilion_catalogue::{Entry, MEDIA_TYPE, Problem, edge, request};
 
 use crate::http1::Refusal;
@@ -16,6 +17,7 @@ const METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, POST")
 pub(crate) struct Refused {
     entry: &'static Entry,
     detail: Option<&'static str>,
+    is_wanted: bool,
 }
 
 impl From<&'static Entry> for Refused {
@@ -23,6 +25,7 @@ impl From<&'static Entry> for Refused {
         Self {
             entry,
             detail: None,
+            is_wanted: false,
         }
     }
 }
@@ -30,18 +33,43 @@ impl From<&'static Entry> for Refused {
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self {
-            entry: refusal.entry,
             detail: Some(refusal.detail),
+            ..refusal.entry.into()
+        }
+    }
+}
+
+impl From<Closed> for Refused {
+    fn from(closed: Closed) -> Self {
+        let entry = match closed {
+            Closed::Suspended => &edge::TENANT_SUSPENDED,
+            Closed::Hibernated => &edge::TENANT_HIBERNATED,
+            Closed::Terminating => &edge::TENANT_TERMINATING,
+            Closed::Starting => &edge::TENANT_STARTING,
+        };
+        Self {
+            is_wanted: closed.is_wanted(),
+            ..entry.into()
         }
     }
 }
 
 impl Refused {
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        self.entry.code
+    }
+
+    /// Whether the tenant's owner asked for this refusal, so that nothing is amiss.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted
+    }
+
     /// The entry, with what is wrong this time.
     pub(crate) fn because(entry: &'static Entry, detail: &'static str) -> Self {
         Self {
-            entry,
             detail: Some(detail),
+            ..entry.into()
         }
     }
 
@@ -98,5 +126,25 @@ impl Refused {
         .into_bytes();
         message.extend_from_slice(&body);
         message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_closed_host_is_refused_with_the_code_that_its_route_says() {
+        for closed in Closed::ALL {
+            let refused = Refused::from(closed);
+            let code = serde_json::to_value(closed).unwrap();
+            assert_eq!(refused.code(), code.as_str().unwrap());
+            let response = refused.response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            let says_when = response.headers().contains_key(RETRY_AFTER);
+            assert_eq!(says_when, closed == Closed::Starting, "{closed:?}");
+        }
     }
 }

@@ -74,7 +74,10 @@ impl Peer {
         let closes = is_http1 && (ends || self.outdated.is_cancelled());
         let mut response = match outcome {
             Ok(response) => response.map(Either::Left),
-            Err(refused) => refused.response().map(Either::Right),
+            Err(refused) => {
+                record.refused(&refused);
+                refused.response().map(Either::Right)
+            }
         };
         record.answered(response.status().as_u16());
         prepare_response(response.headers_mut(), &record.request_id);
@@ -133,6 +136,9 @@ impl Peer {
         let authority = authority(request)
             .map_err(|unclear| Refused::because(&edge::REQUEST_MALFORMED, unclear.0))?;
         let host = self.host(&authority)?;
+        if let Some(closed) = host.route.closed {
+            return Err(Refused::from(closed));
+        }
         let path = request.uri().path();
         let (prefix, upstream) = host.upstream(path).ok_or(Refused::because(
             &edge::REQUEST_MALFORMED,

@@ -245,6 +245,7 @@ mod tests {
                 key_file: file("key.pem"),
             },
             request_client_certificate: false,
+            closed: None,
             upstreams: vec![upstream],
             max_body_bytes: 1,
         };

@@ -139,6 +139,13 @@ impl Applier {
         Ok(())
     }
 
+    /// Whether the Secret with a tenant's keys and its route is as it is among these objects.
+    pub fn has_route_of(&self, wanted: &[Owned], tenant: &TenantName, beside: &str) -> bool {
+        let key = keys_key(tenant, beside);
+        let mut secrets = wanted.iter().filter(|owned| owned.key == key);
+        secrets.all(|owned| self.live.is_as(owned))
+    }
+
     /// What is known of a tenant's namespace.
     pub fn namespace(&self, tenant: &TenantName) -> Option<Seen> {
         self.live.seen(&namespace_key(tenant))

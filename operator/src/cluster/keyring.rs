@@ -10,7 +10,7 @@ use aws_lc_rs::rand;
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client};
-use pavilion_bundle::{HostName, TenantName};
+use pavilion_bundle::{Closed, HostName, TenantName};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -20,7 +20,6 @@ use super::{
     owned::{Owned, metadata, namespace_of},
 };
 use crate::{
-    desired::DesiredTenant,
     host::MAX_BODY_BYTES,
     trust_root::{Side, TrustRoot, is_fresh, renewal, secret_text},
     validate::ServerCertificate,
@@ -65,6 +64,17 @@ struct Leaf {
     chain: String,
     #[serde(with = "secret_text")]
     key: Zeroizing<String>,
+}
+
+/// What the edge does with a tenant's requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Routing<'a> {
+    /// The tenant's hosts.
+    pub hosts: &'a [HostName],
+    /// Whether clients are asked for a certificate.
+    pub wants_client_certificates: bool,
+    /// Why the edge answers in the tenant's place, if it does.
+    pub closed: Option<Closed>,
 }
 
 /// Why there is no keyring.
@@ -204,17 +214,19 @@ impl Keyring {
     }
 
     /// The Secret of the operator's namespace.
-    pub fn object(&self, tenant: &TenantName, desired: &DesiredTenant, namespace: &str) -> Owned {
+    pub fn object(&self, tenant: &TenantName, routing: &Routing<'_>, namespace: &str) -> Owned {
         let mut metadata = metadata(tenant, &name_of(tenant));
         let (label, value) = ROLE;
         let labels = metadata.labels.get_or_insert_default();
         labels.insert(label.to_owned(), value.to_owned());
         let route = json!({
             "tenant": tenant,
-            "hosts": desired.hosts(),
-            "requestClientCertificate": desired.wants_client_certificates(),
+            "hosts": routing.hosts,
+            "requestClientCertificate": routing.wants_client_certificates,
             "maxBodyBytes": MAX_BODY_BYTES,
-            "suspended": desired.suspend,
+            "closed": routing.closed,
+            // What replicas of a release that does not know `closed` go by.
+            "suspended": routing.closed.is_some(),
             "serverName": server_name(tenant),
             "certificate": self.public,
             "edge": {

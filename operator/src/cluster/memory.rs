@@ -76,6 +76,12 @@ impl InForce {
 }
 
 impl Memory {
+    /// Whether the tenant's programs are to run by what is in force.
+    pub fn runs(&self) -> bool {
+        let in_force = self.in_force.as_ref();
+        in_force.is_some_and(|state| !state.desired.hibernate)
+    }
+
     /// What an operator before this one wrote; nothing for a new tenant.
     ///
     /// # Errors

@@ -20,16 +20,17 @@ const ASKED: [Program; 3] = [Program::Verifier, Program::Signer, Program::Audito
 pub struct Edge {
     /// What is amiss with one of its replicas.
     pub trouble: Option<String>,
-    /// Whether every replica serves the tenant as it is now.
+    /// Whether every replica serves the tenant, or refuses its requests, as it is to now.
     pub serves: bool,
 }
 
-/// Asks the programs of a tenant how they are.
+/// Asks the programs of a tenant how they are. Of one that is not `closed` the edge must have the pod.
 pub async fn observe(
     tenant: &TenantName,
     pod: Option<&TenantPod>,
     certificate_until: Option<Timestamp>,
     edge: Edge,
+    closed: bool,
 ) -> Observed {
     let router = ChildState {
         phase: edge
@@ -42,20 +43,18 @@ pub async fn observe(
     let mut observed = Observed {
         router,
         // A program may call itself ready before the kubelet has asked it, and the edge goes by the kubelet.
-        routes_served: edge.serves && pod.is_some_and(|pod| pod.routable),
+        routes_served: edge.serves && (closed || pod.is_some_and(|pod| pod.routable)),
         ..Observed::default()
     };
-    if let (Some(pod), Some(certificate_until)) = (pod, certificate_until) {
+    if let Some(until) = certificate_until {
+        observed.certificates.insert(tenant.clone(), until);
+    }
+    if let Some(pod) = pod {
         let states = join_all((0..ASKED.len()).map(|index| state(pod, index))).await;
         let mut states = states.into_iter();
         let children = ASKED.map(|program| (program, states.next().unwrap_or_default()));
-        observed.tenants.insert(
-            tenant.clone(),
-            ObservedTenant {
-                children,
-                certificate_until,
-            },
-        );
+        let programs = ObservedTenant { children };
+        observed.tenants.insert(tenant.clone(), programs);
     }
     observed
 }

@@ -52,8 +52,8 @@ pub fn config_map(
     Ok(Owned::namespaced(OwnedKind::ConfigMap, tenant, &map))
 }
 
-/// The pod's `StatefulSet`. It is another one when what the programs are started with is, and the pod is then
-/// made anew.
+/// The pod's `StatefulSet`, with a pod if the tenant's programs run. It is another one when what the programs are
+/// started with is, and the pod is then made anew.
 ///
 /// # Errors
 /// A configuration without a JSON form.
@@ -61,9 +61,10 @@ pub fn stateful_set(
     tenant: &TenantName,
     desired: &DesiredTenant,
     settings: &Settings,
+    runs: bool,
 ) -> Result<Owned, JsonError> {
     let files = configs::files(tenant, desired, settings)?;
     let configuration = Digest::of(&pavilion_json::canonical(&files)?);
-    let set = stateful_set::build(tenant, desired, settings, configuration);
+    let set = stateful_set::build(tenant, settings, configuration, runs);
     Ok(Owned::namespaced(OwnedKind::StatefulSet, tenant, &set))
 }

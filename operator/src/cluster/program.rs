@@ -19,7 +19,9 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     apply::Applier,
-    client, crds_check,
+    client,
+    closing::Closing,
+    crds_check,
     finalizer::Finalizers,
     lease::Candidate,
     metrics::ClusterMetrics,
@@ -156,6 +158,7 @@ fn context(
         pods: Arc::clone(&watches.pods),
         routers,
         remembrance: Remembrance::default(),
+        closing: Closing::default(),
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     apply::{Applied, Applier, ApplyError},
+    closing::Closing,
     finalizer::Finalizers,
     judge::{dereference, judge, region},
     keyring::KeyringError,
@@ -25,7 +26,7 @@ use super::{
     settings::Settings,
     statuses::{Extra, StatusError, Statuses, reason},
     termination,
-    wanted::{Phase, Wanted},
+    wanted::Wanted,
 };
 use crate::{
     desired::Desired,
@@ -100,6 +101,8 @@ pub struct Context {
     pub patience: Retries,
     /// What is remembered, of tenants that were looked at.
     pub remembrance: Remembrance,
+    /// Tenants whose programs are about to stop.
+    pub closing: Closing,
 }
 
 /// One look at a tenant.
@@ -130,6 +133,7 @@ pub async fn reconcile(
         memory: before,
         keyring,
     } = context.remembrance.of(&context.client, &tenant).await?;
+    let ran = before.runs();
     let mut seen = before.clone();
     let set = dereference(&context.objects, &name, &mut seen);
     let judged = judge(
@@ -145,7 +149,10 @@ pub async fn reconcile(
         // What was accepted before stays in force, and is put right where somebody changed it.
         Err(refusals) => (before, seen, refusals),
     };
-    let wanted = Wanted::build(&context, &tenant, &memory, keyring, Phase::Serving, now).await?;
+    let runs = memory.runs();
+    let reached = || context.pods.of(&tenant).is_some() && context.is_reached(&tenant);
+    let phase = context.closing.phase(&tenant, ran, runs, reached);
+    let wanted = Wanted::build(&context, &tenant, &memory, keyring, phase, now).await?;
     let (applied, isolated) = match &wanted {
         Some(wanted) => {
             if object.metadata.deletion_timestamp.is_none() {
@@ -196,11 +203,14 @@ async fn look(
 ) -> Result<Observed, RoundError> {
     let pod = context.pods.of(tenant);
     let certificate_until = times.map(|(_, until)| until);
+    let in_force = memory.in_force.as_ref();
+    let closed = in_force.is_some_and(|state| state.desired.closed().is_some());
     let observed = observe(
         tenant,
         pod.as_ref(),
         certificate_until,
         context.edge(tenant),
+        closed,
     )
     .await;
     let verifier = observed.tenants.get(tenant);
@@ -283,12 +293,18 @@ fn statuses(
             for extra in extras.iter().rev() {
                 extra.add_to(status, generation);
             }
+            status::set_phase(status);
         }
     }
     statuses
 }
 
 impl Context {
+    /// Whether requests may still reach a tenant that the edge was told to close.
+    pub fn is_reached(&self, tenant: &TenantName) -> bool {
+        self.routers.any() && !self.edge(tenant).serves
+    }
+
     /// How the edge serves a tenant.
     pub fn edge(&self, tenant: &TenantName) -> Edge {
         let keys = self.applier.keys(tenant, &self.settings.namespace);

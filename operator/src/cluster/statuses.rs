@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     object_key::ObjectKey,
-    status::{Verdict, keep_times, signed},
+    status::{Verdict, keep_times, set_phase, signed},
 };
 
 /// The field manager of every status.
@@ -201,13 +201,15 @@ impl Extra {
             holds: false,
             ..self.verdict.clone()
         };
-        json!({
+        let mut status = json!({
             "observedGeneration": signed(generation),
             "conditions": [
                 self.verdict.condition(self.type_, generation),
                 ready.condition("Ready", generation),
             ],
-        })
+        });
+        set_phase(&mut status);
+        status
     }
 
     /// Adds it to a tenant's status. What fails keeps the tenant from being Ready and says why; what is

@@ -31,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Take its hosts off the edge.
+    /// Have the edge refuse its requests.
     Withdraw,
     /// Keep the last checkpoint of its log.
     KeepEvidence,
@@ -93,6 +93,8 @@ pub async fn go_on(
             apply(tenant, context, Phase::Withdrawn, now).await?;
         }
         Step::KeepEvidence => {
+            // Of a tenant that hibernated nothing runs that could tell it.
+            apply(tenant, context, Phase::Withdrawn, now).await?;
             let patient = facts.waited < EVIDENCE;
             evidence::keep(object, tenant, context, patient, now).await?;
         }
@@ -106,13 +108,14 @@ pub async fn go_on(
         Step::Release => {
             // That there is no pod may be because one is just being replaced.
             if policy(object) == DeletionPolicy::Retain
-                && apply(tenant, context, Phase::Stopped, now).await? != Applied::default()
+                && apply(tenant, context, Phase::Released, now).await? != Applied::default()
             {
                 return Ok(Action::requeue(LOOK_EVERY));
             }
             context.finalizers.release(object).await?;
             context.remembrance.forget(tenant);
             context.routers.forget(tenant);
+            context.closing.forget(tenant);
             tracing::info!("{tenant} is gone");
             return Ok(Action::await_change());
         }
@@ -156,7 +159,7 @@ async fn facts(
     Ok(Facts {
         programs: match context.pods.of(tenant) {
             None => Programs::Gone,
-            Some(_) if context.edge(tenant).serves || !context.routers.any() => Programs::Withdrawn,
+            Some(_) if is_withdrawn(tenant, context, now).await? => Programs::Withdrawn,
             Some(_) => Programs::Routed,
         },
         namespace: match namespace {
@@ -173,15 +176,38 @@ async fn facts(
     })
 }
 
+/// Whether the edge was told to refuse the tenant's requests, and does.
+async fn is_withdrawn(
+    tenant: &TenantName,
+    context: &Context,
+    now: Timestamp,
+) -> Result<bool, RoundError> {
+    let wanted = wanted(tenant, context, Phase::Withdrawn, now).await?;
+    let beside = &context.settings.namespace;
+    let told = wanted.is_none_or(|wanted| {
+        let objects = &wanted.objects;
+        context.applier.has_route_of(objects, tenant, beside)
+    });
+    Ok(told && !context.is_reached(tenant))
+}
+
+async fn wanted(
+    tenant: &TenantName,
+    context: &Context,
+    phase: Phase,
+    now: Timestamp,
+) -> Result<Option<Wanted>, RoundError> {
+    let Remembered { memory, keyring } = context.remembrance.of(&context.client, tenant).await?;
+    Wanted::build(context, tenant, &memory, keyring, phase, now).await
+}
+
 async fn apply(
     tenant: &TenantName,
     context: &Context,
     phase: Phase,
     now: Timestamp,
 ) -> Result<Applied, RoundError> {
-    let Remembered { memory, keyring } = context.remembrance.of(&context.client, tenant).await?;
-    let wanted = Wanted::build(context, tenant, &memory, keyring, phase, now).await?;
-    match wanted {
+    match wanted(tenant, context, phase, now).await? {
         Some(wanted) => Ok(context.applier.apply(tenant, &wanted.objects).await?),
         None => Ok(Applied::default()),
     }
@@ -195,7 +221,7 @@ async fn tell(
     now: Timestamp,
 ) -> Result<(), RoundError> {
     let what = match step {
-        Step::Withdraw => "its routes are withdrawn",
+        Step::Withdraw => "the edge begins to refuse its requests",
         Step::KeepEvidence => "the last checkpoint of its log is waited for",
         Step::Stop => "its programs stop",
         Step::Destroy => "its keys are destroyed, and its namespace goes with everything in it",
@@ -216,7 +242,7 @@ pub(super) async fn auditor(
     now: Timestamp,
 ) -> Option<crate::host::Report> {
     let pod = context.pods.of(tenant)?;
-    let observed = observe(tenant, Some(&pod), Some(now), Edge::default()).await;
+    let observed = observe(tenant, Some(&pod), Some(now), Edge::default(), true).await;
     let auditor = observed
         .tenants
         .get(tenant)?

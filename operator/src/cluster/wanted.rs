@@ -1,11 +1,11 @@
 //! Build: everything a tenant needs, in the order in which it is applied.
 
 use jiff::Timestamp;
-use pavilion_bundle::TenantName;
+use pavilion_bundle::{Closed, HostName, TenantName};
 
 use super::{
     isolation,
-    keyring::{Keyring, KeyringError},
+    keyring::{Keyring, KeyringError, Routing},
     memory::{Memory, MemoryError},
     owned::Owned,
     pod,
@@ -27,11 +27,43 @@ pub struct Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// All that its objects ask for.
-    Serving,
-    /// No new requests reach it.
+    AsAsked,
+    /// The same; only its programs run on, although they are to stop, until no requests reach them any more.
+    Closing,
+    /// It is being deleted: no new requests reach it. Its programs run, also those of a tenant that hibernated,
+    /// for the last checkpoint of its log is theirs to tell.
     Withdrawn,
     /// Nothing of it runs.
     Stopped,
+    /// Nothing of it runs, and its hosts are anybody's.
+    Released,
+}
+
+impl Phase {
+    /// Why the edge answers in the tenant's place, if it does.
+    fn closed(self, desired: &DesiredTenant) -> Option<Closed> {
+        match self {
+            Self::AsAsked | Self::Closing => desired.closed(),
+            Self::Withdrawn | Self::Stopped | Self::Released => Some(Closed::Terminating),
+        }
+    }
+
+    /// Whether its programs run.
+    fn runs(self, desired: &DesiredTenant) -> bool {
+        match self {
+            Self::AsAsked => !desired.hibernate,
+            Self::Closing | Self::Withdrawn => true,
+            Self::Stopped | Self::Released => false,
+        }
+    }
+
+    /// The hosts that are the tenant's.
+    fn hosts(self, desired: &DesiredTenant) -> &[HostName] {
+        match self {
+            Self::Released => &[],
+            _ => desired.hosts(),
+        }
+    }
 }
 
 impl Wanted {
@@ -55,28 +87,24 @@ impl Wanted {
         let keyring = keys(context, tenant, desired, keyring, now).await?;
         let mut objects = isolation::build(tenant, desired, settings);
         // The keys first: what was made with them is of no use once they are lost.
-        let routed = suspended_if(desired, phase != Phase::Serving);
-        objects.push(keyring.object(tenant, &routed, &settings.namespace));
+        let route = Routing {
+            hosts: phase.hosts(desired),
+            wants_client_certificates: desired.wants_client_certificates(),
+            closed: phase.closed(desired),
+        };
+        objects.push(keyring.object(tenant, &route, &settings.namespace));
         objects.push(keyring.for_pod(tenant));
         let data = memory.data()?;
         let authority = keyring.authority();
         let config = pod::config_map(tenant, desired, settings, data, authority);
         objects.push(config.map_err(MemoryError::Form)?);
-        let running = suspended_if(desired, phase == Phase::Stopped);
-        let set = pod::stateful_set(tenant, &running, settings);
+        let set = pod::stateful_set(tenant, desired, settings, phase.runs(desired));
         objects.push(set.map_err(MemoryError::Form)?);
         Ok(Some(Self {
             times: keyring.times(tenant, desired.hosts()),
             objects,
             keyring,
         }))
-    }
-}
-
-fn suspended_if(desired: &DesiredTenant, suspended: bool) -> DesiredTenant {
-    DesiredTenant {
-        suspend: desired.suspend || suspended,
-        ..desired.clone()
     }
 }
 

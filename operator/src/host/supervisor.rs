@@ -4,21 +4,21 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use pavilion_bundle::TenantName;
+use pavilion_bundle::{Closed, TenantName};
 use pavilion_json::{Digest, JsonError};
 use tokio::{task::JoinHandle, time::sleep};
 
 use super::{
     Child, ChildId, ChildState, Gate, Platform, Program, Programs, StateDir, Surroundings,
     certificates::CertificateFailure,
-    routes,
-    tenant::{TenantHost, Workshop},
+    routes::{self, Routed},
+    tenant::{Shown, TenantHost, Workshop},
 };
 use crate::{desired::Desired, records::Records};
 
 /// How much longer than its drain a program may take to stop.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
-/// How long the router may take to let go of routes that are withdrawn.
+/// How long the router may take to let go of a tenant that stops.
 const WITHDRAWAL: Duration = Duration::from_secs(2);
 
 /// Why the desired state could not be written down.
@@ -44,7 +44,10 @@ pub struct Host {
     surroundings: Surroundings,
     desired: Desired,
     router: Option<Child>,
+    /// Those that run.
     tenants: BTreeMap<TenantName, TenantHost>,
+    /// What the edge shows for each, also for one that hibernates.
+    shown: BTreeMap<TenantName, Shown>,
     /// What stops, and the tenant it belongs to.
     leaving: Vec<Leaving>,
     routes: Option<Digest>,
@@ -62,8 +65,10 @@ struct Leaving {
 pub struct Observed {
     /// The shared edge.
     pub router: ChildState,
-    /// By name; a suspended tenant is not in it.
+    /// By name; a tenant that hibernates is not in it.
     pub tenants: BTreeMap<TenantName, ObservedTenant>,
+    /// When the certificate ends that the edge shows for a tenant.
+    pub certificates: BTreeMap<TenantName, Timestamp>,
     /// Whether the edge serves the newest routes.
     pub routes_served: bool,
 }
@@ -73,8 +78,6 @@ pub struct Observed {
 pub struct ObservedTenant {
     /// Verifier, signer, auditor.
     pub children: [(Program, ChildState); 3],
-    /// When its server certificate ends.
-    pub certificate_until: Timestamp,
 }
 
 impl ObservedTenant {
@@ -103,6 +106,7 @@ impl Host {
             desired: Desired::default(),
             router: None,
             tenants: BTreeMap::new(),
+            shown: BTreeMap::new(),
             leaving: Vec::new(),
             routes: None,
         }
@@ -146,13 +150,16 @@ impl Host {
     /// is and is named.
     pub fn apply(&mut self, desired: Desired, now: Timestamp) -> Vec<(TenantName, ApplyError)> {
         self.desired = desired;
-        let wanted: Vec<TenantName> = self.wanted().cloned().collect();
+        let tenants = &self.desired.tenants;
+        self.shown.retain(|tenant, _| tenants.contains_key(tenant));
+        let runs = |name: &TenantName| tenants.get(name).is_some_and(|tenant| !tenant.hibernate);
         let leaving: Vec<TenantName> = self
             .tenants
             .keys()
-            .filter(|tenant| !wanted.contains(tenant))
+            .filter(|tenant| !runs(tenant))
             .cloned()
             .collect();
+        let wanted: Vec<TenantName> = tenants.keys().cloned().collect();
         for tenant in leaving {
             self.withdraw(&tenant);
         }
@@ -164,13 +171,6 @@ impl Host {
         outcomes
             .filter_map(|(tenant, outcome)| outcome.err().map(|error| (tenant, error)))
             .collect()
-    }
-
-    fn wanted(&self) -> impl Iterator<Item = &TenantName> {
-        let tenants = self.desired.tenants.iter();
-        tenants
-            .filter(|(_, tenant)| !tenant.suspend)
-            .map(|(name, _)| name)
     }
 
     fn workshop(&self) -> Workshop<'_> {
@@ -186,7 +186,13 @@ impl Host {
         let Some(desired) = self.desired.tenants.get(name) else {
             return Ok(());
         };
+        if desired.hibernate {
+            let shown = self.workshop().certify(name, desired, now)?;
+            self.shown.insert(name.clone(), shown);
+            return Ok(());
+        }
         let written = self.workshop().write(name, desired, now)?;
+        self.shown.insert(name.clone(), written.shown);
         let earlier = self
             .leaving
             .iter()
@@ -212,7 +218,7 @@ impl Host {
         let Some(host) = self.tenants.remove(name) else {
             return;
         };
-        tracing::info!("{name}: routes withdrawn, programs stop, data stays");
+        tracing::info!("{name}: no request reaches it any more, programs stop, data stays");
         let stopped = host.when_stopped();
         let hosts_gone = self.router.as_ref().map(|router| {
             router.hurry();
@@ -242,8 +248,8 @@ impl Host {
         });
     }
 
-    /// Writes the route table when it changed: the hosts of all tenants that can answer. `keep`
-    /// makes the new number durable before it is used.
+    /// Writes the route table when it changed: the hosts of all tenants, closed where they are to be or cannot
+    /// answer yet. `keep` makes the new number durable before it is used.
     ///
     /// # Errors
     /// When it cannot be written; the router keeps what it has.
@@ -252,16 +258,22 @@ impl Host {
         records: &mut Records,
         keep: impl FnOnce(&Records) -> io::Result<()>,
     ) -> Result<bool, ApplyError> {
-        let answering = self
-            .tenants
-            .iter_mut()
-            .filter_map(|(name, host)| host.can_answer().then_some((name, &*host)))
-            .filter_map(|(name, host)| {
-                let desired = self.desired.tenants.get(name)?;
-                Some((name, (desired, host.certificate)))
-            })
-            .collect();
-        let (bytes, digest) = routes::table(&answering, records)?;
+        let mut routed = BTreeMap::new();
+        for (name, shown) in &self.shown {
+            let Some(desired) = self.desired.tenants.get(name) else {
+                continue;
+            };
+            let host = self.tenants.get_mut(name);
+            let answers = host.is_some_and(TenantHost::can_answer);
+            let closed = desired.closed();
+            let tenant = Routed {
+                desired,
+                certificate: shown.certificate,
+                closed: closed.or((!answers).then_some(Closed::Starting)),
+            };
+            routed.insert(name, tenant);
+        }
+        let (bytes, digest) = routes::table(&routed, records)?;
         if self.routes == Some(digest) {
             return Ok(false);
         }
@@ -288,12 +300,14 @@ impl Host {
                 .tenants
                 .iter()
                 .map(|(name, host)| {
-                    let observed = ObservedTenant {
-                        children: host.states(),
-                        certificate_until: host.certificate_until,
-                    };
-                    (name.clone(), observed)
+                    let children = host.states();
+                    (name.clone(), ObservedTenant { children })
                 })
+                .collect(),
+            certificates: self
+                .shown
+                .iter()
+                .map(|(name, shown)| (name.clone(), shown.until))
                 .collect(),
             routes_served: served == self.routes.map(|routes| routes.to_string()),
         }

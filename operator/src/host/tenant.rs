@@ -29,16 +29,20 @@ pub(super) struct TenantHost {
     auditor: Child,
     verifier: Child,
     answers: bool,
-    /// Of the certificate the router is to show.
+}
+
+/// The certificate that the edge shows for a tenant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    /// Its fingerprint.
     pub certificate: Digest,
-    /// When that certificate ends.
-    pub certificate_until: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
 }
 
 /// What was written for a tenant.
 pub(super) struct Written {
-    certificate: Digest,
-    certificate_until: Timestamp,
+    pub(super) shown: Shown,
     bundle_changed: bool,
     specs: [ChildSpec; 3],
 }
@@ -55,27 +59,35 @@ impl Workshop<'_> {
         for part in ["run", "signer", "auditor", "verifier"] {
             self.state.make_dir(format!("{folder}/{part}"))?;
         }
-        let certificate = certificates::ensure(
-            self.state,
-            tenant,
-            desired.hosts(),
-            &desired.certificate,
-            now,
-        )?;
+        let shown = self.certify(tenant, desired, now)?;
         let (bundle, _) = desired.bundle.seal()?;
         let bundle_changed = self
             .state
             .write_if_changed(format!("{folder}/bundle.json"), &bundle)?;
         let spec = |program| self.spec(program, tenant, desired);
         Ok(Written {
-            certificate: certificate.fingerprint(),
-            certificate_until: certificate.not_after,
+            shown,
             bundle_changed,
             specs: [
                 spec(Program::Signer)?,
                 spec(Program::Auditor)?,
                 spec(Program::Verifier)?,
             ],
+        })
+    }
+
+    /// Writes what the edge shows for a tenant.
+    pub(super) fn certify(
+        &self,
+        tenant: &TenantName,
+        desired: &DesiredTenant,
+        now: Timestamp,
+    ) -> Result<Shown, ApplyError> {
+        let (hosts, source) = (desired.hosts(), &desired.certificate);
+        let certificate = certificates::ensure(self.state, tenant, hosts, source, now)?;
+        Ok(Shown {
+            certificate: certificate.fingerprint(),
+            until: certificate.not_after,
         })
     }
 
@@ -135,8 +147,6 @@ impl Workshop<'_> {
             auditor,
             verifier,
             answers: false,
-            certificate: written.certificate,
-            certificate_until: written.certificate_until,
         }
     }
 
@@ -162,16 +172,13 @@ impl Workshop<'_> {
         if written.bundle_changed {
             host.verifier.hurry();
         }
-        host.certificate = written.certificate;
-        host.certificate_until = written.certificate_until;
         leaving
     }
 }
 
 impl TenantHost {
     /// Whether relying parties can be sent to it.
-    /// Once they can, they stay so: a verifier that is started again is a short 502, not a host that
-    /// is gone.
+    /// Once they can, they stay so: a verifier that is started again is a short 502.
     pub(super) fn can_answer(&mut self) -> bool {
         self.answers |= self.verifier.state().was_ready;
         self.answers

@@ -308,7 +308,7 @@ impl Rounds {
     pub(super) fn issuers(&self) -> String {
         let tenants = self.host.desired().tenants.values();
         let issuers: Vec<&str> = tenants
-            .filter(|tenant| !tenant.suspend)
+            .filter(|tenant| tenant.closed().is_none())
             .map(|tenant| tenant.bundle.issuer.as_str().trim_end_matches('/'))
             .collect();
         issuers.join(" ")

@@ -5,7 +5,7 @@ use pavilion_bundle::{TenantBundle, TenantName};
 use pavilion_catalogue::manifest;
 use pavilion_crds::{
     API_VERSION, ChildStatus, Condition, Kind, PolicyStatus, RefusedBundle, RelyingPartyStatus,
-    RevisionStatus, ServedBundle, TenantStatus, TrustAnchorStatus,
+    RevisionStatus, ServedBundle, TenantPhase, TenantStatus, TrustAnchorStatus,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::{
     View,
     conditions::{Verdict, first_no, signed},
+    rest,
 };
 use crate::{
-    desired::DesiredTenant,
     host::{ObservedTenant, Program},
     object_key::ObjectKey,
     records::ObjectRecord,
@@ -143,18 +143,15 @@ fn tenant(
         )
     };
     let programmed = programmed(view, name.as_ref());
-    let suspended = match desired {
-        Some(desired) if desired.suspend => {
-            Verdict::yes(&manifest::SUSPENDED, manifest::SUSPENDED.meaning)
-        }
-        _ => Verdict::no(&manifest::READY, "the tenant is not suspended"),
-    };
+    let suspended = rest::suspended(view, desired, observed);
+    let open = rest::open(desired);
     let objects = of_objects(view, key);
-    let data_plane = data_plane(view, desired, observed);
-    let certificate = certificate(view, desired, observed);
+    let data_plane = data_plane(view, observed);
+    let certificate = certificate(view, name.as_ref());
     let ready = first_no([
         accepted,
         &objects,
+        &open,
         &certificate,
         &data_plane,
         &programmed,
@@ -172,9 +169,11 @@ fn tenant(
     let report = verifier.and_then(|state| state.report.as_ref());
     let served = report.and_then(|report| report.served.as_ref());
     let refused = report.and_then(|report| report.refused.as_ref());
+    let conditions = conditions(record, &verdicts);
     let status = TenantStatus {
         observed_generation: signed(record.generation),
-        conditions: conditions(record, &verdicts),
+        phase: Some(TenantPhase::of(&conditions)),
+        conditions,
         region: desired.map(|desired| desired.bundle.region.clone()),
         issuer: desired.map(|desired| issuer(&desired.bundle)),
         policies: Some(format!("{policies}/{of}")),
@@ -239,15 +238,8 @@ fn of_objects(view: &View<'_>, key: &ObjectKey) -> Verdict {
 }
 
 /// Whether the programs run, and the edge with them.
-fn data_plane(
-    view: &View<'_>,
-    desired: Option<&DesiredTenant>,
-    observed: Option<&ObservedTenant>,
-) -> Verdict {
+fn data_plane(view: &View<'_>, observed: Option<&ObservedTenant>) -> Verdict {
     let away = |what: String| Verdict::no(&manifest::DATA_PLANE_UNAVAILABLE, what);
-    if desired.is_some_and(|desired| desired.suspend) {
-        return Verdict::no(&manifest::SUSPENDED, manifest::SUSPENDED.meaning);
-    }
     let Some(observed) = observed else {
         return Verdict::no(&manifest::PROGRESSING, "nothing of the tenant runs yet");
     };
@@ -267,16 +259,10 @@ fn data_plane(
 }
 
 /// Whether clients take the server certificate, and will for a while.
-fn certificate(
-    view: &View<'_>,
-    desired: Option<&DesiredTenant>,
-    observed: Option<&ObservedTenant>,
-) -> Verdict {
-    let Some(observed) = observed.filter(|_| desired.is_some_and(|desired| !desired.suspend))
-    else {
+fn certificate(view: &View<'_>, name: Option<&TenantName>) -> Verdict {
+    let Some(until) = name.and_then(|name| view.observed.certificates.get(name)) else {
         return Verdict::yes(&manifest::READY, "no certificate is shown");
     };
-    let until = observed.certificate_until;
     let left = until.duration_since(view.now);
     if left.is_negative() || left.is_zero() {
         return Verdict::no(
@@ -302,6 +288,10 @@ fn programmed(view: &View<'_>, name: Option<&TenantName>) -> Verdict {
     let Some(digest) = name.and_then(|name| view.digests.get(name)) else {
         return progressing("nothing of the tenant was accepted yet");
     };
+    let desired = name.and_then(|name| view.desired.tenants.get(name));
+    if desired.is_some_and(|desired| desired.hibernate) {
+        return Verdict::no(&manifest::HIBERNATED, "nothing of the tenant is to run");
+    }
     let verifier = name
         .and_then(|name| view.observed.tenants.get(name))
         .and_then(|observed| observed.child(Program::Verifier));
@@ -347,16 +337,12 @@ fn policies(view: &View<'_>, tenant: &ObjectKey) -> (usize, usize) {
 /// Whether an object in a namespace serves as it was last seen.
 fn served(view: &View<'_>, key: &ObjectKey, accepted: &Verdict) -> Verdict {
     let name: Option<TenantName> = key.tenant_name().and_then(|name| name.parse().ok());
-    let suspended = name
+    let desired = name
         .as_ref()
-        .and_then(|name| view.desired.tenants.get(name))
-        .is_some_and(|desired| desired.suspend);
-    let in_force = if suspended {
-        Verdict::no(&manifest::SUSPENDED, manifest::SUSPENDED.meaning)
-    } else {
-        programmed(view, name.as_ref())
-    };
-    first_no([accepted, &in_force])
+        .and_then(|name| view.desired.tenants.get(name));
+    let open = rest::open(desired);
+    let programmed = programmed(view, name.as_ref());
+    first_no([accepted, &open, &programmed])
 }
 
 fn revision(view: &View<'_>, key: &ObjectKey) -> Option<RevisionStatus> {

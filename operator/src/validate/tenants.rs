@@ -64,6 +64,7 @@ pub(super) fn read(
             clock_leeway_seconds: spec.verification.clock_leeway.as_seconds(),
         },
         suspend: spec.suspend,
+        hibernate: spec.hibernate,
         belongings: Belongings::default(),
     };
     Some((name, tenant))

@@ -9,5 +9,6 @@ mod confinement;
 mod drift;
 mod refusals;
 mod replicas;
+mod rest;
 mod routes;
 mod stage;

@@ -16,7 +16,7 @@ use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
-use pavilion_bundle::{HostName, Named, RouteTable};
+use pavilion_bundle::{Closed, HostName, Named, RouteTable};
 use pavilion_json::Digest;
 use pavilion_operator::trust_root::{Side, TrustRoot};
 use pavilion_process::{
@@ -99,9 +99,16 @@ impl Router {
         self.table.as_ref().unwrap().document()
     }
 
+    /// The hosts whose requests are passed on.
     fn hosts(&self) -> Vec<&str> {
         let routes = self.table().routes.iter();
-        routes.map(|route| route.host.as_str()).collect()
+        let open = routes.filter(|route| route.closed.is_none());
+        open.map(|route| route.host.as_str()).collect()
+    }
+
+    /// Why the first host is closed.
+    fn closed(&self) -> Option<Closed> {
+        self.table().routes.first().and_then(|route| route.closed)
     }
 }
 
@@ -240,7 +247,12 @@ async fn a_secret_and_a_pod_come_to_a_route_that_every_replica_tells_alike() {
     first
         .until("the Secret is seen", |router| router.seen.secrets >= secret)
         .await;
-    assert_eq!(first.hosts(), [""; 0], "the pod was never ready");
+    assert_eq!(
+        first.closed(),
+        Some(Closed::Starting),
+        "the pod was never ready"
+    );
+    assert_eq!(first.files.len(), 2, "what the edge shows, and no more");
 
     let begun = Instant::now();
     let ready = report(&stage, &tenant, "True").await;
@@ -269,10 +281,17 @@ async fn a_secret_and_a_pod_come_to_a_route_that_every_replica_tells_alike() {
             .await;
         assert_eq!(router.table().routes[0].max_body_bytes, 7);
     }
-    keyring(&stage, &tenant, |route| route["suspended"] = json!(true)).await;
-    first
-        .until("no route", |router| router.hosts().is_empty())
-        .await;
+    let resting = [
+        ("tenant_suspended", Closed::Suspended),
+        ("tenant_hibernated", Closed::Hibernated),
+    ];
+    for (code, closed) in resting {
+        keyring(&stage, &tenant, |route| route["closed"] = json!(code)).await;
+        first
+            .until(code, |router| router.closed() == Some(closed))
+            .await;
+        assert!(first.table().routes[0].upstreams.is_empty());
+    }
     keyring(&stage, &tenant, |_| {}).await;
     first
         .until("the route again", |router| !router.hosts().is_empty())
@@ -284,7 +303,9 @@ async fn a_secret_and_a_pod_come_to_a_route_that_every_replica_tells_alike() {
         .unwrap();
     for router in [&mut first, &mut second] {
         router
-            .until("no pod, no route", |router| router.hosts().is_empty())
+            .until("no pod, no answer", |router| {
+                router.closed() == Some(Closed::Starting)
+            })
             .await;
     }
 }

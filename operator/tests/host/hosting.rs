@@ -125,38 +125,96 @@ async fn two_edits_within_one_drain_never_run_a_program_twice() {
     play.host.stop().await;
 }
 
-#[tokio::test]
-async fn a_suspended_tenant_is_off_the_air_and_keeps_its_data() {
-    let mut play = Play::begin().await;
-    let old = pids(&play.host);
-    play.apply(|text| {
+/// The quickstart's tenant with more in its spec.
+fn with(fields: &'static str) -> impl Fn(String) -> String {
+    move |text| {
         text.replace(
             "regions: [eu-central]",
-            "suspend: true\n  regions: [eu-central]",
+            &format!("{fields}\n  regions: [eu-central]"),
         )
-    });
-    assert_eq!(play.stage.routes()["routes"], json!([]));
-    assert!(play.host.observe().tenants.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_is_closed_at_the_edge_and_runs_on() {
+    let mut play = Play::begin().await;
+    let before = pids(&play.host);
+    play.apply(with("suspend: true"));
+    let route = &play.stage.routes()["routes"][0];
+    assert_eq!(route["closed"], "tenant_suspended");
+    assert_eq!(route["upstreams"], json!([]));
+    assert_eq!(pids(&play.host), before);
+    play.apply(|text| text);
+    let route = &play.stage.routes()["routes"][0];
+    assert_eq!(route["upstreams"].as_array().unwrap().len(), 2);
+    assert!(route.get("closed").is_none(), "at once: {route}");
+    assert_eq!(pids(&play.host), before);
+    play.host.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_that_hibernates_stops_keeps_its_data_and_wakes() {
+    let mut play = Play::begin().await;
+    let old = pids(&play.host);
+    let chain = play.stage.state.join("tenants/acme/tls/chain.pem");
+    let shown = std::fs::read(&chain).unwrap();
+    play.apply(with("hibernate: true"));
+    let route = &play.stage.routes()["routes"][0];
+    assert_eq!(route["closed"], "tenant_hibernated");
+    assert_eq!(
+        route["certificate"]["chainFile"],
+        "tenants/acme/tls/chain.pem"
+    );
+    let observed = play.host.observe();
+    assert!(observed.tenants.is_empty());
+    assert!(observed.certificates.contains_key("acme"));
     for pid in old.into_values().flatten() {
         until(|| !std::path::Path::new(&format!("/proc/{pid}")).exists()).await;
     }
-    assert!(play.stage.state.join("tenants/acme/tls/ca.pem").exists());
+    // Both: what a caller is told is that it is suspended.
+    play.apply(with("suspend: true\n  hibernate: true"));
+    let closed = play.stage.routes()["routes"][0]["closed"].clone();
+    assert_eq!(closed, "tenant_suspended");
+    assert!(play.host.observe().tenants.is_empty());
+
     play.apply(|text| text);
+    let closed = play.stage.routes()["routes"][0]["closed"].clone();
+    assert_eq!(closed, "tenant_starting", "until it can answer");
     let host = &play.host;
     until(|| is_up(host)).await;
+    play.host
+        .publish_routes(&mut play.records, |_| Ok(()))
+        .unwrap();
+    let route = &play.stage.routes()["routes"][0];
+    assert_eq!(route["upstreams"].as_array().unwrap().len(), 2);
+    assert_eq!(std::fs::read(&chain).unwrap(), shown);
     play.host.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_that_hibernates_from_the_start_has_a_certificate_and_no_programs() {
+    let stage = Stage::new().await;
+    let _voice = stage.router_voice();
+    let (mut host, mut records) = (stage.host(), Records::default());
+    host.start_router(&mut records, |_| Ok(())).unwrap();
+    let first = desired(&mut records, with("hibernate: true"));
+    assert!(host.apply(first, now()).is_empty());
+    host.publish_routes(&mut records, |_| Ok(())).unwrap();
+    let closed = stage.routes()["routes"][0]["closed"].clone();
+    assert_eq!(closed, "tenant_hibernated");
+    for file in ["chain.pem", "key.pem"] {
+        let file = stage.state.join("tenants/acme/tls").join(file);
+        assert!(file.exists(), "{}", file.display());
+    }
+    assert!(host.observe().tenants.is_empty());
+    host.stop().await;
 }
 
 #[tokio::test]
 async fn a_tenant_that_comes_back_at_once_waits_for_its_old_programs() {
     let mut play = Play::begin().await;
     let old = pids(&play.host);
-    play.apply(|text| {
-        text.replace(
-            "regions: [eu-central]",
-            "suspend: true\n  regions: [eu-central]",
-        )
-    });
+    play.apply(with("hibernate: true"));
     play.apply(|text| text);
     let host = &play.host;
     until(|| is_up(host)).await;

@@ -7,7 +7,7 @@ use pavilion_bundle::{Document, TenantName};
 use pavilion_catalogue::manifest;
 use pavilion_json::Digest;
 use pavilion_operator::{
-    desired::Desired,
+    desired::{Desired, DesiredTenant},
     host::{
         ChildState, Observed, ObservedTenant, Phase, Program, Report, ReportedCheck,
         ReportedRefusal, ReportedServed,
@@ -43,14 +43,15 @@ impl Scene {
                 (Program::Signer, ready(None)),
                 (Program::Auditor, ready(None)),
             ],
-            certificate_until: now() + SignedDuration::from_hours(24 * 60),
         };
+        let until = now() + SignedDuration::from_hours(24 * 60);
         Self {
             records,
             desired,
             digests: BTreeMap::from([(acme.clone(), digest)]),
             observed: Observed {
                 router: ready(None),
+                certificates: BTreeMap::from([(acme.clone(), until)]),
                 tenants: BTreeMap::from([(acme, programs)]),
                 routes_served: true,
             },
@@ -243,8 +244,8 @@ fn a_program_in_trouble_is_named_with_its_own_words() {
 fn a_certificate_that_ends_is_told_before_and_after() {
     let mut scene = Scene::new();
     let until = |scene: &mut Scene, hours| {
-        let acme = scene.observed.tenants.values_mut().next().unwrap();
-        acme.certificate_until = now() + SignedDuration::from_hours(hours);
+        let acme = scene.observed.certificates.values_mut().next().unwrap();
+        *acme = now() + SignedDuration::from_hours(hours);
     };
     until(&mut scene, 24 * 13);
     let document = &scene.compute().0[TENANT];
@@ -305,14 +306,61 @@ fn many_faults_are_counted_and_the_first_are_named() {
     assert!(message.contains("and 4 more"), "{message}");
 }
 
+impl Scene {
+    fn acme(&mut self) -> &mut DesiredTenant {
+        self.desired.tenants.values_mut().next().unwrap()
+    }
+
+    fn phase(&self) -> Value {
+        self.compute().0[TENANT]["status"]["phase"].clone()
+    }
+}
+
 #[test]
-fn a_suspended_tenant_says_so_everywhere() {
+fn a_suspended_tenant_says_so_everywhere_and_shows_that_it_runs() {
     let mut scene = Scene::new();
-    let acme: TenantName = "acme".parse().unwrap();
-    scene.desired.tenants.get_mut(&acme).unwrap().suspend = true;
-    scene.observed.tenants.clear();
-    assert_eq!(scene.condition(TENANT, "Ready").0, "Suspended");
+    assert_eq!(scene.phase(), "Ready");
+    scene.acme().suspend = true;
+    let (reason, message) = scene.condition(TENANT, "Ready");
+    assert_eq!(reason, "Suspended");
+    assert!(message.contains("503 tenant_suspended"), "{message}");
     assert!(scene.compute().1, "what was asked for is reached");
     assert_eq!(scene.condition(TENANT, "Suspended").0, "True");
     assert_eq!(scene.condition(POLICY, "Ready").0, "Suspended");
+    assert_eq!(scene.condition(TENANT, "Programmed").0, "True");
+    assert_eq!(scene.phase(), "Suspended");
+}
+
+#[test]
+fn a_tenant_is_not_called_suspended_before_the_edge_refuses_its_requests() {
+    let mut scene = Scene::new();
+    scene.acme().suspend = true;
+    scene.observed.routes_served = false;
+    let (reason, message) = scene.condition(TENANT, "Suspended");
+    assert_eq!(reason, "Progressing");
+    assert!(message.contains("the edge"), "{message}");
+    assert_eq!(scene.condition(TENANT, "Ready").0, "Suspended");
+    assert_eq!(scene.phase(), "Provisioning");
+}
+
+#[test]
+fn a_tenant_hibernates_once_nothing_of_it_runs() {
+    let mut scene = Scene::new();
+    scene.acme().hibernate = true;
+    let (reason, message) = scene.condition(TENANT, "Suspended");
+    assert_eq!(reason, "Progressing");
+    assert!(message.contains("have not stopped"), "{message}");
+    scene.observed.tenants.clear();
+    assert_eq!(scene.condition(TENANT, "Suspended").0, "True");
+    assert_eq!(scene.condition(TENANT, "Ready").0, "Hibernated");
+    assert_eq!(scene.condition(TENANT, "Programmed").0, "Hibernated");
+    assert_eq!(scene.condition(TENANT, "CertificateValid").0, "True");
+    assert_eq!(scene.condition(POLICY, "Ready").0, "Hibernated");
+    assert!(scene.compute().1, "what was asked for is reached");
+    assert_eq!(scene.phase(), "Hibernated");
+    scene.acme().suspend = true;
+    let (reason, message) = scene.condition(TENANT, "Ready");
+    assert_eq!(reason, "Suspended", "what callers are told");
+    assert!(message.contains("nothing of the tenant runs"), "{message}");
+    assert_eq!(scene.phase(), "Suspended");
 }

@@ -127,8 +127,17 @@ fn the_first_program_in_the_order_of_starting_explains_the_others() {
         condition("Ready", "False", "Suspended", ""),
     ]);
     assert_eq!(
-        said(&causes(tenant, Vec::new())),
+        said(&causes(tenant.clone(), Vec::new())),
         ["Tenant beta is Suspended: Suspended"]
+    );
+    tenant["status"]["conditions"] = json!([
+        condition("Suspended", "True", "Hibernated", "spec.hibernate is true"),
+        condition("Programmed", "False", "Hibernated", ""),
+        condition("Ready", "False", "Hibernated", ""),
+    ]);
+    assert_eq!(
+        said(&causes(tenant, Vec::new())),
+        ["Tenant beta is Suspended: Hibernated"]
     );
 }
 

@@ -29,6 +29,22 @@ entries! { Edge;
         "The tenant's data plane took too long",
         "No answer came within the time allowed.",
         "Try again later.";
+    TENANT_SUSPENDED = "tenant_suspended", 503, FINAL,
+        "The tenant is suspended",
+        "Its owner takes no requests for now; keys, log and state are kept.",
+        "Ask the tenant's owner; it ends when spec.suspend of the Tenant is set to false.";
+    TENANT_HIBERNATED = "tenant_hibernated", 503, FINAL,
+        "The tenant hibernates",
+        "Its owner stopped its programs; keys, log and state are kept.",
+        "Ask the tenant's owner; it ends when spec.hibernate of the Tenant is set to false.";
+    TENANT_TERMINATING = "tenant_terminating", 503, FINAL,
+        "The tenant is being deleted",
+        "It takes no new requests any more.",
+        "Ask the tenant's owner where to go instead.";
+    TENANT_STARTING = "tenant_starting", 503, RETRY,
+        "The tenant's data plane is starting",
+        "Its programs have not been ready yet.",
+        "Try again in a moment; if it lasts, kubectl pavilion why says what it waits for.";
     DRAINING = "edge_draining", 503, RETRY,
         "The edge is stopping",
         "It cannot wait for the answer any longer.",

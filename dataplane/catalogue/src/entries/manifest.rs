@@ -15,8 +15,12 @@ entries! { Manifest;
         "Wait; if it lasts look at the tenant's programs.";
     SUSPENDED = "Suspended", 0, FINAL,
         "The tenant is suspended",
-        "spec.suspend is true; its routes are withdrawn.",
-        "Set spec.suspend to false.";
+        "spec.suspend is true: the edge answers every request with 503 tenant_suspended. Its programs run on.",
+        "Set spec.suspend to false; it serves again at once.";
+    HIBERNATED = "Hibernated", 0, FINAL,
+        "The tenant hibernates",
+        "spec.hibernate is true: its programs are stopped, and the edge answers every request with 503 tenant_hibernated. Keys, log and state stay.",
+        "Set spec.hibernate to false; it serves again once its programs are ready.";
     SYNTAX_INVALID = "SyntaxInvalid", 0, FINAL,
         "The file is not readable YAML",
         "The file cannot be parsed, is too large, or is nested too deeply.",
@@ -147,7 +151,7 @@ entries! { Manifest;
         "Set spec.deletionPolicy to Retain or Delete; the deletion then goes on by itself.";
     TERMINATING = "Terminating", 0, RETRY,
         "The tenant is being deleted",
-        "Its routes are withdrawn, then its programs stop; with deletionPolicy Delete its keys and its namespace go.",
+        "The edge answers its requests with 503 tenant_terminating, then its programs stop; with deletionPolicy Delete its keys and its namespace go.",
         "Wait; the message names the step. The guide on deleting tenants has a way out where a step cannot end.";
     KEYS_UNREADABLE = "KeysUnreadable", 0, RETRY,
         "The tenant's keys cannot be read",

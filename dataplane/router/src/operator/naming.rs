@@ -82,6 +82,7 @@ mod tests {
                 key_file: name("key"),
             },
             request_client_certificate: false,
+            closed: None,
             upstreams: vec![Upstream::over_tls("/", tls)],
             max_body_bytes: 1,
         };

@@ -130,6 +130,7 @@ mod tests {
                 key_file: "key".into(),
             },
             request_client_certificate: false,
+            closed: None,
             upstreams: vec![Upstream::on_socket("/", "s")],
             max_body_bytes: 1,
         };

@@ -217,6 +217,7 @@ impl Tenant {
                 key_file,
             },
             request_client_certificate: false,
+            closed: None,
             upstreams: vec![
                 Target::over_tls("/", target.clone()),
                 Target::over_tls("/log/", target),

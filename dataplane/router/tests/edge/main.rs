@@ -2,6 +2,7 @@
 //! real upstream sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod closed;
 mod drain;
 mod fed;
 mod hosts;

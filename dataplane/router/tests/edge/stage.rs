@@ -248,6 +248,7 @@ pub fn route(folder: &Path, host: &str, tenant: &str, asks: bool) -> Route {
             key_file: file(format!("{host}.key")),
         },
         request_client_certificate: asks,
+        closed: None,
         upstreams: vec![target("/", tenant), target("/log/", "log")],
         max_body_bytes: MAX_BODY,
     }

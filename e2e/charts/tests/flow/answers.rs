@@ -45,7 +45,23 @@ async fn a_holder_who_is_too_young_and_a_presentation_that_was_used_are_refused(
 async fn the_tables_of_kubectl_say_how_a_tenant_is() {
     let _stage = Stage::set().await;
     let table = kubectl("get ptenant -o wide");
+    let heading = table.lines().next().unwrap();
     let row = table.lines().find(|line| line.starts_with(TENANT)).unwrap();
-    let cells: Vec<&str> = row.split_whitespace().collect();
-    assert_eq!(cells[1..4], ["True", "eu-central", "2/2"], "{table}");
+    let cell = |column: &str| {
+        let from = heading.find(column).unwrap_or_else(|| panic!("{table}"));
+        row[from..].split_whitespace().next().unwrap()
+    };
+    for (column, told) in [
+        ("READY", "True"),
+        ("PHASE", "Ready"),
+        ("REGION", "eu-central"),
+        ("POLICIES", "2/2"),
+    ] {
+        assert_eq!(cell(column), told, "{table}");
+    }
+    let served = kubectl("get tenant acme -o jsonpath={.status.bundle}");
+    assert_eq!(cell("SERVED"), served, "{table}");
+    for column in ["ISOLATION", "AGE"] {
+        assert!(heading.contains(column), "{table}");
+    }
 }

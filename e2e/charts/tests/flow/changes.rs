@@ -1,24 +1,12 @@
 //! A change reaches the pod, and a wrong one does not.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    command::{kubectl, kubectl_with},
+    command::kubectl_with,
     shop::Shop,
-    stage::{Stage, TENANT_NAMESPACE, apply_quickstart, eventually, until_ready},
+    stage::{Stage, TENANT_NAMESPACE, apply_quickstart, condition, eventually, tenant},
 };
-
-fn tenant() -> Value {
-    serde_json::from_str(&kubectl("get tenant acme -o json")).unwrap()
-}
-
-fn condition(type_: &str) -> String {
-    let tenant = tenant();
-    let conditions = tenant["status"]["conditions"].as_array().unwrap();
-    let found = conditions.iter().find(|one| one["type"] == type_).unwrap();
-    let text = |field: &str| found[field].as_str().unwrap().to_owned();
-    format!("{} {}", text("status"), text("reason"))
-}
 
 /// Gives the policy another rule, for one claim of the credential.
 fn edit(claim: &str, years: u32) {
@@ -53,30 +41,6 @@ async fn an_edited_policy_is_served_and_status_names_the_new_bundle() {
     eventually("the quickstart's own bundle is served again", || {
         shop.ask("2007-01-01").0.printed.contains("PASS over18")
     });
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_suspended_tenant_runs_nothing_and_answers_again_as_soon_as_it_is_ready() {
-    let _stage = Stage::set().await;
-    let shop = Shop::open();
-    let suspend = |suspended: bool| {
-        let patch = format!(r#"{{"spec": {{"suspend": {suspended}}}}}"#);
-        kubectl_with(&["patch", "tenant", "acme", "--type=merge", "-p", &patch]);
-    };
-    suspend(true);
-    eventually("its pod is gone", || {
-        condition("Ready") == "False Suspended"
-            && kubectl(&format!("-n {TENANT_NAMESPACE} get pods -o name")).is_empty()
-    });
-    assert!(!shop.ask("1990-05-17").0.succeeded);
-    suspend(false);
-    eventually("it is not suspended any more", || {
-        condition("Suspended") == "False Ready"
-    });
-    let took = until_ready();
-    eprintln!("a tenant was Ready {took:?} after its suspension ended");
-    let (asked, _) = shop.ask("1990-05-17");
-    assert!(asked.succeeded, "Ready, and yet: {}", asked.said);
 }
 
 #[tokio::test(flavor = "multi_thread")]

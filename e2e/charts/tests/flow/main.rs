@@ -15,6 +15,7 @@ mod changes;
 mod command;
 mod deletion;
 mod faults;
+mod rest;
 mod shop;
 mod stage;
 mod trial;

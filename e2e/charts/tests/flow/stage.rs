@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use pavilion_e2e_charts::{CRDS_RELEASE, Helm, NAMESPACE, RELEASE, chart};
+use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::command::{kubectl, run};
+use crate::command::{kubectl, kubectl_with, run};
 
 /// The quickstart's tenant.
 pub const TENANT: &str = "acme";
@@ -62,6 +63,26 @@ pub fn install() {
 /// As the documentation says.
 pub fn apply_quickstart() {
     kubectl("apply -f examples/quickstart");
+    // What a test before set stays: the quickstart says nothing of it.
+    let patch = r#"{"spec": {"suspend": false, "hibernate": false}}"#;
+    kubectl_with(&["patch", "tenant", "acme", "--type=merge", "-p", patch]);
+}
+
+/// The tenant as it is now.
+pub fn tenant() -> Value {
+    serde_json::from_str(&kubectl("get tenant acme -o json")).unwrap()
+}
+
+/// Status and reason of a condition of it, like `False Suspended`; empty while there is none.
+pub fn condition(type_: &str) -> String {
+    let tenant = tenant();
+    let conditions = tenant["status"]["conditions"].as_array();
+    let found = conditions.into_iter().flatten();
+    let found = found.into_iter().find(|one| one["type"] == type_);
+    found.map_or_else(String::new, |found| {
+        let text = |field: &str| found[field].as_str().unwrap().to_owned();
+        format!("{} {}", text("status"), text("reason"))
+    })
 }
 
 /// Waits until the tenant is Ready; how long that took.

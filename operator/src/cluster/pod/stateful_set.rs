@@ -20,13 +20,10 @@ use super::{
     containers::{AUDITOR, GROUP, SIGNER, VERIFIER},
     volumes,
 };
-use crate::{
-    cluster::{
-        isolation::{ACCOUNT, COMPONENT, DATA_PLANE},
-        owned::metadata,
-        settings::Settings,
-    },
-    desired::DesiredTenant,
+use crate::cluster::{
+    isolation::{ACCOUNT, COMPONENT, DATA_PLANE},
+    owned::metadata,
+    settings::Settings,
 };
 
 /// The annotation of the pod with the digest of what its programs are started with.
@@ -37,15 +34,15 @@ const GRACE_SECONDS: i64 = 10;
 
 pub(super) fn build(
     tenant: &TenantName,
-    desired: &DesiredTenant,
     settings: &Settings,
     configuration: Digest,
+    runs: bool,
 ) -> StatefulSet {
     let selector = BTreeMap::from([(COMPONENT.to_owned(), DATA_PLANE.to_owned())]);
     StatefulSet {
         metadata: metadata(tenant, NAME),
         spec: Some(StatefulSetSpec {
-            replicas: Some(i32::from(!desired.suspend)),
+            replicas: Some(i32::from(runs)),
             selector: LabelSelector {
                 match_labels: Some(selector),
                 ..LabelSelector::default()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use pavilion_bundle::{HostName, TenantName};
+use pavilion_bundle::{Closed, HostName, TenantName};
 use pavilion_process::mutual_tls::{Credentials, client_config};
 use serde::Deserialize;
 use zeroize::{Zeroize, Zeroizing};
@@ -20,8 +20,8 @@ pub struct Entry {
     pub tenant: TenantName,
     /// When the Secret was made: of two that claim one host the first one has it.
     pub since: Timestamp,
-    /// Whether nothing is to be served.
-    pub suspended: bool,
+    /// Why the edge answers in the tenant's place, if it does.
+    pub closed: Option<Closed>,
     /// The hosts.
     pub hosts: Vec<HostName>,
     /// Ask clients for a certificate.
@@ -43,6 +43,8 @@ struct Document {
     hosts: Vec<HostName>,
     request_client_certificate: bool,
     max_body_bytes: u64,
+    closed: Option<Closed>,
+    /// A release that did not know `closed` said this alone.
     suspended: bool,
     server_name: HostName,
     certificate: Shown,
@@ -85,7 +87,9 @@ impl Entry {
         Ok(Self {
             tenant: document.tenant,
             since: made.map_or(Timestamp::MAX, |time| time.0),
-            suspended: document.suspended,
+            closed: document
+                .closed
+                .or(document.suspended.then_some(Closed::Suspended)),
             hosts: document.hosts,
             request_client_certificate: document.request_client_certificate,
             max_body_bytes: document.max_body_bytes,
@@ -206,6 +210,32 @@ pub(super) mod tests {
         assert_eq!(entry.since, Timestamp::from_second(7).unwrap());
         assert_eq!(secret.data, None);
         assert!(!format!("{entry:?}").contains("BEGIN"));
+    }
+
+    #[test]
+    fn what_a_release_before_this_one_wrote_is_read_too() {
+        let closed = |change: fn(&mut Value)| {
+            let mut route = route("acme", &["a.example"]);
+            change(&mut route);
+            let entry = Entry::read(&mut secret("acme", &route, 1, 1)).unwrap();
+            entry.closed
+        };
+        assert_eq!(closed(|_| {}), None);
+        let before = closed(|route| route["suspended"] = true.into());
+        assert_eq!(before, Some(Closed::Suspended));
+        let now = closed(|route| {
+            route["suspended"] = true.into();
+            route["closed"] = "tenant_hibernated".into();
+        });
+        assert_eq!(now, Some(Closed::Hibernated));
+    }
+
+    #[test]
+    fn a_tenant_that_was_let_go_has_no_hosts() {
+        let mut route = route("acme", &["a.example"]);
+        route["hosts"] = json!([]);
+        let entry = Entry::read(&mut secret("acme", &route, 1, 1)).unwrap();
+        assert_eq!(entry.hosts, []);
     }
 
     #[test]

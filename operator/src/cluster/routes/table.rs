@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use pavilion_bundle::{Certificate, HostName, Route, TlsTarget, Upstream};
+use pavilion_bundle::{Certificate, Closed, HostName, Route, TlsTarget, Upstream};
 use pavilion_json::Digest;
 
 use super::{entry::Entry, file::File, known::Material};
@@ -26,8 +26,8 @@ pub struct Built {
     pub refused: Vec<(HostName, String)>,
 }
 
-/// Builds it: the hosts of each tenant that is not suspended and whose pod can be reached. Of two that
-/// claim one host the one whose Secret was made first has it; by name where both are as old.
+/// Builds it: the hosts of every tenant, closed where its owner wants that and while its pod has not been ready.
+/// Of two that claim one host the one whose Secret was made first has it; by name where both are as old.
 pub fn build(material: &Material) -> Built {
     let mut entries: Vec<&Entry> = material.entries.iter().collect();
     entries.sort_by_key(|entry| (entry.since, &entry.tenant));
@@ -44,22 +44,26 @@ pub fn build(material: &Material) -> Built {
         }
     }
     for (host, entry) in claims {
-        if entry.suspended {
-            continue;
-        }
-        if let Some(ip) = material.addresses.get(&entry.tenant) {
-            built.routes.push(route(host, entry, *ip));
-            let files = entry.shown.iter().chain(&entry.edge);
-            let files = files.map(|file| (file.digest, file.content.clone()));
-            built.files.extend(files);
-        }
+        let address = material.addresses.get(&entry.tenant);
+        let to = match (entry.closed, address) {
+            (Some(closed), _) => Err(closed),
+            (None, None) => Err(Closed::Starting),
+            (None, Some(ip)) => Ok(*ip),
+        };
+        built.routes.push(route(host, entry, to));
+        let files = entry.shown.iter();
+        // Nothing is sent to a tenant that is closed.
+        let edge = entry.edge.iter().filter(|_| to.is_ok());
+        let files = files.chain(edge);
+        let files = files.map(|file| (file.digest, file.content.clone()));
+        built.files.extend(files);
     }
     built
 }
 
-fn route(host: &HostName, entry: &Entry, ip: IpAddr) -> Route {
+fn route(host: &HostName, entry: &Entry, to: Result<IpAddr, Closed>) -> Route {
     let [chain, key] = entry.shown.each_ref().map(File::name);
-    let upstream = |(prefix, port)| {
+    let upstream = |ip, (prefix, port)| {
         let [ca, certificate, key] = entry.edge.each_ref().map(File::name);
         let target = TlsTarget {
             address: SocketAddr::new(ip, port),
@@ -70,6 +74,7 @@ fn route(host: &HostName, entry: &Entry, ip: IpAddr) -> Route {
         };
         Upstream::over_tls(prefix, target)
     };
+    let upstreams = to.map(|ip| UPSTREAMS.map(|way| upstream(ip, way)).into());
     Route {
         host: host.clone(),
         tenant: entry.tenant.clone(),
@@ -78,7 +83,8 @@ fn route(host: &HostName, entry: &Entry, ip: IpAddr) -> Route {
             key_file: key,
         },
         request_client_certificate: entry.request_client_certificate,
-        upstreams: UPSTREAMS.map(upstream).into(),
+        closed: to.err(),
+        upstreams: upstreams.unwrap_or_default(),
         max_body_bytes: entry.max_body_bytes,
     }
 }
@@ -115,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_of_tenants_that_can_be_reached_are_routed_in_their_order() {
+    fn hosts_are_routed_in_their_order_and_closed_while_their_tenant_cannot_be_reached() {
         let entries = vec![
             entry("beta", &["z.example", "b.example"], 1),
             entry("acme", &["m.example"], 2),
@@ -124,11 +130,17 @@ mod tests {
         let built = build(&material(entries, &["acme", "beta"]));
         let expected = [
             ("b.example", "beta"),
+            ("g.example", "gone"),
             ("m.example", "acme"),
             ("z.example", "beta"),
         ];
         assert_eq!(hosts(&built), expected);
-        assert_eq!(built.files.len(), 10);
+        let gone = &built.routes[1];
+        assert_eq!(
+            (gone.closed, gone.upstreams.len()),
+            (Some(Closed::Starting), 0)
+        );
+        assert_eq!(built.files.len(), 12, "no key for what is not reached");
         let table = RouteTable {
             version: 1,
             routes: built.routes.clone(),
@@ -165,13 +177,23 @@ mod tests {
     }
 
     #[test]
-    fn a_suspended_tenant_keeps_its_host_from_others_and_has_no_route() {
+    fn a_suspended_tenant_keeps_its_host_from_others_and_is_closed_with_or_without_a_pod() {
         let mut document = route("acme", &["a.example"]);
-        document["suspended"] = json!(true);
+        document["closed"] = json!("tenant_suspended");
         let suspended = Entry::read(&mut secret("acme", &document, 1, 1)).unwrap();
         let other = entry("beta", &["a.example"], 2);
-        let built = build(&material(vec![suspended, other], &["acme", "beta"]));
-        assert_eq!(hosts(&built), []);
-        assert_eq!(built.refused.len(), 1);
+        let with = build(&material(
+            vec![suspended.clone(), other.clone()],
+            &["acme", "beta"],
+        ));
+        assert_eq!(hosts(&with), [("a.example", "acme")]);
+        assert_eq!(with.routes[0].closed, Some(Closed::Suspended));
+        assert_eq!(with.refused.len(), 1);
+        let table = RouteTable {
+            version: 1,
+            routes: with.routes.clone(),
+        };
+        table.validate().unwrap();
+        assert_eq!(build(&material(vec![suspended, other], &["beta"])), with);
     }
 }
