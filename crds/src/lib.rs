@@ -11,8 +11,10 @@
 pub mod admission;
 mod conditions;
 mod duration;
+mod jurisdiction;
 mod keys;
 mod policy;
+mod region;
 mod relying_party;
 mod tenant;
 mod trust_anchor;
@@ -20,11 +22,13 @@ mod yaml;
 
 pub use conditions::{Condition, ConditionStatus, forget};
 pub use duration::{DurationError, GoDuration};
+pub use jurisdiction::Jurisdiction;
 pub use keys::{CertificateAuthorities, JsonWebKeys};
 pub use policy::{
     Claim, Evidence, EvidenceWithRequest, Format, Obligations, Policy, PolicySpec, PolicyStatus,
     RevisionStatus,
 };
+pub use region::{Region, RegionSpec, RegionStatus, Residency};
 pub use relying_party::{
     Authentication, MutualTls, PrivateKeyJwt, RelyingParty, RelyingPartySpec, RelyingPartyStatus,
 };

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{conditions::Condition, duration::GoDuration};
+use crate::{conditions::Condition, duration::GoDuration, region::Residency};
 
 /// A tenant: an organisation that runs verifications, isolated from all others. Its other objects
 /// live in the namespace `pavilion-<name>`.
@@ -46,6 +46,9 @@ pub struct TenantSpec {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub regions: Vec<String>,
+    /// What the law of these places must be. A region that is otherwise is not used. Any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residency: Option<Residency>,
     /// Where relying parties reach the tenant.
     pub ingress: Ingress,
     /// The key that signs answers.
@@ -245,6 +248,11 @@ pub struct TenantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub region: Option<String>,
+    /// Where the edge of that region is: the hosts of the tenant are to lead there. In a cluster, when its Region
+    /// says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 270))]
+    pub endpoint: Option<String>,
     /// The issuer of answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 300))]

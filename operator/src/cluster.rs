@@ -2,10 +2,10 @@
 //!
 //! Every replica watches ([`watches`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
-//! to ([`judge`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
+//! to ([`judge`]), whether it is placed here ([`placement`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
 //! ([`apply`]), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
 //! that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve
-//! ([`routes`]).
+//! ([`routes`]). What no tenant has, like Regions, is told how it is ([`wide`]).
 
 mod apply;
 mod client;
@@ -25,6 +25,7 @@ mod observe;
 mod owned;
 mod owned_fields;
 mod parts;
+mod placement;
 mod pod;
 mod pods;
 mod program;
@@ -39,5 +40,6 @@ mod triggers;
 mod wanted;
 mod watches;
 mod watching;
+mod wide;
 
 pub use program::run;

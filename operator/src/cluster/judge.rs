@@ -1,11 +1,12 @@
 //! Dereference, validate and build for one tenant: what its objects come to, or every fault in them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::core::DynamicObject;
 use pavilion_bundle::TenantName;
 use pavilion_catalogue::manifest;
+use pavilion_crds::Kind;
 use serde_json::Value;
 
 use super::{
@@ -34,7 +35,14 @@ pub fn dereference(objects: &Objects, tenant: &str, memory: &mut Memory) -> Mani
         memory.records.known(key, &uid, generation);
     }
     ManifestSet {
-        objects: found.into_iter().map(read).collect(),
+        objects: found
+            .into_iter()
+            .map(|(key, object)| Object {
+                value: read(key.kind, &object),
+                key,
+                source: Source::default(),
+            })
+            .collect(),
         files: NamedFiles::in_a_cluster(),
         ..ManifestSet::default()
     }
@@ -126,19 +134,15 @@ fn claimed(set: &ManifestSet, others: &Objects, tenant: &TenantName) -> Vec<Refu
 }
 
 /// An object as a manifest would have it.
-fn read((key, object): (ObjectKey, Arc<DynamicObject>)) -> Object {
+pub fn read(kind: Kind, object: &DynamicObject) -> Value {
     let mut value = object.data.clone();
     if let Some(fields) = value.as_object_mut() {
         fields.remove("status");
         fields.insert("apiVersion".to_owned(), pavilion_crds::API_VERSION.into());
-        fields.insert("kind".to_owned(), key.kind.name().into());
-        fields.insert("metadata".to_owned(), metadata(&object));
+        fields.insert("kind".to_owned(), kind.name().into());
+        fields.insert("metadata".to_owned(), metadata(object));
     }
-    Object {
-        key,
-        value,
-        source: Source::default(),
-    }
+    value
 }
 
 /// Who it is and since when; the rest is the cluster's.

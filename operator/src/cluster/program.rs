@@ -32,6 +32,7 @@ use super::{
     statuses::Statuses,
     triggers::triggers,
     watches::Watches,
+    wide,
 };
 use crate::{
     arguments::Run,
@@ -176,6 +177,7 @@ async fn lead(
     let config = controller::Config::default()
         .concurrency(options.workers.get())
         .debounce(DEBOUNCE);
+    let told_wide = Arc::clone(&context);
     let rounds = controller::applier(
         |object, context| Box::pin(reconcile(object, context)),
         |object, error, context: Arc<Context>| after_failure(&object, error, &context),
@@ -188,6 +190,7 @@ async fn lead(
     let mut rounds = std::pin::pin!(rounds);
     let lost = tokio::select! {
         () = &mut rounds => false,
+        () = wide::tell(&told_wide) => false,
         _ = signals.next() => false,
         lost = candidate.hold() => {
             tracing::error!(%lost, "ending, so that only one replica writes");

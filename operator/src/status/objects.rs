@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use pavilion_bundle::{TenantBundle, TenantName};
 use pavilion_catalogue::manifest;
 use pavilion_crds::{
-    API_VERSION, ChildStatus, Condition, Kind, PolicyStatus, RefusedBundle, RelyingPartyStatus,
-    RevisionStatus, ServedBundle, TenantStatus, TrustAnchorStatus,
+    API_VERSION, ChildStatus, Condition, Kind, PolicyStatus, RefusedBundle, RegionStatus,
+    RelyingPartyStatus, RevisionStatus, ServedBundle, TenantStatus, TrustAnchorStatus,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -38,6 +38,14 @@ pub(super) fn document(
         Kind::Tenant => {
             let (status, ready) = tenant(view, key, record, &accepted);
             (value(&status), ready)
+        }
+        Kind::Region => {
+            let status = RegionStatus {
+                observed_generation,
+                conditions: conditions(record, &[("Accepted", &accepted), ("Ready", &accepted)]),
+                tenants: Some(placed_in(view, &key.name)),
+            };
+            (value(&status), accepted)
         }
         kind => {
             let ready = served(view, key, &accepted);
@@ -72,6 +80,13 @@ pub(super) fn document(
         "status": status,
     });
     (document, ready)
+}
+
+/// How many tenants have their home in a region.
+fn placed_in(view: &View<'_>, region: &str) -> i64 {
+    let tenants = view.desired.tenants.values();
+    let placed = tenants.filter(|tenant| tenant.bundle.region == region);
+    i64::try_from(placed.count()).unwrap_or(i64::MAX)
 }
 
 fn value(status: &impl Serialize) -> Value {
@@ -176,6 +191,7 @@ fn tenant(
         observed_generation: signed(record.generation),
         conditions: conditions(record, &verdicts),
         region: desired.map(|desired| desired.bundle.region.clone()),
+        endpoint: None,
         issuer: desired.map(|desired| issuer(&desired.bundle)),
         policies: Some(format!("{policies}/{of}")),
         bundle: served.map(|served| short(&served.digest)),

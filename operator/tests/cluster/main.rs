@@ -8,6 +8,7 @@
 mod confinement;
 mod drift;
 mod refusals;
+mod regions;
 mod replicas;
 mod routes;
 mod stage;

@@ -17,27 +17,38 @@ fn commands(page: &str) -> String {
     blocks.collect::<Vec<_>>().join("\n")
 }
 
+/// Executes what a page says, by one Helm.
+fn follow(page: &str, at_least: usize, helm: &Helm) {
+    let page = checkout().join("docs/src/guides").join(page);
+    let commands = commands(&fs::read_to_string(page).unwrap());
+    assert!(commands.trim().lines().count() >= at_least, "{commands}");
+    let programs = TempDir::new().unwrap();
+    symlink(helm.program(), programs.path().join("helm")).unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &commands])
+        .current_dir(checkout())
+        .env("PATH", format!("{}:{path}", programs.path().display()))
+        .env("USER", "somebody")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", helm.name);
+}
+
+#[tokio::test]
+async fn every_command_of_the_page_on_regions_does_what_it_says() {
+    let stage = Stage::set().await;
+    follow("regions.md", 2, &stage.helm);
+}
+
 #[tokio::test]
 async fn every_command_of_the_page_on_installing_does_what_it_says() {
     for helm in Helm::both().unwrap() {
         let mut stage = Stage::anew(helm).await;
         stage.uninstall();
         stage.spoil();
-        let page = checkout().join("docs/src/guides/install.md");
-        let commands = commands(&fs::read_to_string(page).unwrap());
-        assert!(commands.lines().count() >= 10, "{commands}");
-        let programs = TempDir::new().unwrap();
-        symlink(stage.helm.program(), programs.path().join("helm")).unwrap();
-        let path = std::env::var("PATH").unwrap_or_default();
-        let output = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", &commands])
-            .current_dir(checkout())
-            .env("PATH", format!("{}:{path}", programs.path().display()))
-            .env("USER", "somebody")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {said}", stage.helm.name);
+        follow("install.md", 10, &stage.helm);
         let definitions = api(&stage.admin, "CustomResourceDefinition", None);
         let tenants = definitions.get_opt("tenants.pavilion.dev").await.unwrap();
         assert!(tenants.is_some());

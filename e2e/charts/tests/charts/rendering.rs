@@ -3,9 +3,15 @@
 use pavilion_e2e_charts::{Helm, chart, find, name};
 use serde_json::Value;
 
+/// The least that must be chosen.
+const HERE: &str = "region.name=here,region.jurisdiction=DE";
+
 /// Everything that can be turned on, and what is chosen instead of a default.
-const EVERYTHING: [&str; 12] = [
-    "region=eu-central",
+const EVERYTHING: [&str; 15] = [
+    "region.name=eu-central",
+    "region.jurisdiction=DE",
+    "region.regimes={GDPR,eIDAS}",
+    "region.endpoint=https://edge.example:8443",
     "publicPort=8443",
     "storageClass=fast",
     "serviceMonitor.enabled=true",
@@ -33,7 +39,7 @@ fn both_helms_find_nothing_to_complain_about() {
             let folder = chart(name).display().to_string();
             let mut line = vec!["lint", "--strict", &folder];
             if name == "pavilion" {
-                line.extend(["--set", "region=eu-central"]);
+                line.extend(["--set", HERE]);
             }
             helm.succeed(&line).unwrap();
         }
@@ -43,7 +49,7 @@ fn both_helms_find_nothing_to_complain_about() {
 #[test]
 fn both_helms_render_the_same_objects() {
     let [three, four] = Helm::both().unwrap();
-    for settings in [&EVERYTHING[..1], &EVERYTHING[..]] {
+    for settings in [&[HERE][..], &EVERYTHING[..]] {
         let objects = three.template("pavilion", settings).unwrap();
         assert_eq!(objects, four.template("pavilion", settings).unwrap());
         let mut names: Vec<String> = objects.iter().map(name).collect();
@@ -92,13 +98,30 @@ fn what_is_chosen_gets_where_it_belongs() {
 }
 
 #[test]
+fn the_region_is_made_as_it_is_described_unless_somebody_else_makes_it() {
+    let [helm, _] = Helm::both().unwrap();
+    let objects = helm.template("pavilion", &EVERYTHING).unwrap();
+    let region = find(&objects, "Region", "eu-central").unwrap();
+    let mut judged = region.clone();
+    judged["metadata"] = serde_json::json!({"name": region["metadata"]["name"]});
+    pavilion_crds::admission::judge(pavilion_crds::Kind::Region, &judged, None).unwrap();
+    assert_eq!(
+        region["spec"],
+        serde_json::json!({
+            "jurisdiction": "DE", "regimes": ["GDPR", "eIDAS"], "endpoint": "https://edge.example:8443",
+        })
+    );
+    let without = ["region.name=here", "region.create=false"];
+    let objects = helm.template("pavilion", &without).unwrap();
+    assert!(find(&objects, "Region", "here").is_none());
+}
+
+#[test]
 fn an_image_is_named_by_its_digest_where_one_is_given() {
     let [helm, _] = Helm::both().unwrap();
     let digest = format!("sha256:{}", "0a".repeat(32));
     let setting = format!("images.digests.verifier={digest}");
-    let objects = helm
-        .template("pavilion", &["region=here", &setting])
-        .unwrap();
+    let objects = helm.template("pavilion", &[HERE, &setting]).unwrap();
     let expected = format!("--verifier-image=pavilion.local/verifier@{digest}");
     assert!(arguments(&objects).contains(&expected));
 }
@@ -111,13 +134,13 @@ fn the_routers_start_again_when_their_configuration_changes_and_only_then() {
         let deployment = find(&objects, "Deployment", "pavilion-router").unwrap();
         deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"].clone()
     };
-    let before = checksum(&["region=here"]);
+    let before = checksum(&[HERE]);
     assert!(before.is_string());
-    assert_eq!(before, checksum(&["region=there"]));
-    assert_ne!(
+    assert_eq!(
         before,
-        checksum(&["region=here", "router.tlsMinVersion=1.2"])
+        checksum(&["region.name=there,region.jurisdiction=FR"])
     );
+    assert_ne!(before, checksum(&[HERE, "router.tlsMinVersion=1.2"]));
 }
 
 #[test]
@@ -129,15 +152,20 @@ fn a_value_that_is_unknown_missing_or_wrong_is_refused_and_named() {
         ("images.digests.signer=latest", "signer"),
         ("router.replicas=two", "replicas"),
         ("router.service.type=ExternalName", "type"),
+        ("region.jurisdiction=Germany", "jurisdiction"),
+        ("region.endpoint=http://edge.example", "endpoint"),
     ];
     for helm in Helm::both().unwrap() {
         for (setting, named) in wrong {
-            let refused = helm.template("pavilion", &["region=here", setting]);
+            let refused = helm.template("pavilion", &[HERE, setting]);
             let error = refused.unwrap_err().to_string();
             assert!(error.contains(named), "{} {setting}: {error}", helm.name);
         }
         let error = helm.template("pavilion", &[]).unwrap_err().to_string();
-        assert!(error.contains("region is required"), "{error}");
+        assert!(error.contains("region.name is required"), "{error}");
+        let bare = helm.template("pavilion", &["region.name=here"]);
+        let error = bare.unwrap_err().to_string();
+        assert!(error.contains("region.jurisdiction is required"), "{error}");
         let error = helm.template("pavilion-crds", &["keep=false"]).unwrap_err();
         assert!(error.to_string().contains("keep"), "{error}");
     }

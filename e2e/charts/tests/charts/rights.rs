@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
-const DENIED: [(&str, &str, &str, &str); 32] = [
+const DENIED: [(&str, &str, &str, &str); 34] = [
     ("*", "*", "*", ""),
     ("", "nodes", "get", ""),
     ("", "nodes", "list", ""),
@@ -77,11 +77,14 @@ const DENIED: [(&str, &str, &str, &str); 32] = [
         "",
     ),
     ("pavilion.dev", "tenants", "delete", ""),
+    // Where tenants may be is not the operator's to say.
+    ("pavilion.dev", "regions", "create", ""),
+    ("pavilion.dev", "regions", "patch", ""),
     ("coordination.k8s.io", "leases", "update", "kube-system"),
 ];
 
 /// What its work is done with.
-const ALLOWED: [(&str, &str, &str, &str); 10] = [
+const ALLOWED: [(&str, &str, &str, &str); 12] = [
     ("", "namespaces", "create", ""),
     // Of tenants only, says a policy.
     ("", "namespaces", "delete", ""),
@@ -92,6 +95,8 @@ const ALLOWED: [(&str, &str, &str, &str); 10] = [
     ("apps", "statefulsets", "patch", "pavilion-acme"),
     ("", "pods", "patch", "pavilion-acme"),
     ("pavilion.dev", "tenants/status", "patch", ""),
+    ("pavilion.dev", "regions", "watch", ""),
+    ("pavilion.dev", "regions/status", "patch", ""),
     ("coordination.k8s.io", "leases", "create", NAMESPACE),
     ("events.k8s.io", "events", "create", "default"),
 ];
