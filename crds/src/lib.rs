@@ -9,10 +9,12 @@
 #![allow(clippy::duplicated_attributes)]
 
 pub mod admission;
+mod amount;
 mod conditions;
 mod duration;
 mod jurisdiction;
 mod keys;
+mod plan;
 mod policy;
 mod region;
 mod relying_party;
@@ -20,10 +22,12 @@ mod tenant;
 mod trust_anchor;
 mod yaml;
 
+pub use amount::{AmountError, Bytes, Cpu};
 pub use conditions::{Condition, ConditionStatus, forget};
 pub use duration::{DurationError, GoDuration};
 pub use jurisdiction::Jurisdiction;
 pub use keys::{CertificateAuthorities, JsonWebKeys};
+pub use plan::{DEFAULT_PLAN, Plan, PlanSpec, PlanStatus, Programs, Resources, Share, Storage};
 pub use policy::{
     Claim, Evidence, EvidenceWithRequest, Format, Obligations, Policy, PolicySpec, PolicyStatus,
     RevisionStatus,

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{conditions::Condition, duration::GoDuration, region::Residency};
+use crate::{conditions::Condition, duration::GoDuration, plan::DEFAULT_PLAN, region::Residency};
 
 /// A tenant: an organisation that runs verifications, isolated from all others. Its other objects
 /// live in the namespace `pavilion-<name>`.
@@ -25,6 +25,7 @@ use crate::{conditions::Condition, duration::GoDuration, region::Residency};
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.regions[0]"),
     printcolumn(name = "Policies", type_ = "string", json_path = ".status.policies"),
     printcolumn(name = "Bundle", type_ = "string", json_path = ".status.bundle"),
+    printcolumn(name = "Plan", type_ = "string", json_path = ".spec.plan", priority = "1"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = "1"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -49,6 +50,13 @@ pub struct TenantSpec {
     /// What the law of these places must be. A region that is otherwise is not used. Any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residency: Option<Residency>,
+    /// How much it gets: the name of a Plan. Default `standard`. On one host it has no effect.
+    #[serde(default = "TenantSpec::plan")]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub plan: String,
     /// Where relying parties reach the tenant.
     pub ingress: Ingress,
     /// The key that signs answers.
@@ -176,6 +184,12 @@ pub struct Verification {
     )]
     #[serde(default = "Verification::clock_leeway")]
     pub clock_leeway: GoDuration,
+}
+
+impl TenantSpec {
+    fn plan() -> String {
+        DEFAULT_PLAN.to_owned()
+    }
 }
 
 impl Signing {

@@ -21,6 +21,13 @@ fn region() -> Value {
     })
 }
 
+fn plan() -> Value {
+    json!({
+        "apiVersion": "pavilion.dev/v1alpha1", "kind": "Plan", "metadata": {"name": "large"},
+        "spec": {},
+    })
+}
+
 fn policy() -> Value {
     json!({
         "apiVersion": "pavilion.dev/v1alpha1", "kind": "Policy",
@@ -98,6 +105,7 @@ fn refused(kind: Kind, object: &Value, path: &str, fault: Fault) {
 #[test]
 fn the_smallest_objects_are_accepted() {
     assert_eq!(faults(Kind::Region, &region()), []);
+    assert_eq!(faults(Kind::Plan, &plan()), []);
     assert_eq!(faults(Kind::Tenant, &tenant()), []);
     assert_eq!(faults(Kind::Policy, &policy()), []);
     assert_eq!(faults(Kind::TrustAnchor, &anchor()), []);
@@ -119,6 +127,16 @@ fn defaults_are_the_documented_ones() {
         })
     );
     assert_eq!(object["spec"]["suspend"], json!(false));
+    assert_eq!(object["spec"]["plan"], json!("standard"));
+    let object = judge(Kind::Plan, &plan(), None).unwrap();
+    assert_eq!(
+        object["spec"]["storage"],
+        json!({"log": "8Gi", "state": "1Gi"})
+    );
+    assert_eq!(
+        object["spec"]["programs"]["signer"],
+        json!({"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}})
+    );
     let object = judge(Kind::TrustAnchor, &anchor(), None).unwrap();
     assert_eq!(
         object["spec"]["algorithms"],
@@ -141,7 +159,7 @@ fn an_unknown_field_is_named_with_the_one_that_was_meant() {
     assert!(
         violations[0]
             .message
-            .contains("there are: deletionPolicy, ingress, regions, residency")
+            .contains("there are: deletionPolicy, ingress, plan, regions, residency")
     );
 }
 
@@ -373,6 +391,41 @@ fn a_region_is_named_as_tenants_name_it_and_has_an_address_that_leads_somewhere(
         let object = with(region(), "/spec/regimes", json!([bad]));
         refused(Kind::Region, &object, "spec.regimes[0]", Fault::OutOfBounds);
     }
+}
+
+#[test]
+fn a_plan_promises_no_more_than_may_be_taken_and_says_amounts_in_one_form() {
+    let signer = |requests: Value, limits: Value| {
+        let signer = json!({"signer": {"requests": requests, "limits": limits}});
+        with(plan(), "/spec/programs", signer)
+    };
+    let share = |cpu: &str, memory: &str| json!({"cpu": cpu, "memory": memory});
+    let object = signer(share("1500m", "1Gi"), share("2", "1024Mi"));
+    assert_eq!(faults(Kind::Plan, &object), []);
+    for requests in [share("2001m", "64Mi"), share("50m", "2Gi")] {
+        let object = signer(requests, share("2", "1Gi"));
+        refused(Kind::Plan, &object, "spec.programs.signer", Fault::Rule);
+    }
+    for (cpu, memory, field) in [
+        ("0.5", "64Mi", "cpu"),
+        ("1", "64M", "memory"),
+        ("0", "64Mi", "cpu"),
+    ] {
+        let object = signer(share(cpu, memory), share("2", "1Gi"));
+        let path = format!("spec.programs.signer.requests.{field}");
+        refused(Kind::Plan, &object, &path, Fault::OutOfBounds);
+    }
+    let object = with(
+        plan(),
+        "/spec/programs",
+        json!({"signer": {"limits": share("1", "1Gi")}}),
+    );
+    refused(
+        Kind::Plan,
+        &object,
+        "spec.programs.signer.requests",
+        Fault::Missing,
+    );
 }
 
 #[test]

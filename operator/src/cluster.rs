@@ -5,9 +5,10 @@
 //! to ([`judge`]), whether it is placed here ([`placement`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
 //! ([`apply`]), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
 //! that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve
-//! ([`routes`]). What no tenant has, like Regions, is told how it is ([`wide`]).
+//! ([`routes`]). What no tenant has, like Regions and Plans, is told how it is ([`wide`]).
 
 mod apply;
+mod classes;
 mod client;
 mod crds_check;
 mod evidence;
@@ -34,6 +35,7 @@ mod remembered;
 mod retries;
 mod routes;
 mod settings;
+mod sizing;
 mod statuses;
 mod termination;
 mod triggers;

@@ -241,7 +241,7 @@ impl<'a> Check<'a> {
             let mut unplaced = Belongings::default();
             let tenant = tenant.unwrap_or(&mut unplaced);
             match object.key.kind {
-                Kind::Region | Kind::Tenant => {}
+                Kind::Region | Kind::Plan | Kind::Tenant => {}
                 Kind::TrustAnchor => trust_anchors::read(self, object, value, tenant),
                 Kind::Policy => policies::read(self, object, value, &anchors, tenant),
                 Kind::RelyingParty => {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::{
-    judge::region,
+    judge::{plan_of, region},
     triggers::Triggers,
     watching::{News, Place},
 };
@@ -95,6 +95,14 @@ impl Objects {
         self.wide_changed.notified().await;
     }
 
+    /// What plans may name is other than before: everybody is looked at.
+    pub fn classes_changed(&self, triggers: &Triggers) {
+        self.wide_changed.notify_one();
+        for tenant in self.tenants() {
+            triggers.name(tenant.metadata.name.as_deref().unwrap_or_default());
+        }
+    }
+
     /// Takes note of what the watch of one kind tells.
     pub fn hear(&self, kind: Kind, news: News, triggers: &Triggers) {
         match news {
@@ -165,6 +173,7 @@ impl Objects {
         let mut tenants = self.tenants();
         tenants.retain(|tenant| match key.kind {
             Kind::Region => region(tenant) == key.name,
+            Kind::Plan => plan_of(&tenant.data["spec"]) == key.name,
             _ => false,
         });
         let names = tenants

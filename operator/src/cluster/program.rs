@@ -147,6 +147,7 @@ fn context(
     Context {
         client: client.clone(),
         objects: Arc::clone(&objects),
+        classes: Arc::clone(&watches.classes),
         applier: Applier::new(client.clone(), live, candidate.fence(), metrics.clone()),
         statuses: Statuses::new(client.clone(), objects, candidate.fence(), metrics.clone()),
         settings: Settings::from(options),

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     apply::{Applied, Applier, ApplyError},
+    classes::Classes,
     finalizer::Finalizers,
     judge::{dereference, judge},
     keyring::KeyringError,
@@ -81,6 +82,8 @@ pub struct Context {
     pub client: Client,
     /// The objects of our kinds.
     pub objects: Arc<Objects>,
+    /// The classes of the cluster that plans may name.
+    pub classes: Arc<Classes>,
     /// Writes the objects of tenants.
     pub applier: Applier,
     /// Writes statuses.
@@ -137,6 +140,7 @@ pub async fn reconcile(
     let judged = judge(
         &set,
         &context.objects,
+        &context.classes,
         &tenant,
         &seen,
         &context.settings,

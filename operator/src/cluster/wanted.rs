@@ -52,8 +52,9 @@ impl Wanted {
             return Ok(None);
         };
         let (desired, settings) = (&in_force.desired, &context.settings);
+        let sizing = &in_force.sizing;
         let keyring = keys(context, tenant, desired, keyring, now).await?;
-        let mut objects = isolation::build(tenant, desired, settings);
+        let mut objects = isolation::build(tenant, desired, sizing, settings);
         // The keys first: what was made with them is of no use once they are lost.
         let routed = suspended_if(desired, phase != Phase::Serving);
         objects.push(keyring.object(tenant, &routed, &settings.namespace));
@@ -63,7 +64,7 @@ impl Wanted {
         let config = pod::config_map(tenant, desired, settings, data, authority);
         objects.push(config.map_err(MemoryError::Form)?);
         let running = suspended_if(desired, phase == Phase::Stopped);
-        let set = pod::stateful_set(tenant, &running, settings);
+        let set = pod::stateful_set(tenant, &running, sizing, settings);
         objects.push(set.map_err(MemoryError::Form)?);
         Ok(Some(Self {
             times: keyring.times(tenant, desired.hosts()),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::core::DynamicObject;
-use pavilion_catalogue::manifest;
+use pavilion_catalogue::{Entry, manifest};
 use pavilion_crds::{
-    Kind, RegionSpec, RegionStatus,
+    Condition, Kind, PlanSpec, PlanStatus, RegionSpec, RegionStatus,
     admission::{self, Violation},
 };
 use serde_json::{Value, json};
@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use url::Url;
 
 use super::{
-    judge::{read, region as home},
+    classes::Classes,
+    judge::{plan_of, read, region as home},
     objects::Objects,
     reconcile::Context,
     settings::Settings,
@@ -35,7 +36,8 @@ const DEBOUNCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// Why it cannot.
 pub fn region(object: &DynamicObject, settings: &Settings) -> Result<RegionSpec, Verdict> {
-    let spec: RegionSpec = spec(Kind::Region, object)?;
+    let spec: RegionSpec =
+        spec(Kind::Region, object).map_err(|why| Verdict::no(&manifest::FIELD_INVALID, why))?;
     let Some(endpoint) = &spec.endpoint else {
         return Ok(spec);
     };
@@ -60,14 +62,25 @@ pub fn region(object: &DynamicObject, settings: &Settings) -> Result<RegionSpec,
     }
 }
 
+/// What a Plan says, if pods can be made of it.
+///
+/// # Errors
+/// Why they cannot: the stable word, and the same for a person.
+pub fn plan(
+    object: &DynamicObject,
+    classes: &Classes,
+) -> Result<PlanSpec, (&'static Entry, String)> {
+    let spec: PlanSpec = spec(Kind::Plan, object).map_err(|why| (&manifest::FIELD_INVALID, why))?;
+    classes.check(&spec).map(|()| spec)
+}
+
 /// The spec of an object that its schema allows.
-fn spec<T: serde::de::DeserializeOwned>(kind: Kind, object: &DynamicObject) -> Result<T, Verdict> {
-    let refuse = |message: String| Verdict::no(&manifest::FIELD_INVALID, message);
+fn spec<T: serde::de::DeserializeOwned>(kind: Kind, object: &DynamicObject) -> Result<T, String> {
     let judged = admission::judge(kind, &read(kind, object), None).map_err(|violations| {
         let told: Vec<String> = violations.iter().map(Violation::to_string).collect();
-        refuse(told.join("\n"))
+        told.join("\n")
     })?;
-    serde_json::from_value(judged["spec"].clone()).map_err(|error| refuse(error.to_string()))
+    serde_json::from_value(judged["spec"].clone()).map_err(|error| error.to_string())
 }
 
 /// Keeps their statuses true while this replica writes. Never ends.
@@ -90,7 +103,38 @@ pub async fn tell(context: &Context) {
 
 fn status(key: &ObjectKey, object: &DynamicObject, context: &Context) -> Value {
     let generation = u64::try_from(object.metadata.generation.unwrap_or(0)).unwrap_or(0);
-    let read = region(object, &context.settings).map(drop);
+    if key.kind == Kind::Plan {
+        return json!(status_of_plan(key, object, generation, context));
+    }
+    json!(status_of_region(key, object, generation, context))
+}
+
+fn status_of_plan(
+    key: &ObjectKey,
+    object: &DynamicObject,
+    generation: u64,
+    context: &Context,
+) -> PlanStatus {
+    let accepted = match plan(object, &context.classes) {
+        Ok(_) => Verdict::yes(&manifest::ACCEPTED, manifest::ACCEPTED.meaning),
+        Err((entry, why)) => Verdict::no(entry, why),
+    };
+    PlanStatus {
+        observed_generation: signed(generation),
+        conditions: conditions(&accepted, &accepted, generation),
+        tenants: Some(count(&context.objects, |tenant| {
+            plan_of(&tenant.data["spec"]) == key.name
+        })),
+    }
+}
+
+fn status_of_region(
+    key: &ObjectKey,
+    object: &DynamicObject,
+    generation: u64,
+    context: &Context,
+) -> RegionStatus {
+    let read = region(object, &context.settings);
     let accepted = read
         .err()
         .unwrap_or_else(|| Verdict::yes(&manifest::ACCEPTED, manifest::ACCEPTED.meaning));
@@ -104,14 +148,18 @@ fn status(key: &ObjectKey, object: &DynamicObject, context: &Context) -> Value {
         let message = format!("this cluster is {here}; by this Region nothing is placed here");
         Verdict::no(&manifest::REGION_ELSEWHERE, message)
     };
-    let conditions = [("Accepted", &accepted), ("Ready", &ready)];
-    let conditions = conditions.map(|(type_, verdict)| verdict.condition(type_, generation));
-    let status = RegionStatus {
+    let placed = |tenant: &DynamicObject| home(tenant) == key.name && is_placed(tenant);
+    RegionStatus {
         observed_generation: signed(generation),
-        conditions: conditions.into(),
-        tenants: is_ours.then(|| placed_in(&key.name, &context.objects)),
-    };
-    json!(status)
+        conditions: conditions(&accepted, &ready, generation),
+        tenants: is_ours.then(|| count(&context.objects, placed)),
+    }
+}
+
+fn conditions(accepted: &Verdict, ready: &Verdict, generation: u64) -> Vec<Condition> {
+    let both = [("Accepted", accepted), ("Ready", ready)];
+    both.map(|(type_, verdict)| verdict.condition(type_, generation))
+        .into()
 }
 
 fn edge(trouble: Option<String>) -> Verdict {
@@ -124,16 +172,15 @@ fn edge(trouble: Option<String>) -> Verdict {
     }
 }
 
-/// How many Tenants are told that they are placed in this region.
-fn placed_in(region: &str, objects: &Objects) -> i64 {
+/// Whether a Tenant is told that it is placed where it wants to be.
+fn is_placed(tenant: &DynamicObject) -> bool {
+    let conditions = tenant.data["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|one| one["type"] == "Placed" && one["status"] == "True")
+}
+
+fn count(objects: &Objects, counts: impl Fn(&DynamicObject) -> bool) -> i64 {
     let tenants = objects.tenants();
-    let placed = tenants.iter().filter(|tenant| {
-        let conditions = tenant.data["status"]["conditions"].as_array();
-        home(tenant) == region
-            && conditions
-                .into_iter()
-                .flatten()
-                .any(|one| one["type"] == "Placed" && one["status"] == "True")
-    });
-    i64::try_from(placed.count()).unwrap_or(i64::MAX)
+    let counted = tenants.iter().filter(|tenant| counts(tenant));
+    i64::try_from(counted.count()).unwrap_or(i64::MAX)
 }

@@ -160,7 +160,7 @@ mod tests {
             ),
             (
                 "apiVersion: pavilion.dev/v1alpha1\nkind: Pod",
-                "a.yaml:2: kind: must be one of Region, Tenant, TrustAnchor, RelyingParty, Policy [KindUnknown]",
+                "a.yaml:2: kind: must be one of Region, Plan, Tenant, TrustAnchor, RelyingParty, Policy [KindUnknown]",
             ),
             (
                 "apiVersion: pavilion.dev/v1alpha1\nkind: Tenant\nmetadata: {name: 7}",

@@ -4,8 +4,9 @@ use jiff::SignedDuration;
 use pavilion_bundle::{TenantBundle, TenantName};
 use pavilion_catalogue::manifest;
 use pavilion_crds::{
-    API_VERSION, ChildStatus, Condition, Kind, PolicyStatus, RefusedBundle, RegionStatus,
-    RelyingPartyStatus, RevisionStatus, ServedBundle, TenantStatus, TrustAnchorStatus,
+    API_VERSION, ChildStatus, Condition, Kind, PlanStatus, PolicyStatus, RefusedBundle,
+    RegionStatus, RelyingPartyStatus, RevisionStatus, ServedBundle, TenantStatus,
+    TrustAnchorStatus,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,6 +45,14 @@ pub(super) fn document(
                 observed_generation,
                 conditions: conditions(record, &[("Accepted", &accepted), ("Ready", &accepted)]),
                 tenants: Some(placed_in(view, &key.name)),
+            };
+            (value(&status), accepted)
+        }
+        Kind::Plan => {
+            let status = PlanStatus {
+                observed_generation,
+                conditions: conditions(record, &[("Accepted", &accepted), ("Ready", &accepted)]),
+                tenants: None,
             };
             (value(&status), accepted)
         }

@@ -7,6 +7,7 @@
 
 mod confinement;
 mod drift;
+mod plans;
 mod refusals;
 mod regions;
 mod replicas;

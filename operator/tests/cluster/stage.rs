@@ -78,6 +78,7 @@ impl Stage {
             .await;
         }
         self.apply_region(json!({"jurisdiction": "DE"})).await;
+        self.apply("Plan", None, "standard", json!({})).await;
         let namespace = self.namespace.clone();
         self.namespace_with(&namespace, json!({})).await;
     }
@@ -219,6 +220,9 @@ impl Stage {
 fn resource(kind: &str) -> ApiResource {
     let (group, version, plural) = match kind {
         "Region" => ("pavilion.dev", "v1alpha1", "regions"),
+        "Plan" => ("pavilion.dev", "v1alpha1", "plans"),
+        "RuntimeClass" => ("node.k8s.io", "v1", "runtimeclasses"),
+        "PriorityClass" => ("scheduling.k8s.io", "v1", "priorityclasses"),
         "Tenant" => ("pavilion.dev", "v1alpha1", "tenants"),
         "Policy" => ("pavilion.dev", "v1alpha1", "policies"),
         "TrustAnchor" => ("pavilion.dev", "v1alpha1", "trustanchors"),

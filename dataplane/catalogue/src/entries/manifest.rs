@@ -24,7 +24,7 @@ entries! { Manifest;
     KIND_UNKNOWN = "KindUnknown", 0, FINAL,
         "The kind is not one of ours",
         "apiVersion and kind name nothing that is known here.",
-        "Use pavilion.dev/v1alpha1 and Region, Tenant, Policy, TrustAnchor or RelyingParty.";
+        "Use pavilion.dev/v1alpha1 and Region, Plan, Tenant, Policy, TrustAnchor or RelyingParty.";
     FIELD_UNKNOWN = "FieldUnknown", 0, FINAL,
         "There is no such field",
         "The manifest has a field that the schema does not know.",
@@ -157,6 +157,22 @@ entries! { Manifest;
         "The edge of the region is not ready",
         "No router takes requests, or one of them has trouble; the message names it.",
         "Look at the Deployment pavilion-router.";
+    PLAN_UNKNOWN = "PlanUnknown", 0, FINAL,
+        "There is no Plan of this name",
+        "spec.plan of the Tenant names a class that is not there. What was accepted before keeps serving.",
+        "Apply the Plan or name another: kubectl get pplan lists them. The chart makes small, standard and large with plans.create.";
+    PLAN_REFUSED = "PlanRefused", 0, FINAL,
+        "The tenant's Plan is not Accepted",
+        "What the Plan says cannot be so. What was accepted before keeps serving.",
+        "Correct the Plan; its own condition Accepted says what is wrong.";
+    PRIORITY_CLASS_UNKNOWN = "PriorityClassUnknown", 0, FINAL,
+        "A Plan names a PriorityClass that is not there",
+        "The cluster would make no pod of it. What was accepted before keeps serving.",
+        "Make the PriorityClass, or correct spec.priorityClassName of the Plan.";
+    RUNTIME_CLASS_UNKNOWN = "RuntimeClassUnknown", 0, FINAL,
+        "A Plan names a RuntimeClass that is not there",
+        "The cluster would make no pod of it. What was accepted before keeps serving.",
+        "Make the RuntimeClass, or correct spec.runtimeClassName of the Plan.";
     ISOLATION_APPLIED = "IsolationApplied", 0, FINAL,
         "What confines the tenant is in place",
         "Namespace, quota, limits, network policies and accounts are as they are to be.",

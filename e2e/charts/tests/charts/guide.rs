@@ -43,6 +43,12 @@ async fn every_command_of_the_page_on_regions_does_what_it_says() {
 }
 
 #[tokio::test]
+async fn every_command_of_the_page_on_plans_does_what_it_says() {
+    let stage = Stage::set().await;
+    follow("plans.md", 4, &stage.helm);
+}
+
+#[tokio::test]
 async fn every_command_of_the_page_on_installing_does_what_it_says() {
     for helm in Helm::both().unwrap() {
         let mut stage = Stage::anew(helm).await;

@@ -1,7 +1,8 @@
 //! What the charts render to: the same by both Helms, and a clear word where something is wrong.
 
+use pavilion_crds::{Kind, admission};
 use pavilion_e2e_charts::{Helm, chart, find, name};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The least that must be chosen.
 const HERE: &str = "region.name=here,region.jurisdiction=DE";
@@ -59,7 +60,7 @@ fn both_helms_render_the_same_objects() {
     }
     let definitions = three.template("pavilion-crds", &[]).unwrap();
     assert_eq!(definitions, four.template("pavilion-crds", &[]).unwrap());
-    assert_eq!(definitions.len(), pavilion_crds::Kind::ALL.len());
+    assert_eq!(definitions.len(), Kind::ALL.len());
 }
 
 #[test]
@@ -103,17 +104,57 @@ fn the_region_is_made_as_it_is_described_unless_somebody_else_makes_it() {
     let objects = helm.template("pavilion", &EVERYTHING).unwrap();
     let region = find(&objects, "Region", "eu-central").unwrap();
     let mut judged = region.clone();
-    judged["metadata"] = serde_json::json!({"name": region["metadata"]["name"]});
-    pavilion_crds::admission::judge(pavilion_crds::Kind::Region, &judged, None).unwrap();
+    judged["metadata"] = json!({"name": region["metadata"]["name"]});
+    admission::judge(Kind::Region, &judged, None).unwrap();
     assert_eq!(
         region["spec"],
-        serde_json::json!({
+        json!({
             "jurisdiction": "DE", "regimes": ["GDPR", "eIDAS"], "endpoint": "https://edge.example:8443",
         })
     );
     let without = ["region.name=here", "region.create=false"];
     let objects = helm.template("pavilion", &without).unwrap();
     assert!(find(&objects, "Region", "here").is_none());
+}
+
+#[test]
+fn three_plans_are_made_that_the_api_server_takes_and_the_default_is_what_a_plan_leaves_out() {
+    let [helm, _] = Helm::both().unwrap();
+    let objects = helm.template("pavilion", &[HERE]).unwrap();
+    let class = "pavilion-data-plane";
+    for name in ["small", "standard", "large"] {
+        let plan = find(&objects, "Plan", name).unwrap();
+        let mut judged = plan.clone();
+        judged["metadata"] = json!({"name": name});
+        let judged = admission::judge(Kind::Plan, &judged, None).unwrap();
+        assert_eq!(judged["spec"]["priorityClassName"], class);
+        if name == pavilion_crds::DEFAULT_PLAN {
+            let spec = json!({"priorityClassName": class});
+            let empty = json!({
+                "apiVersion": pavilion_crds::API_VERSION, "kind": "Plan", "metadata": {"name": name}, "spec": spec,
+            });
+            let empty = admission::judge(Kind::Plan, &empty, None).unwrap();
+            assert_eq!(judged["spec"], empty["spec"]);
+        }
+    }
+    let without = [HERE, "priorityClass.create=false"];
+    let objects = helm.template("pavilion", &without).unwrap();
+    let plan = find(&objects, "Plan", "standard").unwrap();
+    assert!(plan["spec"]["priorityClassName"].is_null());
+}
+
+#[test]
+fn the_pods_of_tenants_wait_for_operator_and_routers() {
+    let [helm, _] = Helm::both().unwrap();
+    let objects = helm.template("pavilion", &[HERE]).unwrap();
+    let value = |name: &str| find(&objects, "PriorityClass", name).unwrap()["value"].as_i64();
+    assert!(value("pavilion-data-plane") < value("pavilion-system"));
+    let refused = helm.template("pavilion", &[HERE, "priorityClass.dataPlaneValue=1000000"]);
+    let error = refused.unwrap_err().to_string();
+    assert!(
+        error.contains("must be less than priorityClass.value"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
-const DENIED: [(&str, &str, &str, &str); 34] = [
+const DENIED: [(&str, &str, &str, &str); 38] = [
     ("*", "*", "*", ""),
     ("", "nodes", "get", ""),
     ("", "nodes", "list", ""),
@@ -80,11 +80,16 @@ const DENIED: [(&str, &str, &str, &str); 34] = [
     // Where tenants may be is not the operator's to say.
     ("pavilion.dev", "regions", "create", ""),
     ("pavilion.dev", "regions", "patch", ""),
+    // Nor is how much they get.
+    ("pavilion.dev", "plans", "create", ""),
+    ("pavilion.dev", "plans", "patch", ""),
+    ("scheduling.k8s.io", "priorityclasses", "create", ""),
+    ("node.k8s.io", "runtimeclasses", "patch", ""),
     ("coordination.k8s.io", "leases", "update", "kube-system"),
 ];
 
 /// What its work is done with.
-const ALLOWED: [(&str, &str, &str, &str); 12] = [
+const ALLOWED: [(&str, &str, &str, &str); 15] = [
     ("", "namespaces", "create", ""),
     // Of tenants only, says a policy.
     ("", "namespaces", "delete", ""),
@@ -97,6 +102,9 @@ const ALLOWED: [(&str, &str, &str, &str); 12] = [
     ("pavilion.dev", "tenants/status", "patch", ""),
     ("pavilion.dev", "regions", "watch", ""),
     ("pavilion.dev", "regions/status", "patch", ""),
+    ("pavilion.dev", "plans/status", "patch", ""),
+    ("scheduling.k8s.io", "priorityclasses", "watch", ""),
+    ("node.k8s.io", "runtimeclasses", "list", ""),
     ("coordination.k8s.io", "leases", "create", NAMESPACE),
     ("events.k8s.io", "events", "create", "default"),
 ];

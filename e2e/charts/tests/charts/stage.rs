@@ -143,7 +143,7 @@ impl Stage {
         if tenants.is_some() {
             self.delete_tenants().await;
         }
-        self.delete_region(&definitions).await;
+        self.delete_wide(&definitions).await;
         // The policies of the installation before may still be in force.
         let rescuer = rescuer().await;
         let namespaces = api(&rescuer, "Namespace", None);
@@ -162,16 +162,17 @@ impl Stage {
         .await;
     }
 
-    /// One that others made: Helm would not take it for its own.
-    async fn delete_region(&self, definitions: &Api<DynamicObject>) {
-        let known = definitions.get_opt("regions.pavilion.dev").await.unwrap();
-        if known.is_some() {
-            let regions = api(&self.admin, "Region", None);
-            let all = ListParams::default();
-            regions
-                .delete_collection(&DeleteParams::default(), &all)
-                .await
-                .unwrap();
+    /// Regions and Plans that others made: Helm would not take them for its own.
+    async fn delete_wide(&self, definitions: &Api<DynamicObject>) {
+        let (all, params) = (ListParams::default(), DeleteParams::default());
+        for (kind, definition) in [
+            ("Region", "regions.pavilion.dev"),
+            ("Plan", "plans.pavilion.dev"),
+        ] {
+            if definitions.get_opt(definition).await.unwrap().is_some() {
+                let api = api(&self.admin, kind, None);
+                api.delete_collection(&params, &all).await.unwrap();
+            }
         }
     }
 
