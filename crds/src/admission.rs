@@ -75,7 +75,8 @@ pub fn judge(kind: Kind, object: &Value, before: Option<&Value>) -> Result<Value
 
 impl Judge {
     fn of(kind: Kind) -> &'static Self {
-        static JUDGES: [OnceLock<Judge>; 4] = [const { OnceLock::new() }; 4];
+        static JUDGES: [OnceLock<Judge>; Kind::ALL.len()] =
+            [const { OnceLock::new() }; Kind::ALL.len()];
         JUDGES[kind as usize].get_or_init(|| Self::new(kind))
     }
 

@@ -9,24 +9,32 @@
 #![allow(clippy::duplicated_attributes)]
 
 pub mod admission;
+mod amount;
 mod conditions;
 mod duration;
+mod jurisdiction;
 mod keys;
 mod phase;
+mod plan;
 mod policy;
+mod region;
 mod relying_party;
 mod tenant;
 mod trust_anchor;
 mod yaml;
 
+pub use amount::{AmountError, Bytes, Cpu};
 pub use conditions::{Condition, ConditionStatus, forget};
 pub use duration::{DurationError, GoDuration};
+pub use jurisdiction::Jurisdiction;
 pub use keys::{CertificateAuthorities, JsonWebKeys};
 pub use phase::TenantPhase;
+pub use plan::{DEFAULT_PLAN, Plan, PlanSpec, PlanStatus, Programs, Resources, Share, Storage};
 pub use policy::{
     Claim, Evidence, EvidenceWithRequest, Format, Obligations, Policy, PolicySpec, PolicyStatus,
     RevisionStatus,
 };
+pub use region::{Region, RegionSpec, RegionStatus, Residency};
 pub use relying_party::{
     Authentication, MutualTls, PrivateKeyJwt, RelyingParty, RelyingPartySpec, RelyingPartyStatus,
 };

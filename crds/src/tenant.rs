@@ -4,7 +4,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{conditions::Condition, duration::GoDuration, phase::TenantPhase};
+use crate::{
+    conditions::Condition, duration::GoDuration, phase::TenantPhase, plan::DEFAULT_PLAN,
+    region::Residency,
+};
 
 /// A tenant: an organisation that runs verifications, isolated from all others. Its other objects
 /// live in the namespace `pavilion-<name>`.
@@ -27,6 +30,7 @@ use crate::{conditions::Condition, duration::GoDuration, phase::TenantPhase};
     printcolumn(name = "Isolation", type_ = "string", json_path = ".status.conditions[?(@.type=='IsolationVerified')].status"),
     printcolumn(name = "Policies", type_ = "string", json_path = ".status.policies"),
     printcolumn(name = "Served", type_ = "string", json_path = ".status.bundle"),
+    printcolumn(name = "Plan", type_ = "string", json_path = ".spec.plan", priority = "1"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = "1"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -48,6 +52,16 @@ pub struct TenantSpec {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub regions: Vec<String>,
+    /// What the law of these places must be. A region that is otherwise is not used. Any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residency: Option<Residency>,
+    /// How much it gets: the name of a Plan. Default `standard`. On one host it has no effect.
+    #[serde(default = "TenantSpec::plan")]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub plan: String,
     /// Where relying parties reach the tenant.
     pub ingress: Ingress,
     /// The key that signs answers.
@@ -182,6 +196,12 @@ pub struct Verification {
     pub clock_leeway: GoDuration,
 }
 
+impl TenantSpec {
+    fn plan() -> String {
+        DEFAULT_PLAN.to_owned()
+    }
+}
+
 impl Signing {
     fn rotate_every() -> GoDuration {
         GoDuration::hours(2160)
@@ -255,6 +275,11 @@ pub struct TenantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub region: Option<String>,
+    /// Where the edge of that region is: the hosts of the tenant are to lead there. In a cluster, when its Region
+    /// says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 270))]
+    pub endpoint: Option<String>,
     /// The issuer of answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 300))]

@@ -3,11 +3,15 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use crate::{Policy, RelyingParty, Tenant, TrustAnchor};
+use crate::{Plan, Policy, Region, RelyingParty, Tenant, TrustAnchor};
 
 /// A kind of this group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Where tenants are placed.
+    Region,
+    /// How much tenants get.
+    Plan,
     /// Who runs verifications here.
     Tenant,
     /// Whom we believe.
@@ -20,7 +24,9 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order their objects are looked at.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
+        Self::Region,
+        Self::Plan,
         Self::Tenant,
         Self::TrustAnchor,
         Self::RelyingParty,
@@ -35,6 +41,8 @@ impl Kind {
     /// As in `kind:` of a manifest.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Region => "Region",
+            Self::Plan => "Plan",
             Self::Tenant => "Tenant",
             Self::TrustAnchor => "TrustAnchor",
             Self::RelyingParty => "RelyingParty",
@@ -45,6 +53,8 @@ impl Kind {
     /// As in paths of the API.
     pub const fn plural(self) -> &'static str {
         match self {
+            Self::Region => "regions",
+            Self::Plan => "plans",
             Self::Tenant => "tenants",
             Self::TrustAnchor => "trustanchors",
             Self::RelyingParty => "relyingparties",
@@ -54,12 +64,14 @@ impl Kind {
 
     /// Whether its objects live in a tenant's namespace.
     pub const fn is_namespaced(self) -> bool {
-        !matches!(self, Self::Tenant)
+        !matches!(self, Self::Region | Self::Plan | Self::Tenant)
     }
 
     /// Its definition.
     pub fn definition(self) -> CustomResourceDefinition {
         match self {
+            Self::Region => Region::crd(),
+            Self::Plan => Plan::crd(),
             Self::Tenant => Tenant::crd(),
             Self::TrustAnchor => TrustAnchor::crd(),
             Self::RelyingParty => RelyingParty::crd(),

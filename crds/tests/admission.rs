@@ -14,6 +14,20 @@ fn tenant() -> Value {
     })
 }
 
+fn region() -> Value {
+    json!({
+        "apiVersion": "pavilion.dev/v1alpha1", "kind": "Region", "metadata": {"name": "eu-central"},
+        "spec": {"jurisdiction": "DE"},
+    })
+}
+
+fn plan() -> Value {
+    json!({
+        "apiVersion": "pavilion.dev/v1alpha1", "kind": "Plan", "metadata": {"name": "large"},
+        "spec": {},
+    })
+}
+
 fn policy() -> Value {
     json!({
         "apiVersion": "pavilion.dev/v1alpha1", "kind": "Policy",
@@ -90,6 +104,8 @@ fn refused(kind: Kind, object: &Value, path: &str, fault: Fault) {
 
 #[test]
 fn the_smallest_objects_are_accepted() {
+    assert_eq!(faults(Kind::Region, &region()), []);
+    assert_eq!(faults(Kind::Plan, &plan()), []);
     assert_eq!(faults(Kind::Tenant, &tenant()), []);
     assert_eq!(faults(Kind::Policy, &policy()), []);
     assert_eq!(faults(Kind::TrustAnchor, &anchor()), []);
@@ -113,6 +129,16 @@ fn defaults_are_the_documented_ones() {
     for field in ["suspend", "hibernate"] {
         assert_eq!(object["spec"][field], json!(false), "{field}");
     }
+    assert_eq!(object["spec"]["plan"], json!("standard"));
+    let object = judge(Kind::Plan, &plan(), None).unwrap();
+    assert_eq!(
+        object["spec"]["storage"],
+        json!({"log": "8Gi", "state": "1Gi"})
+    );
+    assert_eq!(
+        object["spec"]["programs"]["signer"],
+        json!({"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}})
+    );
     let object = judge(Kind::TrustAnchor, &anchor(), None).unwrap();
     assert_eq!(
         object["spec"]["algorithms"],
@@ -135,7 +161,7 @@ fn an_unknown_field_is_named_with_the_one_that_was_meant() {
     assert!(
         violations[0]
             .message
-            .contains("there are: deletionPolicy, hibernate, ingress, regions")
+            .contains("there are: deletionPolicy, hibernate, ingress, plan, regions, residency")
     );
 }
 
@@ -320,6 +346,96 @@ fn the_home_region_cannot_move() {
         "spec.regions",
         Fault::OutOfBounds,
     );
+}
+
+#[test]
+fn a_jurisdiction_is_a_country_or_the_union() {
+    for known in ["DE", "CH", "EU", "GB"] {
+        let object = with(region(), "/spec/jurisdiction", json!(known));
+        assert_eq!(faults(Kind::Region, &object), [], "{known}");
+    }
+    for unknown in ["UK", "de", "ZZ", "XX"] {
+        let object = with(region(), "/spec/jurisdiction", json!(unknown));
+        refused(Kind::Region, &object, "spec.jurisdiction", Fault::Rule);
+        let object = with(
+            tenant(),
+            "/spec/residency",
+            json!({"jurisdictions": ["DE", unknown]}),
+        );
+        let path = "spec.residency.jurisdictions[1]";
+        refused(Kind::Tenant, &object, path, Fault::Rule);
+    }
+}
+
+#[test]
+fn a_region_is_named_as_tenants_name_it_and_has_an_address_that_leads_somewhere() {
+    let object = with(region(), "/metadata/name", json!("eu.central"));
+    assert_eq!(faults(Kind::Region, &object).len(), 1);
+    for fine in [
+        "https://edge.example",
+        "https://10.0.0.1:8443",
+        "https://a:65535",
+    ] {
+        let object = with(region(), "/spec/endpoint", json!(fine));
+        assert_eq!(faults(Kind::Region, &object), [], "{fine}");
+    }
+    for bad in [
+        "http://edge.example",
+        "edge.example",
+        "https://edge.example/path",
+        "https://edge.example:0",
+        "https://user@edge.example",
+    ] {
+        let object = with(region(), "/spec/endpoint", json!(bad));
+        refused(Kind::Region, &object, "spec.endpoint", Fault::OutOfBounds);
+    }
+    for bad in [json!("GDPR law"), json!(""), json!("-")] {
+        let object = with(region(), "/spec/regimes", json!([bad]));
+        refused(Kind::Region, &object, "spec.regimes[0]", Fault::OutOfBounds);
+    }
+}
+
+#[test]
+fn a_plan_promises_no_more_than_may_be_taken_and_says_amounts_in_one_form() {
+    let signer = |requests: Value, limits: Value| {
+        let signer = json!({"signer": {"requests": requests, "limits": limits}});
+        with(plan(), "/spec/programs", signer)
+    };
+    let share = |cpu: &str, memory: &str| json!({"cpu": cpu, "memory": memory});
+    let object = signer(share("1500m", "1Gi"), share("2", "1024Mi"));
+    assert_eq!(faults(Kind::Plan, &object), []);
+    for requests in [share("2001m", "64Mi"), share("50m", "2Gi")] {
+        let object = signer(requests, share("2", "1Gi"));
+        refused(Kind::Plan, &object, "spec.programs.signer", Fault::Rule);
+    }
+    for (cpu, memory, field) in [
+        ("0.5", "64Mi", "cpu"),
+        ("1", "64M", "memory"),
+        ("0", "64Mi", "cpu"),
+    ] {
+        let object = signer(share(cpu, memory), share("2", "1Gi"));
+        let path = format!("spec.programs.signer.requests.{field}");
+        refused(Kind::Plan, &object, &path, Fault::OutOfBounds);
+    }
+    let object = with(
+        plan(),
+        "/spec/programs",
+        json!({"signer": {"limits": share("1", "1Gi")}}),
+    );
+    refused(
+        Kind::Plan,
+        &object,
+        "spec.programs.signer.requests",
+        Fault::Missing,
+    );
+}
+
+#[test]
+fn a_residency_asks_for_something() {
+    let object = with(tenant(), "/spec/residency", json!({}));
+    refused(Kind::Tenant, &object, "spec.residency", Fault::Rule);
+    let object = with(tenant(), "/spec/residency", json!({"regimes": ["GDPR"]}));
+    assert_eq!(faults(Kind::Tenant, &object), []);
 }
 
 #[test]

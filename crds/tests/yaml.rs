@@ -91,6 +91,8 @@ fn names_scopes_and_categories_are_the_documented_ones() {
         })
         .collect();
     let expected = [
+        ("Region", "pregion", "Cluster"),
+        ("Plan", "pplan", "Cluster"),
         ("Tenant", "ptenant", "Cluster"),
         ("TrustAnchor", "ptrust", "Namespaced"),
         ("RelyingParty", "prp", "Namespaced"),

@@ -2,12 +2,13 @@
 //!
 //! Every replica watches ([`watches`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
-//! to ([`judge`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
+//! to ([`judge`]), whether it is placed here ([`placement`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
 //! ([`apply`]), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
 //! that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve
-//! ([`routes`]).
+//! ([`routes`]). What no tenant has, like Regions and Plans, is told how it is ([`wide`]).
 
 mod apply;
+mod classes;
 mod client;
 mod closing;
 mod crds_check;
@@ -26,6 +27,7 @@ mod observe;
 mod owned;
 mod owned_fields;
 mod parts;
+mod placement;
 mod pod;
 mod pods;
 mod program;
@@ -34,11 +36,13 @@ mod remembered;
 mod retries;
 mod routes;
 mod settings;
+mod sizing;
 mod statuses;
 mod termination;
 mod triggers;
 mod wanted;
 mod watches;
 mod watching;
+mod wide;
 
 pub use program::run;

@@ -17,7 +17,7 @@ const MAX_FILE_NAME: usize = 200;
 pub struct ObjectKey {
     /// The kind.
     pub kind: Kind,
-    /// The namespace; `None` for a Tenant.
+    /// The namespace; `None` for what lives in none.
     pub namespace: Option<String>,
     /// The name.
     pub name: String,
@@ -33,10 +33,11 @@ impl ObjectKey {
         }
     }
 
-    /// The tenant this object is, or belongs to; `None` when its namespace is not a tenant's.
+    /// The tenant this object is, or belongs to; `None` when its namespace is not a tenant's, or when it is no
+    /// tenant's at all.
     pub fn tenant_name(&self) -> Option<&str> {
         match &self.namespace {
-            None => Some(&self.name),
+            None => (self.kind == Kind::Tenant).then_some(&self.name),
             Some(namespace) => namespace.strip_prefix(NAMESPACE_PREFIX),
         }
     }
@@ -63,10 +64,11 @@ impl ObjectKey {
     }
 
     fn is_allowed(&self) -> bool {
+        let is_tenants = self.kind == Kind::Tenant || self.kind.is_namespaced();
         let tenant = self.tenant_name();
         let placed = self.namespace.is_some() == self.kind.is_namespaced()
-            && tenant.is_some_and(|tenant| tenant.parse::<TenantName>().is_ok());
-        placed && (!self.kind.is_namespaced() || self.name.parse::<ObjectName>().is_ok())
+            && (!is_tenants || tenant.is_some_and(|tenant| tenant.parse::<TenantName>().is_ok()));
+        placed && (self.kind == Kind::Tenant || self.name.parse::<ObjectName>().is_ok())
     }
 }
 
@@ -152,6 +154,15 @@ mod tests {
             let file = file(stray);
             assert!(file.starts_with("policy/") && file.contains('~'), "{file}");
         }
+    }
+
+    #[test]
+    fn what_no_tenant_has_is_no_tenant_however_it_is_named() {
+        let key: ObjectKey = "Region acme".parse().unwrap();
+        assert_eq!(key.tenant_name(), None);
+        assert_eq!(key.status_file(), "region/acme.json");
+        let key: ObjectKey = "Tenant acme".parse().unwrap();
+        assert_eq!(key.tenant_name(), Some("acme"));
     }
 
     #[test]

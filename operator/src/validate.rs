@@ -9,6 +9,7 @@ mod keys;
 mod metadata;
 mod policies;
 mod relying_parties;
+mod residency;
 mod tenants;
 mod trust_anchors;
 
@@ -29,6 +30,7 @@ use url::Url;
 
 pub use acceptance::refused_by_data_plane;
 pub use certificates::{CertificateError, ServerCertificate};
+pub use residency::outside_its_residency;
 
 use crate::{
     manifests::{ManifestSet, NamedFiles, Object},
@@ -241,7 +243,7 @@ impl<'a> Check<'a> {
             let mut unplaced = Belongings::default();
             let tenant = tenant.unwrap_or(&mut unplaced);
             match object.key.kind {
-                Kind::Tenant => {}
+                Kind::Region | Kind::Plan | Kind::Tenant => {}
                 Kind::TrustAnchor => trust_anchors::read(self, object, value, tenant),
                 Kind::Policy => policies::read(self, object, value, &anchors, tenant),
                 Kind::RelyingParty => {

@@ -169,8 +169,7 @@ fn definitions_are_printed_for_kubectl() {
         .collect();
     assert_eq!(
         names,
-        ["tenants", "trustanchors", "relyingparties", "policies"]
-            .map(|plural| format!("{plural}.pavilion.dev"))
+        pavilion_crds::Kind::ALL.map(|kind| format!("{}.pavilion.dev", kind.plural()))
     );
 }
 

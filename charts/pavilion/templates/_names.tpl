@@ -1,7 +1,7 @@
 {{/* There is one Pavilion in a cluster, so names are fixed: what is installed twice collides at once. */}}
 
 {{- define "pavilion.region" -}}
-{{- required "region is required: name the region this cluster is, like --set region=eu-central" .Values.region -}}
+{{- required "region.name is required: name the region this cluster is, like --set region.name=eu-central" .Values.region.name -}}
 {{- end -}}
 
 {{/* What a component's pods are found by. Takes (list . "component"). */}}

@@ -221,10 +221,10 @@ mod tests {
             older.found.contains("older") && older.found.contains("spec.suspend"),
             "{older:?}"
         );
-        let newer = tenants(|value| spec(value)["properties"]["plan"] = json!({"type": "string"}));
+        let newer = tenants(|value| spec(value)["properties"]["later"] = json!({"type": "string"}));
         assert_eq!(newer.outcome, Outcome::Warning);
         assert!(
-            newer.found.contains("newer") && newer.found.contains("spec.plan"),
+            newer.found.contains("newer") && newer.found.contains("spec.later"),
             "{newer:?}"
         );
         let other =

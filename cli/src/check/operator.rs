@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, Leader, Trouble, USUAL_NAMESPACE};
 const LABEL: &str = "app.kubernetes.io/name=pavilion";
 const COMPONENT: &str = "app.kubernetes.io/component";
 const VERSION: &str = "app.kubernetes.io/version";
-const INSTALL: &str = "helm install pavilion charts/pavilion --namespace pavilion-system --create-namespace --set region=NAME";
+const INSTALL: &str = "helm install pavilion charts/pavilion --namespace pavilion-system --create-namespace --set region.name=NAME,region.jurisdiction=DE";
 
 /// A line each for the operator and the router, and the operator's arguments where they could be read.
 pub async fn deployments(

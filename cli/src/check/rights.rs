@@ -29,7 +29,10 @@ pub async fn lines(cluster: &Cluster) -> Vec<Line> {
         plural: "namespaces",
         namespace: None,
     }];
-    resources.extend(Kind::ALL.map(|kind| {
+    // Where tenants are placed is not for those to say who make tenants.
+    let kinds = Kind::ALL.into_iter();
+    let kinds = kinds.filter(|kind| *kind == Kind::Tenant || kind.is_namespaced());
+    resources.extend(kinds.map(|kind| {
         Resource {
             group: GROUP,
             plural: kind.plural(),

@@ -10,15 +10,20 @@ pub use accounts::DATA_PLANE as ACCOUNT;
 pub use network::{API_PORT, COMPONENT, DATA_PLANE, HEALTH_PORTS, LOG_PORT};
 use pavilion_bundle::TenantName;
 
-use super::{owned::Owned, settings::Settings};
+use super::{owned::Owned, settings::Settings, sizing::Sizing};
 use crate::desired::DesiredTenant;
 
 /// Everything that confines a tenant, in the order in which it is applied.
-pub fn build(tenant: &TenantName, desired: &DesiredTenant, settings: &Settings) -> Vec<Owned> {
+pub fn build(
+    tenant: &TenantName,
+    desired: &DesiredTenant,
+    sizing: &Sizing,
+    settings: &Settings,
+) -> Vec<Owned> {
     let mut owned = vec![
         namespace::build(tenant),
-        plan::quota(tenant),
-        plan::limits(tenant),
+        plan::quota(tenant, sizing),
+        plan::limits(tenant, sizing),
     ];
     owned.extend(network::build(tenant, desired, settings));
     owned.push(accounts::build(tenant));

@@ -1,24 +1,28 @@
 //! Dereference, validate and build for one tenant: what its objects come to, or every fault in them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::core::DynamicObject;
 use pavilion_bundle::TenantName;
 use pavilion_catalogue::manifest;
+use pavilion_crds::{DEFAULT_PLAN, Kind, PlanSpec};
 use serde_json::Value;
 
 use super::{
+    classes::Classes,
     memory::{InForce, Memory, MemoryError},
     objects::{Objects, hosts},
     settings::Settings,
+    sizing::Sizing,
+    wide,
 };
 use crate::{
     build::build,
     manifests::{ManifestSet, NamedFiles, Object, Source},
     object_key::ObjectKey,
     refusal::Refusal,
-    validate::{refused_by_data_plane, validate},
+    validate::{ValidSet, refused_by_data_plane, validate},
 };
 
 /// The metadata of an object that says something about it.
@@ -34,7 +38,14 @@ pub fn dereference(objects: &Objects, tenant: &str, memory: &mut Memory) -> Mani
         memory.records.known(key, &uid, generation);
     }
     ManifestSet {
-        objects: found.into_iter().map(read).collect(),
+        objects: found
+            .into_iter()
+            .map(|(key, object)| Object {
+                value: read(key.kind, &object),
+                key,
+                source: Source::default(),
+            })
+            .collect(),
         files: NamedFiles::in_a_cluster(),
         ..ManifestSet::default()
     }
@@ -47,6 +58,7 @@ pub fn dereference(objects: &Objects, tenant: &str, memory: &mut Memory) -> Mani
 pub fn judge(
     set: &ManifestSet,
     others: &Objects,
+    classes: &Classes,
     tenant: &TenantName,
     memory: &Memory,
     settings: &Settings,
@@ -68,7 +80,11 @@ pub fn judge(
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let in_force = desired.tenants.remove(tenant).map(InForce::new);
+    let plan = plan(set, &valid, others, classes, tenant).map_err(|refusal| vec![*refusal])?;
+    let before = memory.in_force.as_ref().map(|before| &before.sizing);
+    let sizing = Sizing::by(plan, before);
+    let in_force = desired.tenants.remove(tenant);
+    let in_force = in_force.map(|desired| InForce::new(desired, sizing));
     let memory = in_force.transpose().map_err(MemoryError::from);
     let memory = memory.map(|in_force| Memory { records, in_force });
     memory
@@ -88,6 +104,42 @@ fn unkeepable(set: &ManifestSet, tenant: &TenantName, error: &MemoryError) -> Re
         Some(object) => object.refuse("", entry, error.to_string()),
         None => Refusal::of_file("", entry, error.to_string()),
     }
+}
+
+/// The plan that the Tenant names, if it can be had.
+fn plan(
+    set: &ManifestSet,
+    valid: &ValidSet,
+    others: &Objects,
+    classes: &Classes,
+    tenant: &TenantName,
+) -> Result<PlanSpec, Box<Refusal>> {
+    let own = ObjectKey::tenant(tenant.as_str());
+    let name = valid.objects.get(&own).map(|own| plan_of(&own["spec"]));
+    let name = name.unwrap_or(DEFAULT_PLAN);
+    let found = others.wide_one(&ObjectKey {
+        kind: Kind::Plan,
+        namespace: None,
+        name: name.to_owned(),
+    });
+    let (entry, message) = match found.map(|plan| wide::plan(&plan, classes)) {
+        Some(Ok(plan)) => return Ok(plan),
+        Some(Err((entry, why))) if *entry == manifest::FIELD_INVALID => {
+            (&manifest::PLAN_REFUSED, format!("the Plan {name}: {why}"))
+        }
+        Some(Err((entry, why))) => (entry, format!("the Plan {name}: {why}")),
+        None => (&manifest::PLAN_UNKNOWN, format!("there is no Plan {name}")),
+    };
+    let object = set.objects.iter().find(|object| object.key == own);
+    Err(Box::new(match object {
+        Some(object) => object.refuse("spec.plan", entry, message),
+        None => Refusal::of_file("", entry, message),
+    }))
+}
+
+/// The plan that the spec of a Tenant names.
+pub fn plan_of(spec: &Value) -> &str {
+    spec["plan"].as_str().unwrap_or(DEFAULT_PLAN)
 }
 
 /// Hosts that another tenant had first. Who was made first has them; names decide between two that
@@ -126,19 +178,15 @@ fn claimed(set: &ManifestSet, others: &Objects, tenant: &TenantName) -> Vec<Refu
 }
 
 /// An object as a manifest would have it.
-fn read((key, object): (ObjectKey, Arc<DynamicObject>)) -> Object {
+pub fn read(kind: Kind, object: &DynamicObject) -> Value {
     let mut value = object.data.clone();
     if let Some(fields) = value.as_object_mut() {
         fields.remove("status");
         fields.insert("apiVersion".to_owned(), pavilion_crds::API_VERSION.into());
-        fields.insert("kind".to_owned(), key.kind.name().into());
-        fields.insert("metadata".to_owned(), metadata(&object));
+        fields.insert("kind".to_owned(), kind.name().into());
+        fields.insert("metadata".to_owned(), metadata(object));
     }
-    Object {
-        key,
-        value,
-        source: Source::default(),
-    }
+    value
 }
 
 /// Who it is and since when; the rest is the cluster's.

@@ -1,7 +1,7 @@
 //! What is remembered of a tenant, in its own namespace: the bundle that its verifier serves, the rest
 //! of the state in force, and the numbers that must never be given out twice.
 //!
-//! All three stand in one `ConfigMap`, beside what the tenant's programs are started with, so that they
+//! All of it stands in one `ConfigMap`, beside what the tenant's programs are started with, so that they
 //! change in one step. It is read once when a tenant
 //! is looked at for the first time; from then on the operator knows what it wrote.
 
@@ -14,13 +14,14 @@ use pavilion_json::{Digest, JsonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{owned::namespace_of, pod::CONFIG_MAP};
+use super::{owned::namespace_of, pod::CONFIG_MAP, sizing::Sizing};
 use crate::{desired::DesiredTenant, records::Records};
 
 /// The bundle, as the verifier reads it.
 const BUNDLE: &str = "bundle.json";
 const IN_FORCE: &str = "in-force.json";
 const RECORDS: &str = "records.json";
+const SIZING: &str = "sizing.json";
 /// The member of the state in force that stands apart.
 const BUNDLE_FIELD: &str = "bundle";
 
@@ -41,6 +42,8 @@ pub struct Memory {
 pub struct InForce {
     /// The state.
     pub desired: DesiredTenant,
+    /// How much it gets.
+    pub sizing: Sizing,
     /// The digest of its bundle.
     pub digest: Digest,
 }
@@ -69,9 +72,13 @@ impl InForce {
     ///
     /// # Errors
     /// A bundle without a JSON form.
-    pub fn new(desired: DesiredTenant) -> Result<Self, JsonError> {
+    pub fn new(desired: DesiredTenant, sizing: Sizing) -> Result<Self, JsonError> {
         let (_, digest) = desired.bundle.seal()?;
-        Ok(Self { desired, digest })
+        Ok(Self {
+            desired,
+            sizing,
+            digest,
+        })
     }
 }
 
@@ -92,9 +99,12 @@ impl Memory {
             return Ok(Self::default());
         };
         let data = found.data.unwrap_or_default();
+        // A release that knew no plans gave every tenant what is now the default.
+        let sizing = read(&data, SIZING)?.unwrap_or_default();
+        let in_force = in_force(&data)?.map(|desired| InForce::new(desired, sizing));
         Ok(Self {
             records: read(&data, RECORDS)?.unwrap_or_default(),
-            in_force: in_force(&data)?.map(InForce::new).transpose()?,
+            in_force: in_force.transpose()?,
         })
     }
 
@@ -109,7 +119,8 @@ impl Memory {
         let (bundle, _) = in_force.desired.bundle.seal()?;
         let rest = pavilion_json::canonical(&without_bundle(&in_force.desired))?;
         let records = pavilion_json::canonical(&self.records)?;
-        let size = bundle.len() + rest.len() + records.len();
+        let sizing = pavilion_json::canonical(&in_force.sizing)?;
+        let size = bundle.len() + rest.len() + records.len() + sizing.len();
         if size > MAX_BYTES {
             return Err(MemoryError::TooLarge(size));
         }
@@ -120,6 +131,7 @@ impl Memory {
             text(BUNDLE, &bundle),
             text(IN_FORCE, &rest),
             text(RECORDS, &records),
+            text(SIZING, &sizing),
         ]))
     }
 }

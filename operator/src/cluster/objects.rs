@@ -14,8 +14,10 @@ use kube::{
 };
 use pavilion_crds::{GROUP, Kind};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::{
+    judge::{plan_of, region},
     triggers::Triggers,
     watching::{News, Place},
 };
@@ -41,6 +43,10 @@ pub struct Objects {
     by_tenant: Mutex<HashMap<String, Belongings>>,
     /// The Tenants once more, as a controller takes them.
     tenants: Mutex<Writer<DynamicObject>>,
+    /// What no tenant has.
+    wide: Mutex<Belongings>,
+    /// Something is new of what no tenant has, or of what it counts.
+    wide_changed: Notify,
 }
 
 impl Default for Objects {
@@ -48,6 +54,8 @@ impl Default for Objects {
         Self {
             by_tenant: Mutex::default(),
             tenants: Mutex::new(Writer::new(resource(Kind::Tenant))),
+            wide: Mutex::default(),
+            wide_changed: Notify::new(),
         }
     }
 }
@@ -70,6 +78,29 @@ impl Objects {
     /// The Tenants, as a controller takes them.
     pub fn store(&self) -> Store<DynamicObject> {
         self.writer().as_reader()
+    }
+
+    /// Everything that no tenant has.
+    pub fn wide(&self) -> Belongings {
+        self.lock_wide().clone()
+    }
+
+    /// One object that no tenant has.
+    pub fn wide_one(&self, key: &ObjectKey) -> Option<Arc<DynamicObject>> {
+        self.lock_wide().get(key).cloned()
+    }
+
+    /// Completes when something is new of what no tenant has, or of what it counts.
+    pub async fn wide_changed(&self) {
+        self.wide_changed.notified().await;
+    }
+
+    /// What plans may name is other than before: everybody is looked at.
+    pub fn classes_changed(&self, triggers: &Triggers) {
+        self.wide_changed.notify_one();
+        for tenant in self.tenants() {
+            triggers.name(tenant.metadata.name.as_deref().unwrap_or_default());
+        }
     }
 
     /// Takes note of what the watch of one kind tells.
@@ -95,6 +126,15 @@ impl Objects {
     /// A change of what somebody wants; what only the status of an object says is none.
     fn see(&self, kind: Kind, object: DynamicObject, triggers: &Triggers) {
         let key = key(kind, &object);
+        if is_wide(kind) {
+            let before = self.wide_one(&key);
+            let said = before.is_none_or(|before| is_said_anew(&before, &object));
+            self.keep(kind, object);
+            if said {
+                tell(triggers, None, self.concerned(&key));
+            }
+            return;
+        }
         let rivals = self.rivals(&key);
         if self.keep(kind, object) {
             tell(triggers, key.tenant_name(), rivals);
@@ -110,14 +150,36 @@ impl Objects {
                 .apply_watcher_event(&Event::Apply(object.clone()));
         }
         let key = key(kind, &object);
-        let Some(tenant) = key.tenant_name().map(str::to_owned) else {
-            return false;
-        };
         let object = Arc::new(object);
-        let mut all = self.lock();
-        let belongings = all.entry(tenant).or_default();
-        let before = belongings.insert(key, Arc::clone(&object));
-        before.is_none_or(|before| is_other(&before, &object))
+        let before = if is_wide(kind) {
+            self.lock_wide().insert(key, Arc::clone(&object))
+        } else {
+            let Some(tenant) = key.tenant_name().map(str::to_owned) else {
+                return false;
+            };
+            let mut all = self.lock();
+            let belongings = all.entry(tenant).or_default();
+            belongings.insert(key, Arc::clone(&object))
+        };
+        let is_new = before.is_none_or(|before| is_other(&before, &object));
+        if is_new && !kind.is_namespaced() {
+            self.wide_changed.notify_one();
+        }
+        is_new
+    }
+
+    /// Whoever goes by an object that no tenant has.
+    fn concerned(&self, key: &ObjectKey) -> Vec<String> {
+        let mut tenants = self.tenants();
+        tenants.retain(|tenant| match key.kind {
+            Kind::Region => region(tenant) == key.name,
+            Kind::Plan => plan_of(&tenant.data["spec"]) == key.name,
+            _ => false,
+        });
+        let names = tenants
+            .iter()
+            .filter_map(|tenant| tenant.metadata.name.clone());
+        names.collect()
     }
 
     /// Whoever wants a host that this Tenant has by now, and may get it when the Tenant changes or goes.
@@ -136,6 +198,13 @@ impl Objects {
     }
 
     fn forget(&self, key: &ObjectKey, triggers: &Triggers) {
+        if !key.kind.is_namespaced() {
+            self.wide_changed.notify_one();
+        }
+        if is_wide(key.kind) {
+            self.lock_wide().remove(key);
+            return tell(triggers, None, self.concerned(key));
+        }
         let Some(tenant) = key.tenant_name() else {
             return;
         };
@@ -157,10 +226,11 @@ impl Objects {
         if kind == Kind::Tenant {
             self.list_tenants(places);
         }
-        let known: Vec<ObjectKey> = {
+        let mut known: Vec<ObjectKey> = self.lock_wide().keys().cloned().collect();
+        {
             let all = self.lock();
-            all.values().flat_map(BTreeMap::keys).cloned().collect()
-        };
+            known.extend(all.values().flat_map(BTreeMap::keys).cloned());
+        }
         for key in known.iter().filter(|key| key.kind == kind) {
             if !places.contains(&(key.namespace.clone(), key.name.clone())) {
                 self.forget(key, triggers);
@@ -185,6 +255,11 @@ impl Objects {
     fn writer(&self) -> MutexGuard<'_, Writer<DynamicObject>> {
         // The library's own writer; it has no state between two calls.
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_wide(&self) -> MutexGuard<'_, Belongings> {
+        // Every change is one call on a map, so a panic elsewhere leaves nothing half made.
+        self.wide.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Belongings>> {
@@ -213,6 +288,16 @@ fn tell(triggers: &Triggers, tenant: Option<&str>, rivals: Vec<String>) {
     for name in tenant.into_iter().chain(rivals.iter().map(String::as_str)) {
         triggers.name(name);
     }
+}
+
+/// Whether no tenant has the objects of a kind.
+fn is_wide(kind: Kind) -> bool {
+    !kind.is_namespaced() && kind != Kind::Tenant
+}
+
+/// Whether its author says something else; what it is told is no matter here.
+fn is_said_anew(before: &DynamicObject, now: &DynamicObject) -> bool {
+    before.metadata.uid != now.metadata.uid || before.metadata.generation != now.metadata.generation
 }
 
 fn is_other(before: &DynamicObject, now: &DynamicObject) -> bool {

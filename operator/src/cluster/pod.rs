@@ -16,6 +16,7 @@ use super::{
     kinds::OwnedKind,
     owned::{Owned, metadata},
     settings::Settings,
+    sizing::Sizing,
 };
 use crate::desired::DesiredTenant;
 
@@ -60,11 +61,12 @@ pub fn config_map(
 pub fn stateful_set(
     tenant: &TenantName,
     desired: &DesiredTenant,
+    sizing: &Sizing,
     settings: &Settings,
     runs: bool,
 ) -> Result<Owned, JsonError> {
     let files = configs::files(tenant, desired, settings)?;
     let configuration = Digest::of(&pavilion_json::canonical(&files)?);
-    let set = stateful_set::build(tenant, settings, configuration, runs);
+    let set = stateful_set::build(tenant, sizing, settings, configuration, runs);
     Ok(Owned::namespaced(OwnedKind::StatefulSet, tenant, &set))
 }

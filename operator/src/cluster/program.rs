@@ -34,6 +34,7 @@ use super::{
     statuses::Statuses,
     triggers::triggers,
     watches::Watches,
+    wide,
 };
 use crate::{
     arguments::Run,
@@ -148,6 +149,7 @@ fn context(
     Context {
         client: client.clone(),
         objects: Arc::clone(&objects),
+        classes: Arc::clone(&watches.classes),
         applier: Applier::new(client.clone(), live, candidate.fence(), metrics.clone()),
         statuses: Statuses::new(client.clone(), objects, candidate.fence(), metrics.clone()),
         settings: Settings::from(options),
@@ -179,6 +181,7 @@ async fn lead(
     let config = controller::Config::default()
         .concurrency(options.workers.get())
         .debounce(DEBOUNCE);
+    let told_wide = Arc::clone(&context);
     let rounds = controller::applier(
         |object, context| Box::pin(reconcile(object, context)),
         |object, error, context: Arc<Context>| after_failure(&object, error, &context),
@@ -191,6 +194,7 @@ async fn lead(
     let mut rounds = std::pin::pin!(rounds);
     let lost = tokio::select! {
         () = &mut rounds => false,
+        () = wide::tell(&told_wide) => false,
         _ = signals.next() => false,
         lost = candidate.hold() => {
             tracing::error!(%lost, "ending, so that only one replica writes");

@@ -11,14 +11,16 @@ use serde_json::Value;
 
 use super::{
     apply::{Applied, Applier, ApplyError},
+    classes::Classes,
     closing::Closing,
     finalizer::Finalizers,
-    judge::{dereference, judge, region},
+    judge::{dereference, judge},
     keyring::KeyringError,
     memory::{Memory, MemoryError},
     metrics::ClusterMetrics,
     objects::Objects,
     observe::{Edge, observe},
+    placement::{self, Placement},
     pods::Pods,
     remembered::{Remembered, Remembrance},
     retries::Retries,
@@ -81,6 +83,8 @@ pub struct Context {
     pub client: Client,
     /// The objects of our kinds.
     pub objects: Arc<Objects>,
+    /// The classes of the cluster that plans may name.
+    pub classes: Arc<Classes>,
     /// Writes the objects of tenants.
     pub applier: Applier,
     /// Writes statuses.
@@ -116,13 +120,14 @@ pub async fn reconcile(
     context.metrics.round();
     let name = object.metadata.name.clone().unwrap_or_default();
     let now = Timestamp::now();
-    let placed = Extra::placed(region(&object), &context.settings.region);
+    let placement = context.placement(&object);
     // The schema allows no name that is none; who bypassed it gets no data plane.
     let tenant: Option<TenantName> = name.parse().ok();
-    let Some(tenant) = tenant.filter(|_| placed.holds()) else {
+    let Some(tenant) = tenant.filter(|_| !placement.is_elsewhere()) else {
+        let placed = placement.condition();
         return elsewhere(&context, &name, &object, &placed, now).await;
     };
-    let mut extras = vec![placed];
+    let mut extras = vec![placement.condition()];
     if object.metadata.deletion_timestamp.is_some() {
         if termination::policy(&object) != DeletionPolicy::Protect {
             return termination::go_on(&object, &tenant, &context, now).await;
@@ -139,13 +144,15 @@ pub async fn reconcile(
     let judged = judge(
         &set,
         &context.objects,
+        &context.classes,
         &tenant,
         &seen,
         &context.settings,
         now,
     );
     let (memory, seen, refusals) = match judged {
-        Ok(memory) => (memory.clone(), memory, Vec::new()),
+        Ok(memory) if placement.holds() => (memory.clone(), memory, Vec::new()),
+        Ok(_) => (placement::withheld(before, &object), seen, Vec::new()),
         // What was accepted before stays in force, and is put right where somebody changed it.
         Err(refusals) => (before, seen, refusals),
     };
@@ -167,7 +174,8 @@ pub async fn reconcile(
     extras.insert(1, isolated);
     let times = wanted.as_ref().and_then(|wanted| wanted.times);
     let observed = look(&context, &tenant, &memory, times).await?;
-    let statuses = statuses(&tenant, &seen, &observed, &refusals, &extras, now);
+    let mut statuses = statuses(&tenant, &seen, &observed, &refusals, &extras, now);
+    placement.tell(&name, &mut statuses);
     let ready = is_ready(&statuses, &name);
     context.statuses.write(&name, statuses, now).await?;
     let applied = applied?;
@@ -303,6 +311,17 @@ impl Context {
     /// Whether requests may still reach a tenant that the edge was told to close.
     pub fn is_reached(&self, tenant: &TenantName) -> bool {
         self.routers.any() && !self.edge(tenant).serves
+    }
+
+    /// Whether a tenant is placed here.
+    fn placement(&self, tenant: &DynamicObject) -> Placement {
+        let own = ObjectKey {
+            kind: Kind::Region,
+            namespace: None,
+            name: self.settings.region.clone(),
+        };
+        let own = self.objects.wide_one(&own);
+        Placement::of(tenant, own.as_deref(), &self.settings)
     }
 
     /// How the edge serves a tenant.

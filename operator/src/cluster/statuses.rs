@@ -83,6 +83,23 @@ impl Statuses {
         outcome
     }
 
+    /// Makes this the status of an object that no tenant has.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub async fn write_wide(
+        &self,
+        key: &ObjectKey,
+        status: Value,
+        now: Timestamp,
+    ) -> Result<(), StatusError> {
+        match self.objects.wide_one(key) {
+            Some(object) => self.write_one(key, &object, status, now).await,
+            // What is gone meanwhile has no status.
+            None => Ok(()),
+        }
+    }
+
     async fn write_one(
         &self,
         key: &ObjectKey,
@@ -134,15 +151,7 @@ pub struct Extra {
 
 impl Extra {
     /// Whether the tenant is placed in this cluster's region.
-    pub fn placed(wanted: &str, region: &str) -> Self {
-        let verdict = if wanted == region {
-            Verdict::yes(&manifest::PLACED, format!("runs in {region}"))
-        } else {
-            let message = format!(
-                "belongs to region {wanted}; this cluster is {region} and does nothing for it"
-            );
-            Verdict::no(&manifest::PLACED_ELSEWHERE, message)
-        };
+    pub fn placed(verdict: Verdict) -> Self {
         Self {
             type_: "Placed",
             verdict,
@@ -181,18 +190,13 @@ impl Extra {
         }
     }
 
-    /// Nothing of the tenant was ever accepted, so that there is nothing to confine.
+    /// Nothing of the tenant was ever in force, so that there is nothing to confine.
     pub fn not_isolated_yet() -> Self {
-        let message = "nothing of the tenant was accepted yet, so nothing was made for it";
+        let message = "nothing of the tenant is in force yet, so nothing was made for it";
         Self {
             type_: "IsolationApplied",
             verdict: Verdict::no(&manifest::PROGRESSING, message),
         }
-    }
-
-    /// Whether it holds.
-    pub fn holds(&self) -> bool {
-        self.verdict.holds
     }
 
     /// As a status of its own, for a tenant that nothing else is said of.

@@ -84,8 +84,9 @@ impl Wanted {
             return Ok(None);
         };
         let (desired, settings) = (&in_force.desired, &context.settings);
+        let sizing = &in_force.sizing;
         let keyring = keys(context, tenant, desired, keyring, now).await?;
-        let mut objects = isolation::build(tenant, desired, settings);
+        let mut objects = isolation::build(tenant, desired, sizing, settings);
         // The keys first: what was made with them is of no use once they are lost.
         let route = Routing {
             hosts: phase.hosts(desired),
@@ -98,7 +99,7 @@ impl Wanted {
         let authority = keyring.authority();
         let config = pod::config_map(tenant, desired, settings, data, authority);
         objects.push(config.map_err(MemoryError::Form)?);
-        let set = pod::stateful_set(tenant, desired, settings, phase.runs(desired));
+        let set = pod::stateful_set(tenant, desired, sizing, settings, phase.runs(desired));
         objects.push(set.map_err(MemoryError::Form)?);
         Ok(Some(Self {
             times: keyring.times(tenant, desired.hosts()),

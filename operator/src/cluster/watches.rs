@@ -12,6 +12,7 @@ use pavilion_process::Check;
 use tokio::sync::Notify;
 
 use super::{
+    classes::{ClassKind, Classes},
     isolation,
     live::Live,
     objects::{Objects, resource},
@@ -30,6 +31,8 @@ pub struct Watches {
     pub live: Arc<Live>,
     /// The pods of tenants.
     pub pods: Arc<Pods>,
+    /// The classes that plans may name.
+    pub classes: Arc<Classes>,
     /// Tells when all of them told their first list.
     pub heard: Arc<Heard>,
 }
@@ -49,7 +52,7 @@ impl Watches {
         check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
         let parts = Part::all(namespace);
         let heard = Arc::new(Heard {
-            silent: AtomicUsize::new(Kind::ALL.len() + parts.len() + 1),
+            silent: AtomicUsize::new(Kind::ALL.len() + ClassKind::ALL.len() + parts.len() + 1),
             all: Notify::new(),
             check,
         });
@@ -66,6 +69,19 @@ impl Watches {
                     objects.hear(kind, news, &triggers);
                 },
             ));
+        }
+        let classes = Arc::<Classes>::default();
+        for kind in ClassKind::ALL {
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind.resource());
+            let (classes, objects) = (Arc::clone(&classes), Arc::clone(&objects));
+            let (triggers, mut told) = (triggers.clone(), heard.first());
+            let config = watcher::Config::default();
+            tokio::spawn(follow(api, config, kind.name(), move |news| {
+                told(&news);
+                if classes.hear(kind, news) {
+                    objects.classes_changed(&triggers);
+                }
+            }));
         }
         let (label, value) = MANAGED_BY;
         let ours = watcher::Config::default().labels(&format!("{label}={value}"));
@@ -94,6 +110,7 @@ impl Watches {
             objects,
             live,
             pods,
+            classes,
             heard,
         }
     }

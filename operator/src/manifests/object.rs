@@ -106,7 +106,7 @@ pub(super) fn read(file: &str, document: usize, tree: Tree) -> Result<Object, Bo
         return Err(refuse("apiVersion", &manifest::KIND_UNKNOWN, message));
     }
     let Some(kind) = text("/kind").and_then(Kind::find) else {
-        let message = "must be Tenant, Policy, TrustAnchor or RelyingParty".to_owned();
+        let message = format!("must be one of {}", Kind::ALL.map(Kind::name).join(", "));
         return Err(refuse("kind", &manifest::KIND_UNKNOWN, message));
     };
     let Some(name) = text("/metadata/name").filter(|name| !name.is_empty()) else {
@@ -160,7 +160,7 @@ mod tests {
             ),
             (
                 "apiVersion: pavilion.dev/v1alpha1\nkind: Pod",
-                "a.yaml:2: kind: must be Tenant, Policy, TrustAnchor or RelyingParty [KindUnknown]",
+                "a.yaml:2: kind: must be one of Region, Plan, Tenant, TrustAnchor, RelyingParty, Policy [KindUnknown]",
             ),
             (
                 "apiVersion: pavilion.dev/v1alpha1\nkind: Tenant\nmetadata: {name: 7}",

@@ -18,7 +18,7 @@ use crate::{
     records::Records,
     refusal::Refusal,
     status::{self, OperatorFacts, StatusWriter, View},
-    validate::{emptied, refused_by_data_plane, validate},
+    validate::{emptied, outside_its_residency, refused_by_data_plane, validate},
 };
 
 use super::retry::Retry;
@@ -156,6 +156,10 @@ impl Rounds {
             return Err(vec![refusal]);
         }
         let valid = validate(set, &self.records, now)?;
+        let refusals = outside_its_residency(set, &valid);
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
         let mut records = self.records.clone();
         let desired = build(&valid, &mut records, self.public_port);
         let refusals = refused_by_data_plane(set, &desired, &self.digests);

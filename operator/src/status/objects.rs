@@ -4,8 +4,9 @@ use jiff::SignedDuration;
 use pavilion_bundle::{TenantBundle, TenantName};
 use pavilion_catalogue::manifest;
 use pavilion_crds::{
-    API_VERSION, ChildStatus, Condition, Kind, PolicyStatus, RefusedBundle, RelyingPartyStatus,
-    RevisionStatus, ServedBundle, TenantPhase, TenantStatus, TrustAnchorStatus,
+    API_VERSION, ChildStatus, Condition, Kind, PlanStatus, PolicyStatus, RefusedBundle,
+    RegionStatus, RelyingPartyStatus, RevisionStatus, ServedBundle, TenantPhase, TenantStatus,
+    TrustAnchorStatus,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -38,6 +39,22 @@ pub(super) fn document(
         Kind::Tenant => {
             let (status, ready) = tenant(view, key, record, &accepted);
             (value(&status), ready)
+        }
+        Kind::Region => {
+            let status = RegionStatus {
+                observed_generation,
+                conditions: conditions(record, &[("Accepted", &accepted), ("Ready", &accepted)]),
+                tenants: Some(placed_in(view, &key.name)),
+            };
+            (value(&status), accepted)
+        }
+        Kind::Plan => {
+            let status = PlanStatus {
+                observed_generation,
+                conditions: conditions(record, &[("Accepted", &accepted), ("Ready", &accepted)]),
+                tenants: None,
+            };
+            (value(&status), accepted)
         }
         kind => {
             let ready = served(view, key, &accepted);
@@ -72,6 +89,13 @@ pub(super) fn document(
         "status": status,
     });
     (document, ready)
+}
+
+/// How many tenants have their home in a region.
+fn placed_in(view: &View<'_>, region: &str) -> i64 {
+    let tenants = view.desired.tenants.values();
+    let placed = tenants.filter(|tenant| tenant.bundle.region == region);
+    i64::try_from(placed.count()).unwrap_or(i64::MAX)
 }
 
 fn value(status: &impl Serialize) -> Value {
@@ -175,6 +199,7 @@ fn tenant(
         phase: Some(TenantPhase::of(&conditions)),
         conditions,
         region: desired.map(|desired| desired.bundle.region.clone()),
+        endpoint: None,
         issuer: desired.map(|desired| issuer(&desired.bundle)),
         policies: Some(format!("{policies}/{of}")),
         bundle: served.map(|served| short(&served.digest)),

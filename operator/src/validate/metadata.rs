@@ -60,10 +60,13 @@ fn namespace(check: &mut Check<'_>, object: &Object) {
     let written = &object.value["metadata"]["namespace"];
     if !object.key.kind.is_namespaced() {
         if !written.is_null() {
-            let message = format!(
-                "a Tenant lives in no namespace; its other objects live in {NAMESPACE_PREFIX}{}",
-                object.key.name
-            );
+            let message = match object.key.kind {
+                Kind::Tenant => format!(
+                    "a Tenant lives in no namespace; its other objects live in {NAMESPACE_PREFIX}{}",
+                    object.key.name
+                ),
+                kind => format!("a {} lives in no namespace", kind.name()),
+            };
             check.refuse(object, field, &manifest::FIELD_INVALID, message);
         }
         return;

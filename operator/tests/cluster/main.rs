@@ -7,7 +7,9 @@
 
 mod confinement;
 mod drift;
+mod plans;
 mod refusals;
+mod regions;
 mod replicas;
 mod rest;
 mod routes;

@@ -79,6 +79,8 @@ impl Stage {
             })
             .await;
         }
+        self.apply_region(json!({"jurisdiction": "DE"})).await;
+        self.apply("Plan", None, "standard", json!({})).await;
         let namespace = self.namespace.clone();
         self.namespace_with(&namespace, json!({})).await;
     }
@@ -134,6 +136,11 @@ impl Stage {
         self.until(&tenant, "IsolationApplied", "True IsolationApplied")
             .await;
         tenant
+    }
+
+    /// Says what the region is that the operators under test are in.
+    pub async fn apply_region(&self, spec: Value) {
+        self.apply("Region", None, REGION, spec).await;
     }
 
     /// Applies a Tenant as its owner would.
@@ -196,6 +203,16 @@ impl Stage {
         .await;
     }
 
+    /// Waits until the region has this many tenants, which it is told a moment after they are.
+    pub async fn until_counted(&self, tenants: u64) {
+        let regions = self.api("Region", None);
+        eventually("the region counts its tenants", async || {
+            let region = regions.get(REGION).await.unwrap();
+            region.data["status"]["tenants"] == tenants
+        })
+        .await;
+    }
+
     /// Starts a replica of the operator.
     pub async fn operator(&self, identity: &str) -> Operator {
         Operator::start(&self.namespace, identity).await
@@ -204,6 +221,10 @@ impl Stage {
 
 fn resource(kind: &str) -> ApiResource {
     let (group, version, plural) = match kind {
+        "Region" => ("pavilion.dev", "v1alpha1", "regions"),
+        "Plan" => ("pavilion.dev", "v1alpha1", "plans"),
+        "RuntimeClass" => ("node.k8s.io", "v1", "runtimeclasses"),
+        "PriorityClass" => ("scheduling.k8s.io", "v1", "priorityclasses"),
         "Tenant" => ("pavilion.dev", "v1alpha1", "tenants"),
         "Policy" => ("pavilion.dev", "v1alpha1", "policies"),
         "TrustAnchor" => ("pavilion.dev", "v1alpha1", "trustanchors"),
@@ -214,6 +235,7 @@ fn resource(kind: &str) -> ApiResource {
         "LimitRange" => ("", "v1", "limitranges"),
         "ServiceAccount" => ("", "v1", "serviceaccounts"),
         "ConfigMap" => ("", "v1", "configmaps"),
+        "StatefulSet" => ("apps", "v1", "statefulsets"),
         other => panic!("no path for {other}"),
     };
     let api_version = if group.is_empty() {

@@ -33,8 +33,13 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::of(|text| text)
+    }
+
+    /// Of the quickstart with something changed in its files.
+    fn of(change: impl Fn(String) -> String) -> Self {
         let mut records = Records::default();
-        let desired = desired(&mut records, |text| text);
+        let desired = desired(&mut records, change);
         let digest = desired.tenants["acme"].bundle.seal().unwrap().1;
         let acme: TenantName = "acme".parse().unwrap();
         let programs = ObservedTenant {
@@ -104,6 +109,23 @@ impl Scene {
         assert!(says.contains(message), "{says}");
         assert!(!self.compute().1);
     }
+}
+
+#[test]
+fn a_region_among_the_manifests_counts_the_tenants_that_name_it() {
+    const REGION: &str = "kind: Region\nmetadata: {name: eu-central}\nspec: {jurisdiction: DE}\n";
+    let scene = Scene::of(|text| {
+        if text.contains("\nkind: Tenant\n") {
+            format!("{text}---\napiVersion: pavilion.dev/v1alpha1\n{REGION}")
+        } else {
+            text
+        }
+    });
+    let (documents, ready) = scene.compute();
+    let status = &documents["region/eu-central.json"]["status"];
+    assert!(ready, "{documents:?}");
+    assert_eq!(status["tenants"], 1);
+    assert_eq!(status["conditions"][1]["status"], "True");
 }
 
 fn ready(served: Option<Digest>) -> ChildState {

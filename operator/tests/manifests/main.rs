@@ -6,3 +6,4 @@ mod faults;
 mod folder;
 mod keys;
 mod policies;
+mod residency;

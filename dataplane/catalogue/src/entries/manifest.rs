@@ -28,7 +28,7 @@ entries! { Manifest;
     KIND_UNKNOWN = "KindUnknown", 0, FINAL,
         "The kind is not one of ours",
         "apiVersion and kind name nothing that is known here.",
-        "Use pavilion.dev/v1alpha1 and Tenant, Policy, TrustAnchor or RelyingParty.";
+        "Use pavilion.dev/v1alpha1 and Region, Plan, Tenant, Policy, TrustAnchor or RelyingParty.";
     FIELD_UNKNOWN = "FieldUnknown", 0, FINAL,
         "There is no such field",
         "The manifest has a field that the schema does not know.",
@@ -131,12 +131,52 @@ entries! { Manifest;
         "Remove policies that are not asked any more, or spread them over several tenants.";
     PLACED = "Placed", 0, FINAL,
         "The tenant belongs here",
-        "Its home region is that of this cluster.",
+        "Its home region is that of this cluster, and the Region is as it asks.",
         "Nothing to do.";
     PLACED_ELSEWHERE = "PlacedElsewhere", 0, FINAL,
         "The tenant belongs to another region",
         "Nothing of it runs or rests in this cluster.",
         "Apply it in a cluster of its region.";
+    REGION_UNKNOWN = "RegionUnknown", 0, FINAL,
+        "There is no Region of this name",
+        "Nobody says whose law holds where the tenant is to run, so nothing new of it takes effect; what was accepted before keeps serving.",
+        "Apply the Region; the chart makes it with region.create.";
+    REGION_REFUSED = "RegionRefused", 0, FINAL,
+        "The Region is not Accepted",
+        "What it says cannot be so, so nothing new of its tenants takes effect; what was accepted before keeps serving.",
+        "Correct the Region; its own condition Accepted says what is wrong.";
+    REGION_ELSEWHERE = "RegionElsewhere", 0, FINAL,
+        "The Region is another cluster",
+        "The operator of this cluster is started for a Region of another name.",
+        "Nothing to do; if it is to be this cluster set the chart's region.name.";
+    RESIDENCY_UNMET = "ResidencyUnmet", 0, FINAL,
+        "The region is not what the tenant asks for",
+        "Its jurisdiction or its regimes are not those of the tenant's spec.residency. Nothing new takes effect; what was accepted before keeps serving.",
+        "Place the tenant in a region that is as it asks, correct spec.residency or the Region; to take the tenant off the air set spec.suspend.";
+    ENDPOINT_INVALID = "EndpointInvalid", 0, FINAL,
+        "The Region's endpoint leads nowhere",
+        "Its host or port is none, or its port is not that of the edge, which is part of issuers' names.",
+        "Correct spec.endpoint of the Region, or the chart's publicPort.";
+    EDGE_UNAVAILABLE = "EdgeUnavailable", 0, RETRY,
+        "The edge of the region is not ready",
+        "No router takes requests, or one of them has trouble; the message names it.",
+        "Look at the Deployment pavilion-router.";
+    PLAN_UNKNOWN = "PlanUnknown", 0, FINAL,
+        "There is no Plan of this name",
+        "spec.plan of the Tenant names a class that is not there. What was accepted before keeps serving.",
+        "Apply the Plan or name another: kubectl get pplan lists them. The chart makes small, standard and large with plans.create.";
+    PLAN_REFUSED = "PlanRefused", 0, FINAL,
+        "The tenant's Plan is not Accepted",
+        "What the Plan says cannot be so. What was accepted before keeps serving.",
+        "Correct the Plan; its own condition Accepted says what is wrong.";
+    PRIORITY_CLASS_UNKNOWN = "PriorityClassUnknown", 0, FINAL,
+        "A Plan names a PriorityClass that is not there",
+        "The cluster would make no pod of it. What was accepted before keeps serving.",
+        "Make the PriorityClass, or correct spec.priorityClassName of the Plan.";
+    RUNTIME_CLASS_UNKNOWN = "RuntimeClassUnknown", 0, FINAL,
+        "A Plan names a RuntimeClass that is not there",
+        "The cluster would make no pod of it. What was accepted before keeps serving.",
+        "Make the RuntimeClass, or correct spec.runtimeClassName of the Plan.";
     ISOLATION_APPLIED = "IsolationApplied", 0, FINAL,
         "What confines the tenant is in place",
         "Namespace, quota, limits, network policies and accounts are as they are to be.",

@@ -7,6 +7,24 @@ use crate::{objects::api, stage::Stage};
 /// In this order: the second goes on where the first ended.
 const PAGES: [&str; 2] = ["guides/install.md", "guides/upgrade.md"];
 
+/// Executes what a page says, by one Helm.
+fn follow(page: &str, helm: &Helm) {
+    let outcome = page::execute(page, &[("helm", helm.program())]).unwrap();
+    assert!(outcome.succeeded, "{}: {page}: {}", helm.name, outcome.said);
+}
+
+#[tokio::test]
+async fn every_command_of_the_page_on_regions_does_what_it_says() {
+    let stage = Stage::set().await;
+    follow("guides/regions.md", &stage.helm);
+}
+
+#[tokio::test]
+async fn every_command_of_the_page_on_plans_does_what_it_says() {
+    let stage = Stage::set().await;
+    follow("guides/plans.md", &stage.helm);
+}
+
 #[tokio::test]
 async fn every_command_of_the_pages_on_installing_and_upgrading_does_what_it_says() {
     for helm in Helm::both().unwrap() {
@@ -14,9 +32,7 @@ async fn every_command_of_the_pages_on_installing_and_upgrading_does_what_it_say
         stage.uninstall();
         stage.spoil();
         for page in PAGES {
-            let outcome = page::execute(page, &[("helm", stage.helm.program())]).unwrap();
-            let (name, said) = (stage.helm.name, outcome.said);
-            assert!(outcome.succeeded, "{name}: {page}: {said}");
+            follow(page, &stage.helm);
         }
         let definitions = api(&stage.admin, "CustomResourceDefinition", None);
         let tenants = definitions.get_opt("tenants.pavilion.dev").await.unwrap();

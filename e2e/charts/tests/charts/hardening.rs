@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 fn rendered() -> Vec<Value> {
     let [helm, _] = Helm::both().unwrap();
-    helm.template("pavilion", &["region=here"]).unwrap()
+    helm.template("pavilion", &["region.name=here,region.jurisdiction=DE"])
+        .unwrap()
 }
 
 #[test]

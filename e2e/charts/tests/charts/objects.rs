@@ -56,6 +56,8 @@ pub fn pod(name: &str, labels: Value) -> DynamicObject {
 
 fn resource(kind: &str) -> ApiResource {
     let (group, version, plural) = match kind {
+        "Region" => ("pavilion.dev", "v1alpha1", "regions"),
+        "Plan" => ("pavilion.dev", "v1alpha1", "plans"),
         "Tenant" => ("pavilion.dev", "v1alpha1", "tenants"),
         "CustomResourceDefinition" => ("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
         "NetworkPolicy" => ("networking.k8s.io", "v1", "networkpolicies"),

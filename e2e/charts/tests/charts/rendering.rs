@@ -1,12 +1,19 @@
 //! What the charts render to: the same by both Helms, and a clear word where something is wrong.
 
+use pavilion_crds::{Kind, admission};
 use pavilion_e2e_charts::{Helm, chart, find, name};
 use pavilion_e2e_cluster::checkout;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// The least that must be chosen.
+const HERE: &str = "region.name=here,region.jurisdiction=DE";
 
 /// Everything that can be turned on, and what is chosen instead of a default.
-const EVERYTHING: [&str; 13] = [
-    "region=eu-central",
+const EVERYTHING: [&str; 16] = [
+    "region.name=eu-central",
+    "region.jurisdiction=DE",
+    "region.regimes={GDPR,eIDAS}",
+    "region.endpoint=https://edge.example:8443",
     "publicPort=8443",
     "storageClass=fast",
     "serviceMonitor.enabled=true",
@@ -35,7 +42,7 @@ fn both_helms_find_nothing_to_complain_about() {
             let folder = chart(name).display().to_string();
             let mut line = vec!["lint", "--strict", &folder];
             if name == "pavilion" {
-                line.extend(["--set", "region=eu-central"]);
+                line.extend(["--set", HERE]);
             }
             helm.succeed(&line).unwrap();
         }
@@ -45,7 +52,7 @@ fn both_helms_find_nothing_to_complain_about() {
 #[test]
 fn both_helms_render_the_same_objects() {
     let [three, four] = Helm::both().unwrap();
-    for settings in [&EVERYTHING[..1], &EVERYTHING[..]] {
+    for settings in [&[HERE][..], &EVERYTHING[..]] {
         let objects = three.template("pavilion", settings).unwrap();
         assert_eq!(objects, four.template("pavilion", settings).unwrap());
         let mut names: Vec<String> = objects.iter().map(name).collect();
@@ -55,7 +62,7 @@ fn both_helms_render_the_same_objects() {
     }
     let definitions = three.template("pavilion-crds", &[]).unwrap();
     assert_eq!(definitions, four.template("pavilion-crds", &[]).unwrap());
-    assert_eq!(definitions.len(), pavilion_crds::Kind::ALL.len());
+    assert_eq!(definitions.len(), Kind::ALL.len());
 }
 
 #[test]
@@ -121,9 +128,68 @@ fn an_alert_leads_to_its_runbook_where_somebody_serves_them_and_nowhere_otherwis
         let expected = format!("https://docs.example/pavilion/runbooks.html#{anchor}");
         assert_eq!(runbook, expected);
     }
-    for (name, runbook) in alerts(&["region=here", "prometheusRule.enabled=true"]) {
+    for (name, runbook) in alerts(&[HERE, "prometheusRule.enabled=true"]) {
         assert!(runbook.is_null(), "{name}: {runbook}");
     }
+}
+
+#[test]
+fn the_region_is_made_as_it_is_described_unless_somebody_else_makes_it() {
+    let [helm, _] = Helm::both().unwrap();
+    let objects = helm.template("pavilion", &EVERYTHING).unwrap();
+    let region = find(&objects, "Region", "eu-central").unwrap();
+    let mut judged = region.clone();
+    judged["metadata"] = json!({"name": region["metadata"]["name"]});
+    admission::judge(Kind::Region, &judged, None).unwrap();
+    assert_eq!(
+        region["spec"],
+        json!({
+            "jurisdiction": "DE", "regimes": ["GDPR", "eIDAS"], "endpoint": "https://edge.example:8443",
+        })
+    );
+    let without = ["region.name=here", "region.create=false"];
+    let objects = helm.template("pavilion", &without).unwrap();
+    assert!(find(&objects, "Region", "here").is_none());
+}
+
+#[test]
+fn three_plans_are_made_that_the_api_server_takes_and_the_default_is_what_a_plan_leaves_out() {
+    let [helm, _] = Helm::both().unwrap();
+    let objects = helm.template("pavilion", &[HERE]).unwrap();
+    let class = "pavilion-data-plane";
+    for name in ["small", "standard", "large"] {
+        let plan = find(&objects, "Plan", name).unwrap();
+        let mut judged = plan.clone();
+        judged["metadata"] = json!({"name": name});
+        let judged = admission::judge(Kind::Plan, &judged, None).unwrap();
+        assert_eq!(judged["spec"]["priorityClassName"], class);
+        if name == pavilion_crds::DEFAULT_PLAN {
+            let spec = json!({"priorityClassName": class});
+            let empty = json!({
+                "apiVersion": pavilion_crds::API_VERSION, "kind": "Plan", "metadata": {"name": name}, "spec": spec,
+            });
+            let empty = admission::judge(Kind::Plan, &empty, None).unwrap();
+            assert_eq!(judged["spec"], empty["spec"]);
+        }
+    }
+    let without = [HERE, "priorityClass.create=false"];
+    let objects = helm.template("pavilion", &without).unwrap();
+    let plan = find(&objects, "Plan", "standard").unwrap();
+    assert!(plan["spec"]["priorityClassName"].is_null());
+}
+
+#[test]
+fn the_pods_of_tenants_wait_for_operator_and_routers() {
+    let [helm, _] = Helm::both().unwrap();
+    let objects = helm.template("pavilion", &[HERE]).unwrap();
+    let value = |name: &str| find(&objects, "PriorityClass", name).unwrap()["value"].as_i64();
+    assert!(value("pavilion-data-plane") < value("pavilion-system"));
+    let refused = helm.template("pavilion", &[HERE, "priorityClass.dataPlaneValue=1000000"]);
+    let error = refused.unwrap_err().to_string();
+    assert!(
+        error.contains("must be less than priorityClass.value"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -131,9 +197,7 @@ fn an_image_is_named_by_its_digest_where_one_is_given() {
     let [helm, _] = Helm::both().unwrap();
     let digest = format!("sha256:{}", "0a".repeat(32));
     let setting = format!("images.digests.verifier={digest}");
-    let objects = helm
-        .template("pavilion", &["region=here", &setting])
-        .unwrap();
+    let objects = helm.template("pavilion", &[HERE, &setting]).unwrap();
     let expected = format!("--verifier-image=pavilion.local/verifier@{digest}");
     assert!(arguments(&objects).contains(&expected));
 }
@@ -146,13 +210,13 @@ fn the_routers_start_again_when_their_configuration_changes_and_only_then() {
         let deployment = find(&objects, "Deployment", "pavilion-router").unwrap();
         deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"].clone()
     };
-    let before = checksum(&["region=here"]);
+    let before = checksum(&[HERE]);
     assert!(before.is_string());
-    assert_eq!(before, checksum(&["region=there"]));
-    assert_ne!(
+    assert_eq!(
         before,
-        checksum(&["region=here", "router.tlsMinVersion=1.2"])
+        checksum(&["region.name=there,region.jurisdiction=FR"])
     );
+    assert_ne!(before, checksum(&[HERE, "router.tlsMinVersion=1.2"]));
 }
 
 #[test]
@@ -164,15 +228,20 @@ fn a_value_that_is_unknown_missing_or_wrong_is_refused_and_named() {
         ("images.digests.signer=latest", "signer"),
         ("router.replicas=two", "replicas"),
         ("router.service.type=ExternalName", "type"),
+        ("region.jurisdiction=Germany", "jurisdiction"),
+        ("region.endpoint=http://edge.example", "endpoint"),
     ];
     for helm in Helm::both().unwrap() {
         for (setting, named) in wrong {
-            let refused = helm.template("pavilion", &["region=here", setting]);
+            let refused = helm.template("pavilion", &[HERE, setting]);
             let error = refused.unwrap_err().to_string();
             assert!(error.contains(named), "{} {setting}: {error}", helm.name);
         }
         let error = helm.template("pavilion", &[]).unwrap_err().to_string();
-        assert!(error.contains("region is required"), "{error}");
+        assert!(error.contains("region.name is required"), "{error}");
+        let bare = helm.template("pavilion", &["region.name=here"]);
+        let error = bare.unwrap_err().to_string();
+        assert!(error.contains("region.jurisdiction is required"), "{error}");
         let error = helm.template("pavilion-crds", &["keep=false"]).unwrap_err();
         assert!(error.to_string().contains("keep"), "{error}");
     }

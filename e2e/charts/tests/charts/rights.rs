@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
-const DENIED: [(&str, &str, &str, &str); 32] = [
+const DENIED: [(&str, &str, &str, &str); 38] = [
     ("*", "*", "*", ""),
     ("", "nodes", "get", ""),
     ("", "nodes", "list", ""),
@@ -77,11 +77,19 @@ const DENIED: [(&str, &str, &str, &str); 32] = [
         "",
     ),
     ("pavilion.dev", "tenants", "delete", ""),
+    // Where tenants may be is not the operator's to say.
+    ("pavilion.dev", "regions", "create", ""),
+    ("pavilion.dev", "regions", "patch", ""),
+    // Nor is how much they get.
+    ("pavilion.dev", "plans", "create", ""),
+    ("pavilion.dev", "plans", "patch", ""),
+    ("scheduling.k8s.io", "priorityclasses", "create", ""),
+    ("node.k8s.io", "runtimeclasses", "patch", ""),
     ("coordination.k8s.io", "leases", "update", "kube-system"),
 ];
 
 /// What its work is done with.
-const ALLOWED: [(&str, &str, &str, &str); 10] = [
+const ALLOWED: [(&str, &str, &str, &str); 15] = [
     ("", "namespaces", "create", ""),
     // Of tenants only, says a policy.
     ("", "namespaces", "delete", ""),
@@ -92,6 +100,11 @@ const ALLOWED: [(&str, &str, &str, &str); 10] = [
     ("apps", "statefulsets", "patch", "pavilion-acme"),
     ("", "pods", "patch", "pavilion-acme"),
     ("pavilion.dev", "tenants/status", "patch", ""),
+    ("pavilion.dev", "regions", "watch", ""),
+    ("pavilion.dev", "regions/status", "patch", ""),
+    ("pavilion.dev", "plans/status", "patch", ""),
+    ("scheduling.k8s.io", "priorityclasses", "watch", ""),
+    ("node.k8s.io", "runtimeclasses", "list", ""),
     ("coordination.k8s.io", "leases", "create", NAMESPACE),
     ("events.k8s.io", "events", "create", "default"),
 ];

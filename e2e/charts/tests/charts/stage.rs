@@ -1,7 +1,7 @@
 //! A cluster with the charts of this checkout in it, and nothing of an installation before.
 
 use kube::{
-    Client, ResourceExt,
+    Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
     core::DynamicObject,
 };
@@ -98,9 +98,14 @@ impl Stage {
     /// Installs or upgrades operator and edge.
     pub fn pavilion(&self, verb: &str, settings: &[&str]) -> String {
         let pavilion = chart("pavilion").display().to_string();
-        let region = format!("region={REGION}");
+        let region = format!("region.name={REGION}");
         let mut line = vec![verb, RELEASE, &pavilion, "--namespace", NAMESPACE];
-        let fixed = [region.as_str(), "operator.replicas=0", "router.replicas=0"];
+        let fixed = [
+            region.as_str(),
+            "region.jurisdiction=DE",
+            "operator.replicas=0",
+            "router.replicas=0",
+        ];
         let settings = fixed.iter().chain(settings);
         line.extend(settings.flat_map(|setting| ["--set", setting]));
         self.helm.succeed(&line).unwrap()
@@ -138,6 +143,7 @@ impl Stage {
         if tenants.is_some() {
             self.delete_tenants().await;
         }
+        self.delete_wide(&definitions).await;
         // The policies of the installation before may still be in force.
         let rescuer = rescuer().await;
         let namespaces = api(&rescuer, "Namespace", None);
@@ -154,6 +160,20 @@ impl Stage {
             namespaces.list(&ours).await.unwrap().items.is_empty()
         })
         .await;
+    }
+
+    /// Regions and Plans that others made: Helm would not take them for its own.
+    async fn delete_wide(&self, definitions: &Api<DynamicObject>) {
+        let (all, params) = (ListParams::default(), DeleteParams::default());
+        for (kind, definition) in [
+            ("Region", "regions.pavilion.dev"),
+            ("Plan", "plans.pavilion.dev"),
+        ] {
+            if definitions.get_opt(definition).await.unwrap().is_some() {
+                let api = api(&self.admin, kind, None);
+                api.delete_collection(&params, &all).await.unwrap();
+            }
+        }
     }
 
     async fn give_rights_to_mallory(&self) {

@@ -47,7 +47,7 @@ pub fn install() {
     let pavilion = chart("pavilion").display().to_string();
     let line = ["upgrade", "--install", RELEASE, &pavilion];
     let settings = [
-        "--set=region=eu-central",
+        "--set=region.name=eu-central,region.jurisdiction=DE",
         "--set=router.service.type=NodePort",
         "--set=images.pullPolicy=Never",
         "--timeout=3m",

@@ -1,48 +1,61 @@
-//! How much a tenant may take. The figures come as a class, not as free text.
+//! How much a tenant may take. The figures follow from its plan, so that a pod of the plan always fits.
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{
-    api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, ResourceQuota, ResourceQuotaSpec},
-    apimachinery::pkg::api::resource::Quantity,
+use k8s_openapi::api::core::v1::{
+    LimitRange, LimitRangeItem, LimitRangeSpec, ResourceQuota, ResourceQuotaSpec,
 };
 use pavilion_bundle::TenantName;
+use pavilion_crds::Share;
 
 use crate::cluster::{
     kinds::OwnedKind,
     owned::{Owned, metadata},
+    sizing::{Sizing, amounts, quantity},
 };
 
-/// Of the whole namespace. Room for the tenant's pod, its probes, and one more pod while one is
-/// replaced; nothing that opens a door (a `NodePort`, a load balancer), and few volumes beside the three
-/// that keep the token, the log and short-lived state.
-const QUOTA: [(&str, &str); 13] = [
-    ("requests.cpu", "2"),
-    ("requests.memory", "2Gi"),
-    ("limits.cpu", "8"),
-    ("limits.memory", "4Gi"),
-    ("requests.storage", "64Gi"),
-    ("persistentvolumeclaims", "4"),
-    ("pods", "8"),
-    ("services", "4"),
-    ("services.nodeports", "0"),
-    ("services.loadbalancers", "0"),
-    ("secrets", "64"),
-    ("configmaps", "64"),
-    ("count/jobs.batch", "8"),
+/// How many there may be in the namespace, whatever the plan. Nothing that opens a door (a `NodePort`, a load
+/// balancer), and few volumes beside the three that keep the token, the log and short-lived state.
+const COUNTS: [(&str, u32); 8] = [
+    ("persistentvolumeclaims", 4),
+    ("pods", 8),
+    ("services", 4),
+    ("services.nodeports", 0),
+    ("services.loadbalancers", 0),
+    ("secrets", 64),
+    ("configmaps", 64),
+    ("count/jobs.batch", 8),
 ];
 
-/// Of a container that says nothing of its own.
-const DEFAULT_REQUEST: [(&str, &str); 2] = [("cpu", "50m"), ("memory", "64Mi")];
-const DEFAULT_LIMIT: [(&str, &str); 2] = [("cpu", "1"), ("memory", "256Mi")];
-/// Of any container.
-const MAXIMUM: [(&str, &str); 2] = [("cpu", "4"), ("memory", "2Gi")];
+/// The tenant's pod, and one more while it is replaced.
+const PODS: u64 = 2;
+/// Beside them: containers that say nothing of their own, like probes.
+const OTHERS: u64 = 4;
+/// Of such a container.
+const DEFAULT_REQUEST: Share = Share::of(50, 64);
+const DEFAULT_LIMIT: Share = Share::of(1_000, 256);
 
-pub(super) fn quota(tenant: &TenantName) -> Owned {
+pub(super) fn quota(tenant: &TenantName, sizing: &Sizing) -> Owned {
+    let pod = sizing.pod();
+    let whole = |of_pod: Share, of_other: Share| of_pod.times(PODS).and(of_other.times(OTHERS));
+    let requests = whole(pod.requests, DEFAULT_REQUEST);
+    let limits = whole(pod.limits, DEFAULT_LIMIT);
+    let amounts = [
+        ("requests.cpu", quantity(requests.cpu)),
+        ("requests.memory", quantity(requests.memory)),
+        ("limits.cpu", quantity(limits.cpu)),
+        ("limits.memory", quantity(limits.memory)),
+        ("requests.storage", quantity(sizing.storage())),
+    ];
+    let counts = COUNTS.map(|(name, count)| (name, quantity(count)));
+    let hard = amounts.into_iter().chain(counts);
+    let hard: BTreeMap<_, _> = hard
+        .map(|(name, amount)| (name.to_owned(), amount))
+        .collect();
     let quota = ResourceQuota {
         metadata: metadata(tenant, "pavilion"),
         spec: Some(ResourceQuotaSpec {
-            hard: Some(quantities(&QUOTA)),
+            hard: Some(hard),
             ..ResourceQuotaSpec::default()
         }),
         status: None,
@@ -50,24 +63,23 @@ pub(super) fn quota(tenant: &TenantName) -> Owned {
     Owned::namespaced(OwnedKind::ResourceQuota, tenant, &quota)
 }
 
-pub(super) fn limits(tenant: &TenantName) -> Owned {
+pub(super) fn limits(tenant: &TenantName, sizing: &Sizing) -> Owned {
+    let programs = sizing.plan.programs.each();
+    let largest = programs.iter().fold(DEFAULT_LIMIT, |largest, one| Share {
+        cpu: largest.cpu.max(one.limits.cpu),
+        memory: largest.memory.max(one.limits.memory),
+    });
     let limits = LimitRange {
         metadata: metadata(tenant, "pavilion"),
         spec: Some(LimitRangeSpec {
             limits: vec![LimitRangeItem {
                 type_: "Container".to_owned(),
-                default_request: Some(quantities(&DEFAULT_REQUEST)),
-                default: Some(quantities(&DEFAULT_LIMIT)),
-                max: Some(quantities(&MAXIMUM)),
+                default_request: Some(amounts(DEFAULT_REQUEST)),
+                default: Some(amounts(DEFAULT_LIMIT)),
+                max: Some(amounts(largest)),
                 ..LimitRangeItem::default()
             }],
         }),
     };
     Owned::namespaced(OwnedKind::LimitRange, tenant, &limits)
-}
-
-fn quantities(list: &[(&str, &str)]) -> BTreeMap<String, Quantity> {
-    let quantity =
-        |(name, amount): &(&str, &str)| ((*name).to_owned(), Quantity((*amount).to_owned()));
-    list.iter().map(quantity).collect()
 }

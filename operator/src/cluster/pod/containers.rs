@@ -1,14 +1,13 @@
 //! The containers of the pod.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container as Spec, ContainerPort, EnvVar, HTTPGetAction, Probe,
-        ResourceRequirements, SecurityContext, VolumeMount,
+        SecurityContext, VolumeMount,
     },
-    apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
+    apimachinery::pkg::util::intstr::IntOrString,
 };
+use pavilion_crds::Resources;
 
 use super::volumes::{
     AUDITOR_RUN, BUNDLE, CONFIG, LOG, PIN, SIGNER_RUN, STATE, TLS, TOKEN, mount, read_only,
@@ -16,6 +15,7 @@ use super::volumes::{
 use crate::cluster::{
     isolation::{API_PORT, HEALTH_PORTS, LOG_PORT},
     settings::Settings,
+    sizing::requirements,
 };
 
 /// The group of all three, by which they reach each other's sockets.
@@ -31,8 +31,6 @@ pub(super) struct Container {
     /// Its own: whoever breaks into one program is not the other two.
     pub user: i64,
     pub health_port: u16,
-    memory: (&'static str, &'static str),
-    cpu: (&'static str, &'static str),
 }
 
 /// Answers relying parties.
@@ -40,8 +38,6 @@ pub(super) const VERIFIER: Container = Container {
     name: "verifier",
     user: 10_001,
     health_port: HEALTH_PORTS[0],
-    memory: ("64Mi", "512Mi"),
-    cpu: ("100m", "2"),
 };
 
 /// Holds the keys.
@@ -49,8 +45,6 @@ pub(super) const SIGNER: Container = Container {
     name: "signer",
     user: 10_002,
     health_port: HEALTH_PORTS[1],
-    memory: ("32Mi", "128Mi"),
-    cpu: ("50m", "1"),
 };
 
 /// Holds the log.
@@ -58,8 +52,6 @@ pub(super) const AUDITOR: Container = Container {
     name: "auditor",
     user: 10_003,
     health_port: HEALTH_PORTS[2],
-    memory: ("48Mi", "256Mi"),
-    cpu: ("50m", "1"),
 };
 
 impl Container {
@@ -70,7 +62,7 @@ impl Container {
 
     /// As Kubernetes has it. A program that others need is one of the containers that start in order and
     /// stop in the opposite one (KEP-753).
-    pub(super) fn spec(self, settings: &Settings) -> Spec {
+    pub(super) fn spec(self, resources: Resources, settings: &Settings) -> Spec {
         let others_need_it = self != VERIFIER;
         Spec {
             name: self.name.to_owned(),
@@ -82,7 +74,7 @@ impl Container {
             ]),
             env: self.environment(),
             ports: Some(self.ports()),
-            resources: Some(self.resources()),
+            resources: Some(requirements(resources)),
             security_context: Some(self.security()),
             volume_mounts: Some(self.mounts()),
             restart_policy: others_need_it.then(|| "Always".to_owned()),
@@ -125,19 +117,6 @@ impl Container {
             _ => {}
         }
         ports
-    }
-
-    fn resources(self) -> ResourceRequirements {
-        let of = |memory: &str, cpu: &str| {
-            let list = [("memory", memory), ("cpu", cpu)];
-            let list = list.map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())));
-            Some(BTreeMap::from(list))
-        };
-        ResourceRequirements {
-            requests: of(self.memory.0, self.cpu.0),
-            limits: of(self.memory.1, self.cpu.1),
-            claims: None,
-        }
     }
 
     fn security(self) -> SecurityContext {

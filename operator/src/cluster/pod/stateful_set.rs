@@ -24,6 +24,7 @@ use crate::cluster::{
     isolation::{ACCOUNT, COMPONENT, DATA_PLANE},
     owned::metadata,
     settings::Settings,
+    sizing::Sizing,
 };
 
 /// The annotation of the pod with the digest of what its programs are started with.
@@ -34,6 +35,7 @@ const GRACE_SECONDS: i64 = 10;
 
 pub(super) fn build(
     tenant: &TenantName,
+    sizing: &Sizing,
     settings: &Settings,
     configuration: Digest,
     runs: bool,
@@ -59,15 +61,22 @@ pub(super) fn build(
                     when_scaled: Some("Retain".to_owned()),
                 },
             ),
-            template: template(tenant, settings, configuration),
-            volume_claim_templates: Some(volumes::claims(settings)),
+            template: template(tenant, sizing, settings, configuration),
+            volume_claim_templates: Some(volumes::claims(sizing, settings)),
             ..StatefulSetSpec::default()
         }),
         status: None,
     }
 }
 
-fn template(tenant: &TenantName, settings: &Settings, configuration: Digest) -> PodTemplateSpec {
+fn template(
+    tenant: &TenantName,
+    sizing: &Sizing,
+    settings: &Settings,
+    configuration: Digest,
+) -> PodTemplateSpec {
+    let Sizing { plan, .. } = sizing;
+    let of = &plan.programs;
     let mut labels = metadata(tenant, NAME).labels.unwrap_or_default();
     labels.insert("app.kubernetes.io/name".to_owned(), "pavilion".to_owned());
     labels.insert(COMPONENT.to_owned(), DATA_PLANE.to_owned());
@@ -89,11 +98,16 @@ fn template(tenant: &TenantName, settings: &Settings, configuration: Digest) -> 
         spec: Some(PodSpec {
             service_account_name: Some(ACCOUNT.to_owned()),
             automount_service_account_token: Some(false),
+            priority_class_name: plan.priority_class_name.clone(),
+            runtime_class_name: plan.runtime_class_name.clone(),
             enable_service_links: Some(false),
             termination_grace_period_seconds: Some(grace),
             security_context: Some(security()),
-            init_containers: Some(vec![SIGNER.spec(settings), AUDITOR.spec(settings)]),
-            containers: vec![VERIFIER.spec(settings)],
+            init_containers: Some(vec![
+                SIGNER.spec(of.signer, settings),
+                AUDITOR.spec(of.auditor, settings),
+            ]),
+            containers: vec![VERIFIER.spec(of.verifier, settings)],
             volumes: Some(volumes::volumes(&[VERIFIER, SIGNER, AUDITOR])),
             ..PodSpec::default()
         }),

@@ -11,8 +11,14 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
 
+use pavilion_crds::Bytes;
+
 use super::{CONFIG_MAP, containers::Container};
-use crate::cluster::{keyring, settings::Settings};
+use crate::cluster::{
+    keyring,
+    settings::Settings,
+    sizing::{Sizing, quantity},
+};
 
 /// The socket of the signer. Whoever only calls it sees the folder read-only: nobody can put another
 /// socket in its place.
@@ -33,9 +39,6 @@ pub(super) const TOKEN: &str = "/token";
 pub(super) const LOG: &str = "/log";
 /// Short-lived state.
 pub(super) const STATE: &str = "/state";
-
-/// Claims: name, size. The log grows with each answer.
-const CLAIMS: [(&str, &str); 3] = [("token", "64Mi"), ("log", "8Gi"), ("state", "1Gi")];
 
 /// Readable by its owner, which is root, and by the group of the pod.
 const SECRET_MODE: i32 = 0o440;
@@ -58,12 +61,12 @@ pub(super) fn volumes(containers: &[Container]) -> Vec<Volume> {
 }
 
 /// What outlives the pod.
-pub(super) fn claims(settings: &Settings) -> Vec<PersistentVolumeClaim> {
-    let claim = |(name, size): &(&str, &str)| {
-        let storage = Quantity((*size).to_owned());
+pub(super) fn claims(sizing: &Sizing, settings: &Settings) -> Vec<PersistentVolumeClaim> {
+    let claim = |(name, size): (&str, Bytes)| {
+        let storage = quantity(size);
         PersistentVolumeClaim {
             metadata: ObjectMeta {
-                name: Some((*name).to_owned()),
+                name: Some(name.to_owned()),
                 ..ObjectMeta::default()
             },
             spec: Some(PersistentVolumeClaimSpec {
@@ -83,7 +86,7 @@ pub(super) fn claims(settings: &Settings) -> Vec<PersistentVolumeClaim> {
             }),
         }
     };
-    CLAIMS.iter().map(claim).collect()
+    sizing.volumes().map(claim).into()
 }
 
 /// A volume in a container.
