@@ -3,15 +3,17 @@
 //! Every replica watches ([`watches`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
 //! to ([`judge`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
-//! ([`apply`]), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
+//! ([`apply`], and [`announcer`] where somebody else undid it), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
 //! that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve
 //! ([`routes`]).
 
+mod announcer;
 mod apply;
 mod client;
 mod crds_check;
 mod evidence;
 mod finalizer;
+mod gone;
 mod isolation;
 mod judge;
 mod keyring;
@@ -30,6 +32,7 @@ mod pods;
 mod program;
 mod reconcile;
 mod remembered;
+mod restored;
 mod retries;
 mod routes;
 mod settings;

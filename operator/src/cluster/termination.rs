@@ -112,6 +112,7 @@ pub async fn go_on(
             }
             context.finalizers.release(object).await?;
             context.remembrance.forget(tenant);
+            context.applier.forget(tenant);
             context.routers.forget(tenant);
             tracing::info!("{tenant} is gone");
             return Ok(Action::await_change());

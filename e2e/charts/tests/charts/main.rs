@@ -2,11 +2,17 @@
 //!
 //! There is one Pavilion in a cluster, so the tests that install it run one after the other.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod admission;
 mod callers;
 mod definitions;
+mod drift;
 mod guide;
 mod hardening;
 mod lifecycle;

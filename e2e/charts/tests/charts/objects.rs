@@ -57,6 +57,9 @@ pub fn pod(name: &str, labels: Value) -> DynamicObject {
 fn resource(kind: &str) -> ApiResource {
     let (group, version, plural) = match kind {
         "Tenant" => ("pavilion.dev", "v1alpha1", "tenants"),
+        "Policy" => ("pavilion.dev", "v1alpha1", "policies"),
+        "TrustAnchor" => ("pavilion.dev", "v1alpha1", "trustanchors"),
+        "RelyingParty" => ("pavilion.dev", "v1alpha1", "relyingparties"),
         "CustomResourceDefinition" => ("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
         "NetworkPolicy" => ("networking.k8s.io", "v1", "networkpolicies"),
         "ValidatingAdmissionPolicy" => (
@@ -70,7 +73,10 @@ fn resource(kind: &str) -> ApiResource {
         "Deployment" => ("apps", "v1", "deployments"),
         "Namespace" => ("", "v1", "namespaces"),
         "Node" => ("", "v1", "nodes"),
+        "Event" => ("events.k8s.io", "v1", "events"),
         "Pod" => ("", "v1", "pods"),
+        "Role" => ("rbac.authorization.k8s.io", "v1", "roles"),
+        "Service" => ("", "v1", "services"),
         "Secret" => ("", "v1", "secrets"),
         "ConfigMap" => ("", "v1", "configmaps"),
         "ServiceAccount" => ("", "v1", "serviceaccounts"),

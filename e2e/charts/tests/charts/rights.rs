@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
-const DENIED: [(&str, &str, &str, &str); 32] = [
+const DENIED: [(&str, &str, &str, &str); 33] = [
     ("*", "*", "*", ""),
     ("", "nodes", "get", ""),
     ("", "nodes", "list", ""),
@@ -77,11 +77,12 @@ const DENIED: [(&str, &str, &str, &str); 32] = [
         "",
     ),
     ("pavilion.dev", "tenants", "delete", ""),
+    ("events.k8s.io", "events", "delete", "default"),
     ("coordination.k8s.io", "leases", "update", "kube-system"),
 ];
 
 /// What its work is done with.
-const ALLOWED: [(&str, &str, &str, &str); 10] = [
+const ALLOWED: [(&str, &str, &str, &str); 11] = [
     ("", "namespaces", "create", ""),
     // Of tenants only, says a policy.
     ("", "namespaces", "delete", ""),
@@ -94,6 +95,7 @@ const ALLOWED: [(&str, &str, &str, &str); 10] = [
     ("pavilion.dev", "tenants/status", "patch", ""),
     ("coordination.k8s.io", "leases", "create", NAMESPACE),
     ("events.k8s.io", "events", "create", "default"),
+    ("events.k8s.io", "events", "patch", "default"),
 ];
 
 fn attributes((group, resource, verb, namespace): (&str, &str, &str, &str)) -> Value {
@@ -217,6 +219,26 @@ async fn the_account_writes_nowhere_but_in_its_own_namespace_and_in_those_of_ten
             .await;
         assert!(refusal(name, patched).contains("pavilion-operator-namespaces"));
     }
+
+    // Beside them, Events of Tenants, and of nothing else.
+    let event = |kind: &str| {
+        json!({
+            "metadata": {}, "eventTime": "2026-01-01T00:00:00.000000Z", "action": "Restore",
+            "reason": "ObjectRestored", "type": "Warning", "note": "a test",
+            "reportingController": "pavilion-operator", "reportingInstance": "chart-test",
+            "regarding": {"apiVersion": "v1", "kind": kind, "name": "bounds"},
+        })
+    };
+    create(&account, "Event", "default", event("Tenant"))
+        .await
+        .unwrap();
+    let events = api(&stage.admin, "Event", Some("default"));
+    events
+        .delete("chart-test", &DeleteParams::default())
+        .await
+        .unwrap();
+    let made = create(&account, "Event", "default", event("Node")).await;
+    assert!(refusal("an Event of a node", made).contains("pavilion-operator-bounds"));
 
     // In its own places too it makes no token of an account.
     let token = json!({
