@@ -61,7 +61,7 @@ test-cli: ## the plugin against the API server that KUBECONFIG names
 .PHONY: test-charts
 test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
 	$(CARGO) build $(WORKSPACE) --bins
-	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test charts
+	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test charts -- --nocapture
 
 .PHONY: test-flow
 test-flow: ## from a Tenant to its answer, in the cluster that KUBECONFIG names, whose nodes have the images

@@ -10,6 +10,7 @@
 )]
 
 mod admission;
+mod benchmark;
 mod callers;
 mod definitions;
 mod drift;

@@ -16,11 +16,13 @@ use crate::cluster::{
 /// Of the whole namespace. Room for the tenant's pod, its probes, and one more pod while one is
 /// replaced; nothing that opens a door (a `NodePort`, a load balancer), and few volumes beside the three
 /// that keep the token, the log and short-lived state.
-const QUOTA: [(&str, &str); 13] = [
+const QUOTA: [(&str, &str); 17] = [
     ("requests.cpu", "2"),
     ("requests.memory", "2Gi"),
     ("limits.cpu", "8"),
     ("limits.memory", "4Gi"),
+    ("requests.ephemeral-storage", "4Gi"),
+    ("limits.ephemeral-storage", "16Gi"),
     ("requests.storage", "64Gi"),
     ("persistentvolumeclaims", "4"),
     ("pods", "8"),
@@ -29,14 +31,28 @@ const QUOTA: [(&str, &str); 13] = [
     ("services.loadbalancers", "0"),
     ("secrets", "64"),
     ("configmaps", "64"),
+    ("replicationcontrollers", "0"),
+    ("resourcequotas", "4"),
     ("count/jobs.batch", "8"),
 ];
 
 /// Of a container that says nothing of its own.
-const DEFAULT_REQUEST: [(&str, &str); 2] = [("cpu", "50m"), ("memory", "64Mi")];
-const DEFAULT_LIMIT: [(&str, &str); 2] = [("cpu", "1"), ("memory", "256Mi")];
+const DEFAULT_REQUEST: [(&str, &str); 3] = [
+    ("cpu", "50m"),
+    ("memory", "64Mi"),
+    ("ephemeral-storage", "64Mi"),
+];
+const DEFAULT_LIMIT: [(&str, &str); 3] = [
+    ("cpu", "1"),
+    ("memory", "256Mi"),
+    ("ephemeral-storage", "512Mi"),
+];
 /// Of any container.
-const MAXIMUM: [(&str, &str); 2] = [("cpu", "4"), ("memory", "2Gi")];
+const MAXIMUM: [(&str, &str); 3] = [
+    ("cpu", "4"),
+    ("memory", "2Gi"),
+    ("ephemeral-storage", "2Gi"),
+];
 
 pub(super) fn quota(tenant: &TenantName) -> Owned {
     let quota = ResourceQuota {
