@@ -22,6 +22,8 @@ mod network;
 mod objects;
 mod operator;
 mod pods;
+mod probes;
 mod rendering;
 mod rights;
 mod stage;
+mod traffic;
