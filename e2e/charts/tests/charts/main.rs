@@ -17,6 +17,7 @@ mod drift;
 mod guide;
 mod hardening;
 mod lifecycle;
+mod manifests;
 mod namespaces;
 mod network;
 mod objects;

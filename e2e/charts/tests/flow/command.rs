@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Command};
 
 use pavilion_e2e_charts::Outcome;
-use pavilion_e2e_cluster::{Directory, Tools, checkout};
+use pavilion_e2e_cluster::checkout;
 
 /// Runs a program in the checkout.
 pub fn run(program: &PathBuf, arguments: &[&str]) -> Outcome {
@@ -42,9 +42,5 @@ pub fn plugin(arguments: &[&str]) -> Outcome {
 
 /// A tool that the cluster harness built.
 pub fn tool(name: &str) -> PathBuf {
-    let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
-    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
-    Tools::of(&Directory::open(&path).unwrap())
-        .program(name)
-        .unwrap()
+    pavilion_e2e_charts::tool(name).unwrap()
 }
