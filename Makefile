@@ -68,6 +68,11 @@ test-flow: ## from a Tenant to its answer, in the cluster that KUBECONFIG names,
 	$(CARGO) build $(WORKSPACE) --bins
 	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture
 
+.PHONY: test-steady
+test-steady: ## that an installation at rest writes nothing for ten minutes, in the cluster of test-flow
+	$(CARGO) build $(WORKSPACE) --bins
+	STEADY_SECONDS=600 $(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture at_rest
+
 .PHONY: test-images
 test-images: ## the images in the cluster that KUBECONFIG names, whose nodes have them
 	$(CARGO) test $(WORKSPACE) --features pavilion-images/cluster --test start

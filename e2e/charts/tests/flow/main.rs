@@ -17,3 +17,4 @@ mod deletion;
 mod faults;
 mod shop;
 mod stage;
+mod steady;
