@@ -61,12 +61,17 @@ test-cli: ## the plugin against the API server that KUBECONFIG names
 .PHONY: test-charts
 test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
 	$(CARGO) build $(WORKSPACE) --bins
-	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test charts
+	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test charts -- --nocapture
 
 .PHONY: test-flow
 test-flow: ## from a Tenant to its answer, in the cluster that KUBECONFIG names, whose nodes have the images
 	$(CARGO) build $(WORKSPACE) --bins
 	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture
+
+.PHONY: test-steady
+test-steady: ## that an installation at rest writes nothing for ten minutes, in the cluster of test-flow
+	$(CARGO) build $(WORKSPACE) --bins
+	STEADY_SECONDS=600 $(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture at_rest
 
 .PHONY: test-images
 test-images: ## the images in the cluster that KUBECONFIG names, whose nodes have them

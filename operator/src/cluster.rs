@@ -2,11 +2,13 @@
 //!
 //! Every replica watches ([`watches`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
-//! to ([`judge`]), whether it is placed here ([`placement`]), what it needs ([`isolation`], [`keyring`], [`memory`], [`pod`]), what of that is missing
-//! ([`apply`]), how its programs are ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
+//! to ([`judge`]), whether it is placed here ([`placement`]), what it needs ([`isolation`], [`keyring`], [`memory`],
+//! [`pod`]), what of that is missing ([`apply`], and [`announcer`] where somebody else undid it), how its programs are
+//! ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
 //! that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve
 //! ([`routes`]). What no tenant has, like Regions and Plans, is told how it is ([`wide`]).
 
+mod announcer;
 mod apply;
 mod classes;
 mod client;
@@ -14,6 +16,7 @@ mod closing;
 mod crds_check;
 mod evidence;
 mod finalizer;
+mod gone;
 mod isolation;
 mod judge;
 mod keyring;
@@ -33,6 +36,7 @@ mod pods;
 mod program;
 mod reconcile;
 mod remembered;
+mod restored;
 mod retries;
 mod routes;
 mod settings;

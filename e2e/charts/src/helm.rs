@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
-use pavilion_e2e_cluster::{Directory, Tools, checkout};
 use serde_json::Value;
 
-use crate::{chart, objects};
+use crate::{chart, objects, tool};
 
 /// The version that a template is rendered for where no cluster says one.
 const KUBERNETES: &str = "v1.36.3";
@@ -43,7 +42,7 @@ impl Helm {
     fn find(name: &'static str, variable: &str) -> Result<Self> {
         let program = match std::env::var_os(variable) {
             Some(program) => PathBuf::from(program),
-            None => built(name)?,
+            None => tool(name)?,
         };
         ensure!(
             program.is_file(),
@@ -108,10 +107,4 @@ impl From<Output> for Outcome {
             said: text(&output.stderr),
         }
     }
-}
-
-fn built(name: &str) -> Result<PathBuf> {
-    let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
-    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
-    Tools::of(&Directory::open(&path)?).program(name)
 }

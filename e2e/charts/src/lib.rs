@@ -11,6 +11,9 @@ pub use values::{Difference, compare};
 
 use std::path::PathBuf;
 
+use anyhow::Result;
+use pavilion_e2e_cluster::{Directory, Tools, checkout};
+
 /// The namespace that the documentation installs into.
 pub const NAMESPACE: &str = "pavilion-system";
 /// The release of operator and edge.
@@ -20,5 +23,15 @@ pub const CRDS_RELEASE: &str = "pavilion-crds";
 
 /// The folder of a chart.
 pub fn chart(name: &str) -> PathBuf {
-    pavilion_e2e_cluster::checkout().join("charts").join(name)
+    checkout().join("charts").join(name)
+}
+
+/// A tool that the cluster harness built.
+///
+/// # Errors
+/// One that is not there.
+pub fn tool(name: &str) -> Result<PathBuf> {
+    let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
+    Tools::of(&Directory::open(&path)?).program(name)
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::audit;
 use crate::credentials::Credentials;
 use crate::etcd;
 use crate::node::Node;
@@ -14,6 +15,7 @@ pub fn program(node: &Node, plan: &Plan, tools: &Tools, pki: &Credentials) -> Re
     let mut arguments = serving(node, pki);
     arguments.extend(calling(pki));
     arguments.extend(identities(pki));
+    arguments.extend(audit::arguments(node)?);
     arguments.extend([
         format!("--service-cluster-ip-range={}", plan.services()),
         "--authorization-mode=Node,RBAC".to_owned(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::audit::AuditLog;
 use crate::bring_up::Site;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Lock};
@@ -145,6 +146,20 @@ impl Cluster {
     /// The kubeconfig of its administrator.
     pub fn kubeconfig(&self) -> PathBuf {
         Credentials::of(&self.directory, &self.plan.name).kubeconfig("admin")
+    }
+
+    /// The cluster whose administrator a kubeconfig is, if it is one of the directory's.
+    pub fn by_kubeconfig(directory: &Directory, kubeconfig: &Path) -> Option<Self> {
+        let mut names = directory.clusters().into_iter();
+        names.find_map(|name| {
+            let cluster = Self::find(directory, &name).ok()?;
+            (cluster.kubeconfig() == kubeconfig).then_some(cluster)
+        })
+    }
+
+    /// What its API server keeps of who wrote what.
+    pub fn audit_log(&self) -> AuditLog {
+        AuditLog::of(&self.plan.node(&self.directory, NodeNumber::FIRST))
     }
 
     /// Its plan.

@@ -8,6 +8,7 @@
 
 mod api_server;
 mod arguments;
+mod audit;
 mod bring_up;
 mod certificates;
 mod cgroups;
@@ -51,6 +52,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
+pub use audit::{AuditLog, Write};
 pub use cluster::{Cluster, build, down};
 pub use directory::Directory;
 pub use images::reference;

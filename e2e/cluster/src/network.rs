@@ -73,6 +73,10 @@ fn free_network(used: impl Iterator<Item = Ipv4Addr>) -> Result<Ipv4Addr> {
     Ok(Ipv4Addr::new(172, 31, third, 1))
 }
 
+/// Where clouds tell a machine about itself, its credentials among it. A node has the address, so that something can be
+/// there to be reached, and nothing is by itself.
+const METADATA: &str = "169.254.169.254/32";
+
 /// Runs a cable from the node, whose anchor is this process, to the bridge.
 pub fn connect(directory: &Directory, node: &Node, gateway: Ipv4Addr, anchor: i32) -> Result<()> {
     let link = node.link();
@@ -89,6 +93,7 @@ pub fn connect(directory: &Directory, node: &Node, gateway: Ipv4Addr, anchor: i3
     let gateway = gateway.to_string();
     for arguments in [
         &["link", "set", "lo", "up"][..],
+        &["addr", "add", METADATA, "dev", "lo"],
         &["addr", "add", &address, "dev", "eth0"],
         &["link", "set", "eth0", "up"],
         &["route", "add", "default", "via", &gateway],

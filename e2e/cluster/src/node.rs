@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use crate::audit;
 use crate::directory::{Directory, short_digest};
 use crate::names::{ClusterName, NodeNumber};
 
@@ -80,8 +81,8 @@ impl Node {
     }
 
     /// The folders that a node starts with.
-    pub fn folders(&self) -> [PathBuf; 5] {
-        ["log", "process", "etc", "pki", "cni"].map(|name| self.path(name))
+    pub fn folders(&self) -> [PathBuf; 6] {
+        ["log", "process", "etc", "pki", "cni", audit::FOLDER].map(|name| self.path(name))
     }
 }
 

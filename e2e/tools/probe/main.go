@@ -1,7 +1,8 @@
 // Probe is both ends of a connection that a network policy allows or refuses.
 //
 //	probe serve ADDRESS            greets and hangs up
-//	probe watch ADDRESS DURATION   tries from its first moment on, and prints how often it was greeted
+//	probe watch ADDRESS DURATION   tries from its first moment on, and prints how often somebody took the
+//	                               connection, and how often another probe greeted it
 package main
 
 import (
@@ -61,27 +62,28 @@ func watch(address, duration string) error {
 	if err != nil {
 		return err
 	}
-	var attempts, greeted atomic.Int64
+	var attempts, connected, greeted atomic.Int64
 	var all sync.WaitGroup
 	for end := time.Now().Add(length); time.Now().Before(end); time.Sleep(interval) {
 		all.Go(func() {
 			attempts.Add(1)
-			if greets(address) {
+			connection, err := net.DialTimeout("tcp", address, patience)
+			if err != nil {
+				return
+			}
+			defer connection.Close()
+			connected.Add(1)
+			if greets(connection) {
 				greeted.Add(1)
 			}
 		})
 	}
 	all.Wait()
-	fmt.Printf("attempts=%d greeted=%d\n", attempts.Load(), greeted.Load())
+	fmt.Printf("attempts=%d connected=%d greeted=%d\n", attempts.Load(), connected.Load(), greeted.Load())
 	return nil
 }
 
-func greets(address string) bool {
-	connection, err := net.DialTimeout("tcp", address, patience)
-	if err != nil {
-		return false
-	}
-	defer connection.Close()
+func greets(connection net.Conn) bool {
 	_ = connection.SetDeadline(time.Now().Add(patience))
 	said, err := io.ReadAll(connection)
 	return err == nil && string(said) == greeting

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, Client,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
     core::DynamicObject,
 };
 use pavilion_bundle::TenantName;
@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
+    announcer::Announcer,
     keyring,
     kinds::OwnedKind,
     lease::{Fence, LeaseOver},
@@ -23,6 +24,7 @@ use super::{
     owned_fields::applied_by,
     pod::{BUNDLE_ANNOTATION, NAME},
     pods::{TenantPod, pod_name},
+    restored::{Damage, Restored},
 };
 
 /// How long one request to the API server may take.
@@ -59,16 +61,24 @@ pub struct Applier {
     live: Arc<Live>,
     fence: Fence,
     metrics: ClusterMetrics,
+    announcer: Announcer,
 }
 
 impl Applier {
     /// An applier that writes while `fence` allows it.
-    pub fn new(client: Client, live: Arc<Live>, fence: Fence, metrics: ClusterMetrics) -> Self {
+    pub fn new(
+        client: Client,
+        live: Arc<Live>,
+        fence: Fence,
+        metrics: ClusterMetrics,
+        announcer: Announcer,
+    ) -> Self {
         Self {
             client,
             live,
             fence,
             metrics,
+            announcer,
         }
     }
 
@@ -83,11 +93,24 @@ impl Applier {
         wanted: &[Owned],
     ) -> Result<Applied, ApplyError> {
         let mut applied = Applied::default();
+        // With its namespace everything in it went.
+        let mut namespace_went = false;
         for owned in wanted {
-            if !self.live.is_as(owned) {
-                self.adopt(tenant, &owned.key).await?;
-                self.write(owned).await?;
-                applied.written += 1;
+            if self.live.is_as(owned) {
+                continue;
+            }
+            let damage = self.damage(owned).await;
+            self.adopt(tenant, &owned.key).await?;
+            self.write(owned).await?;
+            applied.written += 1;
+            if let Some(damage) = damage {
+                let restored = Restored {
+                    key: owned.key.clone(),
+                    damage,
+                };
+                self.tell_of(tenant, &restored, namespace_went);
+                namespace_went |=
+                    owned.key.kind == OwnedKind::Namespace && restored.damage == Damage::Deleted;
             }
         }
         for (key, seen) in self.live.orphans(tenant, wanted) {
@@ -95,6 +118,33 @@ impl Applier {
             applied.deleted += 1;
         }
         Ok(applied)
+    }
+
+    /// What somebody else did to an object that was right; `None` for one that is new, or is to be other than before.
+    async fn damage(&self, owned: &Owned) -> Option<Damage> {
+        if !self.live.drifted(owned) {
+            return None;
+        }
+        let named = ListParams::default().fields(&format!("metadata.name={}", owned.key.name));
+        let api = self.api(&owned.key);
+        let found = self.request(&owned.key, api.list(&named)).await;
+        let Ok(found) = found else {
+            return Some(Damage::Changed(Vec::new()));
+        };
+        let Some(found) = found.items.into_iter().next() else {
+            return Some(Damage::Deleted);
+        };
+        let whole = serde_json::to_value(&found).unwrap_or_default();
+        let left = applied_by(&whole, FIELD_MANAGER).unwrap_or_default();
+        Some(Damage::between(&owned.content, &left))
+    }
+
+    fn tell_of(&self, tenant: &TenantName, restored: &Restored, with_its_namespace: bool) {
+        self.metrics.restored(restored.key.kind);
+        tracing::warn!("{restored}");
+        if !with_its_namespace || restored.key.kind == OwnedKind::Namespace {
+            self.announcer.restored(tenant, restored);
+        }
     }
 
     /// A namespace that is there and not known as ours is used only when its owner says so.
@@ -170,6 +220,11 @@ impl Applier {
         Ok(())
     }
 
+    /// Forgets a tenant that is gone.
+    pub fn forget(&self, tenant: &TenantName) {
+        self.live.forget_tenant(tenant);
+    }
+
     /// While it allows it, this replica writes.
     pub fn fence(&self) -> &Fence {
         &self.fence
@@ -226,6 +281,7 @@ impl Applier {
             }),
             ..DeleteParams::default()
         };
+        self.live.let_go(key);
         let api = self.api(key);
         match timeout(REQUEST_TIME_OUT, api.delete(&key.name, &params)).await {
             Ok(Ok(_)) => {}

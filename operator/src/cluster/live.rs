@@ -7,7 +7,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use kube::core::DynamicObject;
@@ -16,6 +19,7 @@ use pavilion_json::Digest;
 use serde_json::Value;
 
 use super::{
+    gone::Gone,
     kinds::OwnedKind,
     owned::{Owned, OwnedKey, TENANT_LABEL, digest},
     owned_fields::applied_by,
@@ -31,6 +35,9 @@ pub const FIELD_MANAGER: &str = "pavilion-tenant";
 #[derive(Debug, Default)]
 pub struct Live {
     seen: Mutex<HashMap<OwnedKey, Seen>>,
+    gone: Mutex<Gone>,
+    /// Whether this replica writes: only then does it know a change of its own from one of others.
+    leads: AtomicBool,
 }
 
 /// One object.
@@ -49,9 +56,41 @@ pub struct Seen {
     /// Of what was applied to bring this about, where the two differ: the API server may write a value
     /// in another form than it was given.
     stands_for: Option<Digest>,
+    /// What it was to be when it was right, if somebody else changed it since.
+    was: Option<Digest>,
+    /// Whether it goes because we deleted it.
+    let_go: bool,
 }
 
 impl Live {
+    /// From now on this replica writes.
+    pub fn lead(&self) {
+        self.leads.store(true, Ordering::Release);
+    }
+
+    /// Whether the object was as it is to be, and is not because somebody else changed or deleted it.
+    pub fn drifted(&self, owned: &Owned) -> bool {
+        let wanted = owned.digest();
+        let seen = self.lock();
+        let before = match seen.get(&owned.key) {
+            Some(found) => found.was,
+            None => self.gone().before(&owned.key),
+        };
+        before.is_some() && before == wanted
+    }
+
+    /// Takes note that we are about to delete an object.
+    pub fn let_go(&self, key: &OwnedKey) {
+        if let Some(seen) = self.lock().get_mut(key) {
+            seen.let_go = true;
+        }
+    }
+
+    /// Forgets what went of a tenant that is gone.
+    pub fn forget_tenant(&self, tenant: &TenantName) {
+        self.gone().forget(tenant);
+    }
+
     /// Whether the object is there as it is to be.
     pub fn is_as(&self, owned: &Owned) -> bool {
         let wanted = owned.digest();
@@ -100,7 +139,15 @@ impl Live {
         if seen.ours != wanted {
             seen.stands_for = wanted;
         }
-        self.see(key, seen);
+        let mut all = self.lock();
+        match all.get_mut(&key) {
+            // Somebody changed it since, and the watch was quicker to tell than the answer.
+            Some(newer) if newer.version > seen.version => newer.was = wanted,
+            _ => {
+                self.gone().found(&key);
+                all.insert(key, seen);
+            }
+        }
     }
 
     /// Takes note of what the watch of a part tells.
@@ -141,7 +188,11 @@ impl Live {
             }
             if before.ours == seen.ours && before.uid == seen.uid {
                 seen.stands_for = seen.stands_for.or(before.stands_for);
+                seen.was = before.was;
+            } else if self.leads.load(Ordering::Acquire) {
+                seen.was = before.right();
             }
+            seen.let_go = before.let_go && before.uid == seen.uid;
         }
         let changed = before.is_none_or(|before| {
             before.ours != seen.ours || before.uid != seen.uid || before.deleting != seen.deleting
@@ -152,9 +203,18 @@ impl Live {
 
     fn forget(&self, key: &OwnedKey, seen: &Seen, triggers: &Triggers) {
         let mut all = self.lock();
-        if all.get(key).is_some_and(|known| known.uid == seen.uid) {
-            all.remove(key);
+        if all.get(key).is_some_and(|known| known.uid == seen.uid)
+            && let Some(known) = all.remove(key)
+        {
+            self.lost(key, &known);
             triggers.tenant(&seen.tenant);
+        }
+    }
+
+    /// Remembers what went without our doing.
+    fn lost(&self, key: &OwnedKey, known: &Seen) {
+        if self.leads.load(Ordering::Acquire) && !known.let_go {
+            self.gone().note(key, &known.tenant, known.right());
         }
     }
 
@@ -164,6 +224,7 @@ impl Live {
             let place = (key.namespace.clone(), key.name.clone());
             let kept = !part.has(key) || places.contains(&place);
             if !kept {
+                self.lost(key, seen);
                 triggers.tenant(&seen.tenant);
             }
             kept
@@ -173,6 +234,18 @@ impl Live {
     fn lock(&self) -> MutexGuard<'_, HashMap<OwnedKey, Seen>> {
         // Every change is one call on the map, so a panic elsewhere leaves nothing half made.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Always after [`Self::lock`], where both are held.
+    fn gone(&self) -> MutexGuard<'_, Gone> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    /// What was applied when it was last right.
+    fn right(&self) -> Option<Digest> {
+        self.was.or(self.stands_for).or(self.ours)
     }
 }
 
@@ -194,6 +267,124 @@ fn look(kind: OwnedKind, object: &DynamicObject) -> Option<(OwnedKey, Seen)> {
         version: version.and_then(|text| text.parse().ok()).unwrap_or(0),
         ours: applied_by(&whole, FIELD_MANAGER).and_then(|ours| digest(&ours)),
         stands_for: None,
+        was: None,
+        let_go: false,
     };
     Some((key, seen))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::cluster::triggers::triggers;
+    use serde_json::json;
+
+    /// A quota as a watch tells it: ours is all of it that `fields` names.
+    fn quota(version: u64, uid: &str, pods: &str, fields: &Value) -> DynamicObject {
+        let entry = json!({"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields});
+        let object = json!({
+            "apiVersion": "v1", "kind": "ResourceQuota",
+            "metadata": {
+                "name": "pavilion", "namespace": "pavilion-acme", "uid": uid,
+                "resourceVersion": version.to_string(), "labels": {TENANT_LABEL: "acme"},
+                "managedFields": [entry],
+            },
+            "spec": {"hard": {"pods": pods}},
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn all() -> Value {
+        json!({
+            "f:metadata": {"f:labels": {"f:pavilion.dev/tenant": {}}},
+            "f:spec": {"f:hard": {"f:pods": {}}},
+        })
+    }
+
+    fn wanted(pods: &str) -> Owned {
+        let content = json!({"metadata": {"labels": {TENANT_LABEL: "acme"}}, "spec": {"hard": {"pods": pods}}});
+        Owned {
+            key: OwnedKey {
+                kind: OwnedKind::ResourceQuota,
+                namespace: Some("pavilion-acme".to_owned()),
+                name: "pavilion".to_owned(),
+            },
+            content,
+        }
+    }
+
+    fn part() -> Part {
+        let parts = Part::all("pavilion-system").into_iter();
+        let mut quotas = parts.filter(|part| part.kind == OwnedKind::ResourceQuota);
+        quotas.next().unwrap()
+    }
+
+    /// One that applied the quota, with the place where watches tell.
+    fn leading() -> (Live, Triggers) {
+        let live = Live::default();
+        live.lead();
+        live.applied(&wanted("8"), &quota(10, "one", "8", &all()));
+        (live, triggers().0)
+    }
+
+    #[test]
+    fn what_somebody_else_changed_or_deleted_has_drifted() {
+        let (live, triggers) = leading();
+        assert!(live.is_as(&wanted("8")) && !live.drifted(&wanted("8")));
+        let without = json!({"f:metadata": {"f:labels": {"f:pavilion.dev/tenant": {}}}});
+        let edited = quota(11, "one", "1000", &without);
+        live.hear(&part(), News::Seen(edited), &triggers);
+        assert!(!live.is_as(&wanted("8")) && live.drifted(&wanted("8")));
+        live.applied(&wanted("8"), &quota(12, "one", "8", &all()));
+        assert!(!live.drifted(&wanted("8")));
+        let gone = quota(13, "one", "8", &all());
+        live.hear(&part(), News::Gone(gone), &triggers);
+        assert!(live.drifted(&wanted("8")));
+    }
+
+    #[test]
+    fn a_change_of_our_own_is_no_drift_whoever_tells_of_it_first() {
+        let (live, triggers) = leading();
+        let ours = quota(11, "one", "16", &all());
+        live.hear(&part(), News::Seen(ours.clone()), &triggers);
+        assert!(!live.drifted(&wanted("16")));
+        live.applied(&wanted("16"), &ours);
+        assert!(live.is_as(&wanted("16")) && !live.drifted(&wanted("16")));
+        live.let_go(&wanted("16").key);
+        live.hear(&part(), News::Gone(ours), &triggers);
+        assert!(!live.drifted(&wanted("16")));
+    }
+
+    #[test]
+    fn what_the_api_server_writes_in_another_form_is_right_although_the_watch_told_first() {
+        let (live, triggers) = leading();
+        let answer = quota(11, "one", "1k", &all());
+        live.hear(&part(), News::Seen(answer.clone()), &triggers);
+        live.applied(&wanted("1000"), &answer);
+        assert!(live.is_as(&wanted("1000")));
+    }
+
+    #[test]
+    fn what_a_standby_sees_is_the_work_of_the_one_that_writes() {
+        let (live, triggers) = (Live::default(), triggers().0);
+        live.hear(
+            &part(),
+            News::Seen(quota(10, "one", "8", &all())),
+            &triggers,
+        );
+        live.hear(
+            &part(),
+            News::Seen(quota(11, "one", "16", &all())),
+            &triggers,
+        );
+        assert!(!live.drifted(&wanted("8")));
+        live.hear(
+            &part(),
+            News::Gone(quota(12, "one", "16", &all())),
+            &triggers,
+        );
+        assert!(!live.drifted(&wanted("16")));
+    }
 }

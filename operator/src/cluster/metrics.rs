@@ -15,6 +15,7 @@ pub struct ClusterMetrics {
     made: Family<KindLabel, Counter>,
     changed: Family<KindLabel, Counter>,
     deleted: Family<KindLabel, Counter>,
+    restored: Family<KindLabel, Counter>,
     status_writes: Counter,
     rounds: Counter,
     failures: Family<CodeLabel, Counter>,
@@ -37,7 +38,13 @@ impl ClusterMetrics {
         let metrics = Self::default();
         for kind in OwnedKind::ALL {
             let label = KindLabel { kind: kind.name() };
-            for family in [&metrics.made, &metrics.changed, &metrics.deleted] {
+            let families = [
+                &metrics.made,
+                &metrics.changed,
+                &metrics.deleted,
+                &metrics.restored,
+            ];
+            for family in families {
                 drop(family.get_or_create(&label));
             }
         }
@@ -61,6 +68,11 @@ impl ClusterMetrics {
                 "objects_deleted",
                 "Objects of tenants deleted because they are not wanted any more",
                 &metrics.deleted,
+            ),
+            (
+                "objects_restored",
+                "Objects of tenants made again or put back after somebody else deleted or changed them",
+                &metrics.restored,
             ),
         ];
         for (name, help, family) in families {
@@ -93,6 +105,11 @@ impl ClusterMetrics {
     pub(super) fn deleted(&self, kind: OwnedKind) {
         let label = KindLabel { kind: kind.name() };
         self.deleted.get_or_create(&label).inc();
+    }
+
+    pub(super) fn restored(&self, kind: OwnedKind) {
+        let label = KindLabel { kind: kind.name() };
+        self.restored.get_or_create(&label).inc();
     }
 
     pub(super) fn wrote_status(&self) {

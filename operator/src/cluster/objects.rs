@@ -118,9 +118,15 @@ impl Objects {
         }
     }
 
-    /// Takes note of an answer to our own write of a status, before the watch tells.
+    /// Takes note of an answer to our own write of a status, before the watch tells. Of an object that went or was
+    /// made anew meanwhile it says nothing.
     pub fn written(&self, kind: Kind, object: DynamicObject) {
-        self.keep(kind, object);
+        let key = key(kind, &object);
+        let known = self.of(key.tenant_name().unwrap_or_default());
+        let known = known.get(&key).map(|known| &known.metadata.uid);
+        if known == Some(&object.metadata.uid) {
+            self.keep(kind, object);
+        }
     }
 
     /// A change of what somebody wants; what only the status of an object says is none.
@@ -141,25 +147,37 @@ impl Objects {
         }
     }
 
-    /// Whether it says something new.
+    /// Whether it says something new. What is older than what is known does not: the answer to a write of ours may
+    /// come after the watch has told of a later change.
     fn keep(&self, kind: Kind, mut object: DynamicObject) -> bool {
         // Who set which field is of no use here, and most of the object's size.
         object.metadata.managed_fields = None;
-        if kind == Kind::Tenant {
-            self.writer()
-                .apply_watcher_event(&Event::Apply(object.clone()));
-        }
         let key = key(kind, &object);
         let object = Arc::new(object);
+        let is_older = |known: Option<&Arc<DynamicObject>>| {
+            known.is_some_and(|known| version(known) > version(&object))
+        };
         let before = if is_wide(kind) {
-            self.lock_wide().insert(key, Arc::clone(&object))
+            let mut all = self.lock_wide();
+            if is_older(all.get(&key)) {
+                return false;
+            }
+            all.insert(key, Arc::clone(&object))
         } else {
             let Some(tenant) = key.tenant_name().map(str::to_owned) else {
                 return false;
             };
             let mut all = self.lock();
             let belongings = all.entry(tenant).or_default();
-            belongings.insert(key, Arc::clone(&object))
+            if is_older(belongings.get(&key)) {
+                return false;
+            }
+            let before = belongings.insert(key, Arc::clone(&object));
+            if kind == Kind::Tenant {
+                self.writer()
+                    .apply_watcher_event(&Event::Apply((*object).clone()));
+            }
+            before
         };
         let is_new = before.is_none_or(|before| is_other(&before, &object));
         if is_new && !kind.is_namespaced() {
@@ -300,6 +318,12 @@ fn is_said_anew(before: &DynamicObject, now: &DynamicObject) -> bool {
     before.metadata.uid != now.metadata.uid || before.metadata.generation != now.metadata.generation
 }
 
+/// Resource versions of one kind are ordered (Kubernetes 1.35, KEP-5504).
+fn version(object: &DynamicObject) -> u64 {
+    let version = object.metadata.resource_version.as_ref();
+    version.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 fn is_other(before: &DynamicObject, now: &DynamicObject) -> bool {
     let (one, other) = (&before.metadata, &now.metadata);
     one.uid != other.uid
@@ -320,4 +344,72 @@ fn status_without_times(object: &DynamicObject) -> Value {
         }
     }
     status
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::triggers::triggers;
+
+    fn tenant(version: u64, uid: &str, deleted: bool) -> DynamicObject {
+        let deleted = deleted.then_some("2026-06-01T12:00:00Z");
+        let object = json!({
+            "apiVersion": pavilion_crds::API_VERSION, "kind": "Tenant",
+            "metadata": {
+                "name": "acme", "uid": uid, "resourceVersion": version.to_string(),
+                "deletionTimestamp": deleted,
+            },
+            "spec": {"regions": ["here"]},
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    /// What is known of it, in both places.
+    fn known(objects: &Objects) -> Vec<Option<String>> {
+        let tenants = objects.tenants();
+        assert_eq!(tenants.len(), objects.store().state().len());
+        let stored = objects.store().state();
+        let both = tenants.iter().chain(&stored);
+        both.map(|tenant| tenant.metadata.resource_version.clone())
+            .collect()
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_a_later_change_does_not_undo_it() {
+        let (objects, (triggers, _told)) = (Objects::default(), triggers());
+        objects.hear(
+            Kind::Tenant,
+            News::Seen(tenant(10, "one", false)),
+            &triggers,
+        );
+        objects.hear(Kind::Tenant, News::Seen(tenant(12, "one", true)), &triggers);
+        objects.written(Kind::Tenant, tenant(11, "one", false));
+        let twelve = Some("12".to_owned());
+        assert_eq!(known(&objects), [twelve.clone(), twelve]);
+        assert!(objects.tenants()[0].metadata.deletion_timestamp.is_some());
+    }
+
+    #[test]
+    fn an_answer_about_an_object_that_is_gone_brings_it_not_back() {
+        let (objects, (triggers, _told)) = (Objects::default(), triggers());
+        objects.hear(
+            Kind::Tenant,
+            News::Seen(tenant(10, "one", false)),
+            &triggers,
+        );
+        objects.hear(Kind::Tenant, News::Gone(tenant(12, "one", true)), &triggers);
+        objects.written(Kind::Tenant, tenant(11, "one", false));
+        assert!(objects.tenants().is_empty());
+        objects.hear(
+            Kind::Tenant,
+            News::Seen(tenant(13, "two", false)),
+            &triggers,
+        );
+        objects.written(Kind::Tenant, tenant(14, "one", false));
+        assert_eq!(objects.tenants()[0].metadata.uid.as_deref(), Some("two"));
+    }
 }

@@ -18,6 +18,7 @@ use pavilion_process::{
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
+    announcer::Announcer,
     apply::Applier,
     client,
     closing::Closing,
@@ -120,6 +121,7 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         () = told.by_ref().for_each(|_| ready(())) => {}
     }
     cluster_metrics.lead(true);
+    watches.live.lead();
     routes.lead(candidate.fence());
     for tenant in watches.objects.tenants() {
         triggers.name(tenant.metadata.name.as_deref().unwrap_or_default());
@@ -146,11 +148,18 @@ fn context(
 ) -> Context {
     let live = Arc::clone(&watches.live);
     let objects = Arc::clone(&watches.objects);
+    let announcer = Announcer::start(client.clone(), Arc::clone(&objects), &options.identity);
     Context {
         client: client.clone(),
         objects: Arc::clone(&objects),
         classes: Arc::clone(&watches.classes),
-        applier: Applier::new(client.clone(), live, candidate.fence(), metrics.clone()),
+        applier: Applier::new(
+            client.clone(),
+            live,
+            candidate.fence(),
+            metrics.clone(),
+            announcer,
+        ),
         statuses: Statuses::new(client.clone(), objects, candidate.fence(), metrics.clone()),
         settings: Settings::from(options),
         metrics: metrics.clone(),

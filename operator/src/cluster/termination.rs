@@ -114,6 +114,7 @@ pub async fn go_on(
             }
             context.finalizers.release(object).await?;
             context.remembrance.forget(tenant);
+            context.applier.forget(tenant);
             context.routers.forget(tenant);
             context.closing.forget(tenant);
             tracing::info!("{tenant} is gone");

@@ -193,6 +193,10 @@ entries! { Manifest;
         "The tenant is being deleted",
         "The edge answers its requests with 503 tenant_terminating, then its programs stop; with deletionPolicy Delete its keys and its namespace go.",
         "Wait; the message names the step. The guide on deleting tenants has a way out where a step cannot end.";
+    OBJECT_RESTORED = "ObjectRestored", 0, FINAL,
+        "An object of the tenant was put right",
+        "Somebody else changed or deleted something that the operator keeps for the tenant. The Event names the object and the field.",
+        "Nothing to do here; the audit log of the API server tells who it was. What is to differ belongs in the Tenant.";
     KEYS_UNREADABLE = "KeysUnreadable", 0, RETRY,
         "The tenant's keys cannot be read",
         "The Secret with them holds something that no release wrote. It is left alone: new keys would not open the tenant's token.",

@@ -2,19 +2,29 @@
 //!
 //! There is one Pavilion in a cluster, so the tests that install it run one after the other.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod admission;
+mod benchmark;
 mod callers;
 mod definitions;
+mod drift;
 mod guide;
 mod hardening;
 mod lifecycle;
+mod manifests;
 mod namespaces;
 mod network;
 mod objects;
 mod operator;
 mod pods;
+mod probes;
 mod rendering;
 mod rights;
 mod stage;
+mod traffic;

@@ -5,14 +5,14 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
-    api::{DeleteParams, ListParams, LogParams, PostParams},
+    api::{DeleteParams, ListParams},
 };
 use pavilion_e2e_charts::NAMESPACE;
-use pavilion_e2e_cluster::reference;
 use serde_json::{Value, json};
 
 use crate::{
     operator::eventually,
+    probes::{probe, seen, start},
     stage::{LABEL, Stage},
 };
 
@@ -56,56 +56,29 @@ fn of(name: &str) -> (&'static str, &'static str) {
     (namespace, component)
 }
 
-/// A probe that passes for somebody.
-fn probe(who: &str, name: &str, arguments: &[&str]) -> Pod {
-    let (_, component) = of(who);
-    let pod = json!({
-        "metadata": {"name": name, "labels": {
-            "app.kubernetes.io/name": "pavilion", "app.kubernetes.io/component": component, LABEL: "true",
-        }},
-        "spec": {
-            "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 0,
-            "automountServiceAccountToken": false,
-            "containers": [{
-                "name": "probe", "image": reference("probe"), "imagePullPolicy": "Never", "args": arguments,
-            }],
-        },
-    });
-    serde_json::from_value(pod).unwrap()
+fn labels(component: &str) -> Value {
+    json!({
+        "app.kubernetes.io/name": "pavilion", "app.kubernetes.io/component": component, LABEL: "true",
+    })
 }
 
 fn pods(stage: &Stage, namespace: &str) -> Api<Pod> {
     Api::namespaced(stage.admin.clone(), namespace)
 }
 
-/// Starts a pod and waits until it is in a phase.
-async fn run(stage: &Stage, who: &str, pod: &Pod, phase: &str) -> Pod {
-    let pods = pods(stage, of(who).0);
-    let name = pod.metadata.name.clone().unwrap();
-    pods.create(&PostParams::default(), pod).await.unwrap();
-    eventually(&format!("{name} is {phase}"), async || {
-        let status = pods.get(&name).await.unwrap().status.unwrap_or_default();
-        status.phase.as_deref() == Some(phase) && status.pod_ip.is_some()
-    })
-    .await;
-    pods.get(&name).await.unwrap()
-}
-
 /// How often somebody was greeted who tried for two seconds.
 async fn greeted(stage: &Stage, number: usize, (from, to, port, _): Way) -> u32 {
     let listen = format!(":{port}");
-    let server = probe(to, &format!("callee-{number}"), &["serve", &listen]);
-    let server = run(stage, to, &server, "Running").await;
+    let (namespace, component) = of(to);
+    let server = format!("callee-{number}");
+    let server = probe(&server, &labels(component), &["serve", &listen]);
+    let server = start(&pods(stage, namespace), &server, "Running").await;
     let address = format!("{}{listen}", server.status.unwrap().pod_ip.unwrap());
-    let name = format!("caller-{number}");
-    let caller = probe(from, &name, &["watch", &address, "2s"]);
-    run(stage, from, &caller, "Succeeded").await;
-    let (pods, params) = (pods(stage, of(from).0), LogParams::default());
-    let log = pods.logs(&name, &params).await.unwrap();
-    let mut words = log.split_whitespace();
-    let greeted = words.find_map(|word| word.strip_prefix("greeted="));
-    greeted.unwrap().parse().unwrap()
+    let (namespace, component) = of(from);
+    let (name, pods) = (format!("caller-{number}"), pods(stage, namespace));
+    let caller = probe(&name, &labels(component), &["watch", &address, "2s"]);
+    start(&pods, &caller, "Succeeded").await;
+    seen(&pods, &name).await.greeted
 }
 
 async fn clear(stage: &Stage) {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
-const DENIED: [(&str, &str, &str, &str); 38] = [
+const DENIED: [(&str, &str, &str, &str); 39] = [
     ("*", "*", "*", ""),
     ("", "nodes", "get", ""),
     ("", "nodes", "list", ""),
@@ -85,11 +85,12 @@ const DENIED: [(&str, &str, &str, &str); 38] = [
     ("pavilion.dev", "plans", "patch", ""),
     ("scheduling.k8s.io", "priorityclasses", "create", ""),
     ("node.k8s.io", "runtimeclasses", "patch", ""),
+    ("events.k8s.io", "events", "delete", "default"),
     ("coordination.k8s.io", "leases", "update", "kube-system"),
 ];
 
 /// What its work is done with.
-const ALLOWED: [(&str, &str, &str, &str); 15] = [
+const ALLOWED: [(&str, &str, &str, &str); 16] = [
     ("", "namespaces", "create", ""),
     // Of tenants only, says a policy.
     ("", "namespaces", "delete", ""),
@@ -107,6 +108,7 @@ const ALLOWED: [(&str, &str, &str, &str); 15] = [
     ("node.k8s.io", "runtimeclasses", "list", ""),
     ("coordination.k8s.io", "leases", "create", NAMESPACE),
     ("events.k8s.io", "events", "create", "default"),
+    ("events.k8s.io", "events", "patch", "default"),
 ];
 
 fn attributes((group, resource, verb, namespace): (&str, &str, &str, &str)) -> Value {
@@ -230,6 +232,26 @@ async fn the_account_writes_nowhere_but_in_its_own_namespace_and_in_those_of_ten
             .await;
         assert!(refusal(name, patched).contains("pavilion-operator-namespaces"));
     }
+
+    // Beside them, Events of Tenants, and of nothing else.
+    let event = |kind: &str| {
+        json!({
+            "metadata": {}, "eventTime": "2026-01-01T00:00:00.000000Z", "action": "Restore",
+            "reason": "ObjectRestored", "type": "Warning", "note": "a test",
+            "reportingController": "pavilion-operator", "reportingInstance": "chart-test",
+            "regarding": {"apiVersion": "v1", "kind": kind, "name": "bounds"},
+        })
+    };
+    create(&account, "Event", "default", event("Tenant"))
+        .await
+        .unwrap();
+    let events = api(&stage.admin, "Event", Some("default"));
+    events
+        .delete("chart-test", &DeleteParams::default())
+        .await
+        .unwrap();
+    let made = create(&account, "Event", "default", event("Node")).await;
+    assert!(refusal("an Event of a node", made).contains("pavilion-operator-bounds"));
 
     // In its own places too it makes no token of an account.
     let token = json!({

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Command};
 
 use pavilion_e2e_charts::Outcome;
-use pavilion_e2e_cluster::{Directory, Tools, checkout};
+use pavilion_e2e_cluster::checkout;
 
 /// Runs a program in the checkout.
 pub fn run(program: &PathBuf, arguments: &[&str]) -> Outcome {
@@ -49,9 +49,5 @@ pub fn tool(name: &str) -> PathBuf {
     if let Some(program) = std::env::var_os(name.to_uppercase()) {
         return program.into();
     }
-    let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
-    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
-    Tools::of(&Directory::open(&path).unwrap())
-        .program(name)
-        .unwrap()
+    pavilion_e2e_charts::tool(name).unwrap()
 }

@@ -18,5 +18,6 @@ mod faults;
 mod rest;
 mod shop;
 mod stage;
+mod steady;
 mod trial;
 mod tutorial;

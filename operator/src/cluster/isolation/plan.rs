@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{
-    LimitRange, LimitRangeItem, LimitRangeSpec, ResourceQuota, ResourceQuotaSpec,
+use k8s_openapi::{
+    api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, ResourceQuota, ResourceQuotaSpec},
+    apimachinery::pkg::api::resource::Quantity,
 };
 use pavilion_bundle::TenantName;
 use pavilion_crds::Share;
@@ -16,7 +17,7 @@ use crate::cluster::{
 
 /// How many there may be in the namespace, whatever the plan. Nothing that opens a door (a `NodePort`, a load
 /// balancer), and few volumes beside the three that keep the token, the log and short-lived state.
-const COUNTS: [(&str, u32); 8] = [
+const COUNTS: [(&str, u32); 10] = [
     ("persistentvolumeclaims", 4),
     ("pods", 8),
     ("services", 4),
@@ -24,6 +25,8 @@ const COUNTS: [(&str, u32); 8] = [
     ("services.loadbalancers", 0),
     ("secrets", 64),
     ("configmaps", 64),
+    ("replicationcontrollers", 0),
+    ("resourcequotas", 4),
     ("count/jobs.batch", 8),
 ];
 
@@ -34,6 +37,16 @@ const OTHERS: u64 = 4;
 /// Of such a container.
 const DEFAULT_REQUEST: Share = Share::of(50, 64);
 const DEFAULT_LIMIT: Share = Share::of(1_000, 256);
+
+/// Disk of a node, which no plan speaks of: programs write to volumes alone.
+const EPHEMERAL: &str = "ephemeral-storage";
+/// Of a container that says nothing of its own, and the most of any.
+const EPHEMERAL_REQUEST: &str = "64Mi";
+const EPHEMERAL_LIMIT: &str = "512Mi";
+const EPHEMERAL_MAXIMUM: &str = "2Gi";
+/// Of the whole namespace.
+const EPHEMERAL_REQUESTS: &str = "4Gi";
+const EPHEMERAL_LIMITS: &str = "16Gi";
 
 pub(super) fn quota(tenant: &TenantName, sizing: &Sizing) -> Owned {
     let pod = sizing.pod();
@@ -46,6 +59,8 @@ pub(super) fn quota(tenant: &TenantName, sizing: &Sizing) -> Owned {
         ("limits.cpu", quantity(limits.cpu)),
         ("limits.memory", quantity(limits.memory)),
         ("requests.storage", quantity(sizing.storage())),
+        ("requests.ephemeral-storage", quantity(EPHEMERAL_REQUESTS)),
+        ("limits.ephemeral-storage", quantity(EPHEMERAL_LIMITS)),
     ];
     let counts = COUNTS.map(|(name, count)| (name, quantity(count)));
     let hard = amounts.into_iter().chain(counts);
@@ -74,12 +89,18 @@ pub(super) fn limits(tenant: &TenantName, sizing: &Sizing) -> Owned {
         spec: Some(LimitRangeSpec {
             limits: vec![LimitRangeItem {
                 type_: "Container".to_owned(),
-                default_request: Some(amounts(DEFAULT_REQUEST)),
-                default: Some(amounts(DEFAULT_LIMIT)),
-                max: Some(amounts(largest)),
+                default_request: Some(with_disk(DEFAULT_REQUEST, EPHEMERAL_REQUEST)),
+                default: Some(with_disk(DEFAULT_LIMIT, EPHEMERAL_LIMIT)),
+                max: Some(with_disk(largest, EPHEMERAL_MAXIMUM)),
                 ..LimitRangeItem::default()
             }],
         }),
     };
     Owned::namespaced(OwnedKind::LimitRange, tenant, &limits)
+}
+
+fn with_disk(share: Share, disk: &str) -> BTreeMap<String, Quantity> {
+    let mut amounts = amounts(share);
+    amounts.insert(EPHEMERAL.to_owned(), quantity(disk));
+    amounts
 }

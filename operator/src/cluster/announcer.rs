@@ -1,0 +1,125 @@
+//! Tells of what was put right: as Events of the Tenant, where `kubectl describe` shows them.
+//!
+//! The same thing again and again is one Event with a count, and of one tenant no more is told in a minute than
+//! [`PER_MINUTE`]; the metrics count all. An Event that cannot be written is none: nothing waits for it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Client,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use pavilion_bundle::TenantName;
+use pavilion_catalogue::manifest;
+use pavilion_crds::{API_VERSION, Kind};
+use tokio::{
+    sync::mpsc::{Receiver, Sender, channel},
+    time::timeout,
+};
+
+use super::{apply::REQUEST_TIME_OUT, objects::Objects, restored::Restored};
+use crate::object_key::ObjectKey;
+
+/// How much is told of one tenant in a minute.
+const PER_MINUTE: u32 = 60;
+const MINUTE: Duration = Duration::from_mins(1);
+/// How much may wait to be told.
+const WAITING: usize = 256;
+/// The longest note, in characters; the API server takes 1,024 bytes.
+const NOTE: usize = 900;
+/// What was done, as the API of Events has it.
+const ACTION: &str = "Restore";
+
+/// Where it is said that something was put right.
+pub struct Announcer {
+    sender: Sender<(ObjectReference, Restored)>,
+    objects: Arc<Objects>,
+    told: Mutex<HashMap<TenantName, Minute>>,
+}
+
+/// How much was told since when.
+struct Minute {
+    since: Instant,
+    told: u32,
+}
+
+impl Announcer {
+    /// Begins to tell, in the name of a replica.
+    pub fn start(client: Client, objects: Arc<Objects>, replica: &str) -> Self {
+        let (sender, waiting) = channel(WAITING);
+        let reporter = Reporter {
+            controller: "pavilion-operator".to_owned(),
+            instance: Some(replica.to_owned()),
+        };
+        tokio::spawn(tell(Recorder::new(client, reporter), waiting));
+        Self {
+            sender,
+            objects,
+            told: Mutex::default(),
+        }
+    }
+
+    /// Something of a tenant was put right.
+    pub fn restored(&self, tenant: &TenantName, restored: &Restored) {
+        let own = ObjectKey::tenant(tenant.as_str());
+        let found = self.objects.of(tenant.as_str());
+        let Some(object) = found.get(&own).filter(|_| self.may_tell(tenant)) else {
+            return;
+        };
+        let regarding = ObjectReference {
+            api_version: Some(API_VERSION.to_owned()),
+            kind: Some(Kind::Tenant.name().to_owned()),
+            name: Some(tenant.to_string()),
+            uid: object.metadata.uid.clone(),
+            ..ObjectReference::default()
+        };
+        // When more waits than can be told, the log and the metrics have it.
+        let _ = self.sender.try_send((regarding, restored.clone()));
+    }
+
+    fn may_tell(&self, tenant: &TenantName) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, minute| minute.since.elapsed() < MINUTE);
+        let minute = told.entry(tenant.clone()).or_insert_with(|| Minute {
+            since: Instant::now(),
+            told: 0,
+        });
+        minute.told += 1;
+        minute.told <= PER_MINUTE
+    }
+}
+
+async fn tell(recorder: Recorder, mut waiting: Receiver<(ObjectReference, Restored)>) {
+    while let Some((regarding, restored)) = waiting.recv().await {
+        let event = event(&restored);
+        match timeout(REQUEST_TIME_OUT, recorder.publish(&event, &regarding)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "an Event cannot be written"),
+            Err(_) => tracing::warn!("an Event cannot be written: the API server did not answer"),
+        }
+    }
+}
+
+fn event(restored: &Restored) -> Event {
+    let key = &restored.key;
+    Event {
+        type_: EventType::Warning,
+        reason: manifest::OBJECT_RESTORED.code.to_owned(),
+        note: Some(restored.to_string().chars().take(NOTE).collect()),
+        action: ACTION.to_owned(),
+        secondary: Some(ObjectReference {
+            api_version: Some(key.kind.resource().api_version),
+            kind: Some(key.kind.name().to_owned()),
+            namespace: key.namespace.clone(),
+            name: Some(key.name.clone()),
+            // What tells one Event from another, beside the object.
+            field_path: restored.damage.path(),
+            ..ObjectReference::default()
+        }),
+    }
+}
