@@ -23,6 +23,7 @@ use crate::{conditions::Condition, duration::GoDuration};
         .message("the name may have at most 54 characters, because pavilion-<name> names the namespace"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.regions[0]"),
+    printcolumn(name = "Isolation", type_ = "string", json_path = ".status.conditions[?(@.type=='IsolationVerified')].status"),
     printcolumn(name = "Policies", type_ = "string", json_path = ".status.policies"),
     printcolumn(name = "Bundle", type_ = "string", json_path = ".status.bundle"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = "1"),

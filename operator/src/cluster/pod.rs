@@ -1,4 +1,4 @@
-//! The pod of a tenant: verifier, signer and auditor, each with its own user and with no more of the
+//! The pod of a tenant: verifier, signer, auditor and a probe, each with its own user and with no more of the
 //! tenant's files than it needs.
 
 mod configs;

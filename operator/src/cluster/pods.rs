@@ -33,6 +33,8 @@ pub struct TenantPod {
     pub uid: String,
     /// Where it is reached, once it has a place.
     pub address: Option<IpAddr>,
+    /// Where its node is.
+    pub node: Option<IpAddr>,
     /// Whether the edge sends requests to it: it is ready to the kubelet, or has been.
     pub routable: bool,
     /// The digest of the bundle that it was last told to serve.
@@ -144,6 +146,7 @@ fn look(pod: Pod) -> Option<(TenantName, TenantPod)> {
     let pod = TenantPod {
         uid: metadata.uid?,
         address: status.pod_ip.and_then(|address| address.parse().ok()),
+        node: status.host_ip.and_then(|address| address.parse().ok()),
         routable,
         told: annotations.get(BUNDLE_ANNOTATION).cloned(),
         trouble: trouble.or(status.message),

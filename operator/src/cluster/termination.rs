@@ -113,6 +113,7 @@ pub async fn go_on(
             context.finalizers.release(object).await?;
             context.remembrance.forget(tenant);
             context.routers.forget(tenant);
+            context.probing.forget(tenant);
             tracing::info!("{tenant} is gone");
             return Ok(Action::await_change());
         }

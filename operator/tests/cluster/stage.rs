@@ -267,6 +267,8 @@ impl Operator {
                 "pavilion.local/signer:test",
                 "--auditor-image",
                 "pavilion.local/auditor:test",
+                "--probe-image",
+                "pavilion.local/probe:test",
                 "--region",
                 REGION,
                 "--namespace",

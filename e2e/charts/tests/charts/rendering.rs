@@ -4,7 +4,7 @@ use pavilion_e2e_charts::{Helm, chart, find, name};
 use serde_json::Value;
 
 /// Everything that can be turned on, and what is chosen instead of a default.
-const EVERYTHING: [&str; 12] = [
+const EVERYTHING: [&str; 14] = [
     "region=eu-central",
     "publicPort=8443",
     "storageClass=fast",
@@ -17,6 +17,8 @@ const EVERYTHING: [&str; 12] = [
     "networkPolicies.apiServer.cidrs={10.0.0.1/32}",
     "networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
     "admissionPolicies.exemptUsers={somebody}",
+    "isolation.everySeconds=60",
+    "isolation.closed={10.0.0.5:5432,[fd00::5]:5432}",
 ];
 
 /// The arguments of the operator's container.
@@ -67,6 +69,10 @@ fn what_is_chosen_gets_where_it_belongs() {
         "--public-port=8443",
         "--storage-class=fast",
         "--signer-image=pavilion.local/signer:9.9.9",
+        "--probe-image=pavilion.local/probe:9.9.9",
+        "--probe-every=60s",
+        "--closed-address=10.0.0.5:5432",
+        "--closed-address=[fd00::5]:5432",
     ] {
         assert!(arguments.iter().any(|one| one == expected), "{expected}");
     }
@@ -129,6 +135,8 @@ fn a_value_that_is_unknown_missing_or_wrong_is_refused_and_named() {
         ("images.digests.signer=latest", "signer"),
         ("router.replicas=two", "replicas"),
         ("router.service.type=ExternalName", "type"),
+        ("isolation.everySeconds=0", "everySeconds"),
+        ("isolation.closed={db.example:5432}", "closed"),
     ];
     for helm in Helm::both().unwrap() {
         for (setting, named) in wrong {

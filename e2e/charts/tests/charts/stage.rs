@@ -100,7 +100,12 @@ impl Stage {
         let pavilion = chart("pavilion").display().to_string();
         let region = format!("region={REGION}");
         let mut line = vec![verb, RELEASE, &pavilion, "--namespace", NAMESPACE];
-        let fixed = [region.as_str(), "operator.replicas=0", "router.replicas=0"];
+        let fixed = [
+            region.as_str(),
+            "operator.replicas=0",
+            "router.replicas=0",
+            "neighbour.replicas=0",
+        ];
         let settings = fixed.iter().chain(settings);
         line.extend(settings.flat_map(|setting| ["--set", setting]));
         self.helm.succeed(&line).unwrap()

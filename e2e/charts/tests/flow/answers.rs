@@ -47,5 +47,8 @@ async fn the_tables_of_kubectl_say_how_a_tenant_is() {
     let table = kubectl("get ptenant -o wide");
     let row = table.lines().find(|line| line.starts_with(TENANT)).unwrap();
     let cells: Vec<&str> = row.split_whitespace().collect();
-    assert_eq!(cells[1..4], ["True", "eu-central", "2/2"], "{table}");
+    assert_eq!(cells[1..3], ["True", "eu-central"], "{table}");
+    // Tried a moment ago, or about to be.
+    assert!(["True", "Unknown"].contains(&cells[3]), "{table}");
+    assert_eq!(cells[4], "2/2", "{table}");
 }

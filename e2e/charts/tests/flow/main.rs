@@ -15,5 +15,6 @@ mod changes;
 mod command;
 mod deletion;
 mod faults;
+mod isolation;
 mod shop;
 mod stage;

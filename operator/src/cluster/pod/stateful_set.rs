@@ -17,7 +17,7 @@ use pavilion_json::Digest;
 
 use super::{
     NAME,
-    containers::{AUDITOR, GROUP, SIGNER, VERIFIER},
+    containers::{AUDITOR, GROUP, PROBE, SIGNER, VERIFIER},
     volumes,
 };
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
 /// The annotation of the pod with the digest of what its programs are started with.
 const CONFIG_ANNOTATION: &str = "pavilion.dev/config";
 
-/// Beyond the drain: for the three programs to stop one after the other.
+/// Beyond the drain: for the programs to stop one after the other.
 const GRACE_SECONDS: i64 = 10;
 
 pub(super) fn build(
@@ -95,9 +95,14 @@ fn template(tenant: &TenantName, settings: &Settings, configuration: Digest) -> 
             enable_service_links: Some(false),
             termination_grace_period_seconds: Some(grace),
             security_context: Some(security()),
-            init_containers: Some(vec![SIGNER.spec(settings), AUDITOR.spec(settings)]),
+            // The probe from the first moment on.
+            init_containers: Some(
+                [PROBE, SIGNER, AUDITOR]
+                    .map(|one| one.spec(settings))
+                    .to_vec(),
+            ),
             containers: vec![VERIFIER.spec(settings)],
-            volumes: Some(volumes::volumes(&[VERIFIER, SIGNER, AUDITOR])),
+            volumes: Some(volumes::volumes(&[VERIFIER, SIGNER, AUDITOR, PROBE])),
             ..PodSpec::default()
         }),
     }

@@ -34,6 +34,22 @@ pub(super) const LOG: &str = "/log";
 /// Short-lived state.
 pub(super) const STATE: &str = "/state";
 
+/// Where a pod with an account's token has it.
+const ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// What is open to one program or another, and closed to any that has no business with it.
+pub(super) const CLOSED_TO_OTHERS: [&str; 9] = [
+    SIGNER_RUN,
+    AUDITOR_RUN,
+    BUNDLE,
+    TLS,
+    PIN,
+    TOKEN,
+    LOG,
+    STATE,
+    ACCOUNT_TOKEN,
+];
+
 /// Claims: name, size. The log grows with each answer.
 const CLAIMS: [(&str, &str); 3] = [("token", "64Mi"), ("log", "8Gi"), ("state", "1Gi")];
 
