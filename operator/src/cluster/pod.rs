@@ -21,6 +21,8 @@ use crate::desired::DesiredTenant;
 
 /// The name of the `StatefulSet`; its one pod has the same name and `-0`.
 pub const NAME: &str = "data-plane";
+/// The container that tries what must be refused.
+pub const PROBE_CONTAINER: &str = containers::PROBE.name;
 /// The annotation of a pod with the digest of the bundle that it is to serve. Its only use is to change:
 /// the kubelet then brings the mounted bundle up to date at once.
 pub const BUNDLE_ANNOTATION: &str = "pavilion.dev/bundle";

@@ -73,7 +73,7 @@ impl Probing {
         let found = pod.and_then(|pod| Some((pod, pod.address?)));
         let isolation = match found {
             Some((pod, address)) => self.ask(tenant, pod, address, memory, observed).await,
-            None => Isolation::nothing_runs(),
+            None => Isolation::not_all_runs(),
         };
         self.count(tenant, Some(isolation.word()));
         isolation
@@ -109,14 +109,15 @@ impl Probing {
         let inside = SocketAddr::new(address, PROBE_PORT);
         let neighbour = neighbour.map(|address| SocketAddr::new(address, PROBE_PORT));
         let (of_pod, of_neighbour) = (tries.of_pod(tenant), tries.of_neighbour(tenant, &facts));
+        let inside = pod.probe_runs.then(|| ask::ask(inside, &of_pod));
         let outside = neighbour.map(|address| ask::ask(address, &of_neighbour));
-        let (inside, outside): (Option<Told>, Option<Option<Told>>) =
-            tokio::join!(ask::ask(inside, &of_pod), OptionFuture::from(outside));
+        let (inside, outside): (Option<Option<Told>>, Option<Option<Told>>) =
+            tokio::join!(OptionFuture::from(inside), OptionFuture::from(outside));
         judge(&Seen {
             tries: &tries,
             complete: facts.ready.len() == Program::OF_TENANT.len(),
             neighbour_runs: neighbour.is_some(),
-            inside: inside.as_ref(),
+            inside: inside.flatten().as_ref(),
             neighbour: outside.flatten().as_ref(),
         })
     }

@@ -13,6 +13,7 @@ use super::tries::{Place, Tries};
 
 /// After how many rounds without a new try an outcome counts no more.
 const ROUNDS: u64 = 3;
+const NOT_ALL_RUNS: &str = "not every program of the tenant is ready, so not every door is tried";
 /// How many holes a message names.
 const NAMED_HOLES: usize = 8;
 
@@ -43,10 +44,9 @@ pub(super) struct Seen<'a> {
 }
 
 impl Isolation {
-    /// There is no pod.
-    pub(super) fn nothing_runs() -> Self {
-        let message = "nothing of the tenant runs that could try anything";
-        Self::Unknown(&manifest::PROGRESSING, message.to_owned())
+    /// Not everything of the tenant is there. The same is said from before its pod is made until all of it is ready.
+    pub(super) fn not_all_runs() -> Self {
+        Self::Unknown(&manifest::PROGRESSING, NOT_ALL_RUNS.to_owned())
     }
 
     /// One word for it, a label of metrics.
@@ -118,7 +118,11 @@ fn holes(seen: &Seen<'_>) -> Vec<Finding> {
 
 /// The first thing that keeps anybody from telling.
 fn unknown(seen: &Seen<'_>) -> Option<Finding> {
+    let progressing = |why: &str| Some((&manifest::PROGRESSING, why.to_owned()));
     let silent = |why: &str| Some((&manifest::PROBE_SILENT, why.to_owned()));
+    if !seen.complete {
+        return progressing(NOT_ALL_RUNS);
+    }
     let Some(inside) = seen.inside else {
         return silent("the probe in the tenant's pod does not answer");
     };
@@ -128,10 +132,6 @@ fn unknown(seen: &Seen<'_>) -> Option<Finding> {
     let Some(neighbour) = seen.neighbour else {
         return silent("the neighbour does not answer");
     };
-    let progressing = |why: &str| Some((&manifest::PROGRESSING, why.to_owned()));
-    if !seen.complete {
-        return progressing("not every program of the tenant is ready, so not every door is tried");
-    }
     if inside.own.is_empty() {
         return progressing("the probe in the tenant's pod has not looked at itself yet");
     }
