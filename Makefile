@@ -10,7 +10,7 @@ CARGO          := cargo
 # depend on once more for a part of it.
 CLUSTER_TESTS  := pavilion-operator/cluster,kubectl-pavilion/cluster,pavilion-e2e-cluster/cluster,pavilion-e2e-charts/cluster,pavilion-images/cluster
 WORKSPACE      := --locked --workspace --exclude pavilion-fuzz
-PROGRAMS       := -p pavilion-operator -p pavilion-router -p pavilion-verifier -p pavilion-signer -p pavilion-auditor -p kubectl-pavilion
+PROGRAMS       := -p pavilion-operator -p pavilion-router -p pavilion-verifier -p pavilion-signer -p pavilion-auditor -p pavilion-probe -p kubectl-pavilion
 
 .PHONY: help
 help: ## list the targets

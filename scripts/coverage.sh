@@ -29,7 +29,7 @@ cargo test --locked --workspace --exclude pavilion-fuzz "$@"
 mapfile -t objects < <(
   cargo test --locked --workspace --exclude pavilion-fuzz --no-run --message-format=json 2>/dev/null |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | sort -u
-  for program in pavilion-operator pavilion-router pavilion-verifier pavilion-signer pavilion-auditor kubectl-pavilion; do
+  for program in pavilion-operator pavilion-router pavilion-verifier pavilion-signer pavilion-auditor pavilion-probe kubectl-pavilion; do
     echo "$target/debug/$program"
   done
 )

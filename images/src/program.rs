@@ -121,6 +121,12 @@ pub const ALL: &[Program] = &[
         ..PLAIN
     },
     Program {
+        name: "probe",
+        binary: "pavilion-probe",
+        title: "Pavilion probe",
+        ..PLAIN
+    },
+    Program {
         name: "kubectl-pavilion",
         binary: "kubectl-pavilion",
         title: "kubectl pavilion",
@@ -150,6 +156,7 @@ mod tests {
                 "/pavilion-verifier",
                 "/pavilion-signer",
                 "/pavilion-auditor",
+                "/pavilion-probe",
                 "/kubectl-pavilion"
             ]
         );

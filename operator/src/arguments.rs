@@ -106,6 +106,15 @@ pub struct Run {
     /// The image of the auditor
     #[arg(long, value_name = "REFERENCE")]
     pub auditor_image: String,
+    /// The image of the probe
+    #[arg(long, value_name = "REFERENCE")]
+    pub probe_image: String,
+    /// How often the isolation of tenants is tried, 1s to 1h
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = period)]
+    pub probe_every: GoDuration,
+    /// An address that no tenant may reach, beside those that always are tried; may be given again
+    #[arg(long, value_name = "IP:PORT")]
+    pub closed_address: Vec<SocketAddr>,
     /// When the images of tenants' programs are fetched
     #[arg(long, value_name = "POLICY", default_value = "IfNotPresent")]
     pub image_pull_policy: PullPolicy,
@@ -161,6 +170,14 @@ fn workers(text: &str) -> Result<NonZeroU16, String> {
     number.ok_or_else(|| "must be a number from 1 to 256".to_owned())
 }
 
+fn period(text: &str) -> Result<GoDuration, String> {
+    let duration: GoDuration = text.parse().map_err(|_| "no duration".to_owned())?;
+    match duration.as_seconds() {
+        1..=3_600 => Ok(duration),
+        _ => Err("must be between 1s and 1h".to_owned()),
+    }
+}
+
 impl Standalone {
     /// The port that is part of the issuer's name.
     pub fn public_port(&self) -> u16 {
@@ -200,18 +217,24 @@ mod tests {
     #[test]
     fn a_cluster_needs_a_region_and_a_name_for_each_replica() {
         let line = "pavilion-operator run --region eu-central --namespace pavilion-system --identity a \
-             --verifier-image r/verifier:1 --signer-image r/signer:1 --auditor-image r/auditor:1";
+             --verifier-image r/verifier:1 --signer-image r/signer:1 --auditor-image r/auditor:1 --probe-image r/probe:1 \
+             --closed-address 10.0.0.1:5432 --closed-address [fd00::1]:443";
         let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
         let Command::Run(run) = arguments.command else {
             panic!("another command");
         };
         assert_eq!((run.public_port, run.workers.get()), (443, 16));
         assert_eq!(run.image_pull_policy, PullPolicy::IfNotPresent);
+        assert_eq!(run.probe_every.as_seconds(), 300);
+        assert_eq!(run.closed_address.len(), 2);
         for wrong in [
             "--workers 0",
             "--workers 257",
             "--region",
             "--image-pull-policy no",
+            "--probe-every 0s",
+            "--probe-every 2h",
+            "--closed-address db.example:5432",
         ] {
             let line = format!("{line} {wrong}");
             assert!(

@@ -4,7 +4,7 @@
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
 //! to ([`judge`]), whether it is placed here ([`placement`]), what it needs ([`isolation`], [`keyring`], [`memory`],
 //! [`pod`]), what of that is missing ([`apply`], and [`announcer`] where somebody else undid it), how its programs are
-//! ([`pods`], [`observe`]), and what it is told ([`statuses`]). A tenant
+//! ([`pods`], [`observe`]), whether it is isolated ([`probing`]), and what it is told ([`statuses`]). A tenant
 //! that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve
 //! ([`routes`]). What no tenant has, like Regions and Plans, is told how it is ([`wide`]).
 
@@ -14,6 +14,7 @@ mod classes;
 mod client;
 mod closing;
 mod crds_check;
+mod events;
 mod evidence;
 mod finalizer;
 mod gone;
@@ -33,6 +34,7 @@ mod parts;
 mod placement;
 mod pod;
 mod pods;
+mod probing;
 mod program;
 mod reconcile;
 mod remembered;

@@ -32,6 +32,11 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/* The namespace of the neighbour. The operator looks for it under this name. */}}
+{{- define "pavilion.neighbourhood" -}}
+{{ .Release.Namespace }}-neighbour
+{{- end -}}
+
 {{/* The operator, as the API server calls it. */}}
 {{- define "pavilion.operatorUser" -}}
 system:serviceaccount:{{ .Release.Namespace }}:pavilion-operator

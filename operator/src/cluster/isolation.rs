@@ -7,7 +7,10 @@ mod network;
 mod plan;
 
 pub use accounts::DATA_PLANE as ACCOUNT;
-pub use network::{API_PORT, COMPONENT, DATA_PLANE, HEALTH_PORTS, LOG_PORT};
+pub use network::{
+    API_PORT, COMPONENT, DATA_PLANE, HEALTH_PORTS, LOG_PORT, NEIGHBOUR_DOOR, PROBE_HEALTH_PORT,
+    PROBE_PORT, fetches,
+};
 use pavilion_bundle::TenantName;
 
 use super::{owned::Owned, settings::Settings, sizing::Sizing};

@@ -20,6 +20,7 @@ pub struct ClusterMetrics {
     rounds: Counter,
     failures: Family<CodeLabel, Counter>,
     leader: Gauge,
+    isolation: Family<VerdictLabel, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -30,6 +31,11 @@ struct KindLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabel {
     code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: &'static str,
 }
 
 impl ClusterMetrics {
@@ -89,6 +95,15 @@ impl ClusterMetrics {
             "Looks at a tenant that ended early, by reason",
             metrics.failures.clone(),
         );
+        for verdict in ["verified", "broken", "unknown"] {
+            let label = VerdictLabel { verdict };
+            drop(metrics.isolation.get_or_create(&label));
+        }
+        registry.register(
+            "tenant_isolation",
+            "Tenants by whether they were found isolated, as the replica that writes sees them",
+            metrics.isolation.clone(),
+        );
         registry.register(
             "leader",
             "1 while this replica is the one that writes",
@@ -122,6 +137,16 @@ impl ClusterMetrics {
 
     pub(super) fn failed(&self, code: &'static str) {
         self.failures.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// A tenant's isolation is judged otherwise than before; nothing for one that is not, or no more.
+    pub(super) fn isolation(&self, before: Option<&'static str>, now: Option<&'static str>) {
+        for (verdict, change) in [(before, -1), (now, 1)] {
+            if let Some(verdict) = verdict {
+                let label = VerdictLabel { verdict };
+                self.isolation.get_or_create(&label).inc_by(change);
+            }
+        }
     }
 
     pub(super) fn lead(&self, leads: bool) {

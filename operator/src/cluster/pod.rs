@@ -1,4 +1,4 @@
-//! The pod of a tenant: verifier, signer and auditor, each with its own user and with no more of the
+//! The pod of a tenant: verifier, signer, auditor and a probe, each with its own user and with no more of the
 //! tenant's files than it needs.
 
 mod configs;
@@ -22,6 +22,8 @@ use crate::desired::DesiredTenant;
 
 /// The name of the `StatefulSet`; its one pod has the same name and `-0`.
 pub const NAME: &str = "data-plane";
+/// The container that tries what must be refused.
+pub const PROBE_CONTAINER: &str = containers::PROBE.name;
 /// The annotation of a pod with the digest of the bundle that it is to serve. Its only use is to change:
 /// the kubelet then brings the mounted bundle up to date at once.
 pub const BUNDLE_ANNOTATION: &str = "pavilion.dev/bundle";

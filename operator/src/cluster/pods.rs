@@ -12,7 +12,7 @@ use pavilion_bundle::TenantName;
 
 use super::{
     owned::{TENANT_LABEL, namespace_of},
-    pod::{BUNDLE_ANNOTATION, NAME},
+    pod::{BUNDLE_ANNOTATION, NAME, PROBE_CONTAINER},
     routes::Address,
     triggers::Triggers,
     watching::{News, Place},
@@ -33,12 +33,16 @@ pub struct TenantPod {
     pub uid: String,
     /// Where it is reached, once it has a place.
     pub address: Option<IpAddr>,
+    /// Where its node is.
+    pub node: Option<IpAddr>,
     /// Whether the edge sends requests to it: it is ready to the kubelet, or has been.
     pub routable: bool,
     /// The digest of the bundle that it was last told to serve.
     pub told: Option<String>,
     /// Why it has no place, or what else the scheduler and the kubelet say of the whole of it.
     pub trouble: Option<String>,
+    /// Whether its probe runs.
+    pub probe_runs: bool,
     /// Of each program.
     pub containers: Vec<ProgramInPod>,
 }
@@ -141,12 +145,18 @@ fn look(pod: Pod) -> Option<(TenantName, TenantPod)> {
     let statuses = statuses
         .iter()
         .chain(status.container_statuses.iter().flatten());
+    let is_probe_that_runs = |status: &&ContainerStatus| {
+        let state = status.state.as_ref();
+        status.name == PROBE_CONTAINER && state.is_some_and(|state| state.running.is_some())
+    };
     let pod = TenantPod {
         uid: metadata.uid?,
         address: status.pod_ip.and_then(|address| address.parse().ok()),
+        node: status.host_ip.and_then(|address| address.parse().ok()),
         routable,
         told: annotations.get(BUNDLE_ANNOTATION).cloned(),
         trouble: trouble.or(status.message),
+        probe_runs: statuses.clone().any(|status| is_probe_that_runs(&status)),
         containers: statuses.filter_map(container).collect(),
     };
     Some((tenant, pod))
@@ -204,7 +214,8 @@ mod tests {
             "spec": {"containers": []},
             "status": {
                 "podIP": "10.1.2.3", "conditions": [{"type": "Ready", "status": "True"}],
-                "initContainerStatuses": [{"name": "signer", "ready": true, "restartCount": 1, "image": "i", "imageID": "",
+                "initContainerStatuses": [{"name": "probe", "ready": true, "restartCount": 0, "image": "i", "imageID": "",
+                    "state": {"running": {}}}, {"name": "signer", "ready": true, "restartCount": 1, "image": "i", "imageID": "",
                     "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 65, "reason": "Error"}}}],
                 "containerStatuses": [{"name": "verifier", "ready": false, "restartCount": 2, "image": "i", "imageID": "",
                     "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
@@ -221,7 +232,7 @@ mod tests {
         assert_eq!(tenant.as_str(), "acme");
         assert_eq!(pod.address, Some("10.1.2.3".parse().unwrap()));
         assert_eq!(pod.told.as_deref(), Some("sha-256:aa"));
-        assert!(pod.routable);
+        assert!(pod.routable && pod.probe_runs);
         let [signer, verifier] = &pod.containers[..] else {
             unreachable!("two containers");
         };

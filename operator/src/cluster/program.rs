@@ -23,10 +23,12 @@ use super::{
     client,
     closing::Closing,
     crds_check,
+    events::Events,
     finalizer::Finalizers,
     lease::Candidate,
     metrics::ClusterMetrics,
     objects::resource,
+    probing::{Probing, Surroundings},
     reconcile::{Context, after_failure, reconcile},
     remembered::Remembrance,
     retries::Retries,
@@ -102,8 +104,13 @@ async fn serve(options: &Run) -> Result<(), Exit> {
     );
     let mut candidate =
         Candidate::new(client.clone(), &options.namespace, LEASE, &options.identity);
+    let surroundings = tokio::select! {
+        _ = signals.next() => return Ok(()),
+        found = Surroundings::find(&client, &options.closed_address) => found,
+    };
     let context = Arc::new(context(
         &client,
+        surroundings,
         &watches,
         routes.routers(),
         &candidate,
@@ -140,6 +147,7 @@ async fn serve(options: &Run) -> Result<(), Exit> {
 
 fn context(
     client: &Client,
+    surroundings: Surroundings,
     watches: &Watches,
     routers: Arc<Routers>,
     candidate: &Candidate,
@@ -167,6 +175,8 @@ fn context(
         patience: Retries::default(),
         finalizers: Finalizers::new(client.clone(), candidate.fence()),
         pods: Arc::clone(&watches.pods),
+        probing: Probing::start(client, &options.namespace, surroundings, metrics.clone()),
+        events: Events::new(client.clone(), &options.identity, candidate.fence()),
         routers,
         remembrance: Remembrance::default(),
         closing: Closing::default(),

@@ -13,6 +13,7 @@ use super::{
     apply::{Applied, Applier, ApplyError},
     classes::Classes,
     closing::Closing,
+    events::Events,
     finalizer::Finalizers,
     judge::{dereference, judge},
     keyring::KeyringError,
@@ -22,6 +23,7 @@ use super::{
     observe::{Edge, observe},
     placement::{self, Placement},
     pods::Pods,
+    probing::{Isolation, Probing},
     remembered::{Remembered, Remembrance},
     retries::Retries,
     routes::{Position, Routers},
@@ -97,6 +99,10 @@ pub struct Context {
     pub finalizers: Finalizers,
     /// The pods of tenants.
     pub pods: Arc<Pods>,
+    /// Whether tenants are isolated.
+    pub probing: Probing,
+    /// Says aloud what a status alone would keep quiet.
+    pub events: Events,
     /// How far the edge is.
     pub routers: Arc<Routers>,
     /// When to try again.
@@ -174,10 +180,14 @@ pub async fn reconcile(
     extras.insert(1, isolated);
     let times = wanted.as_ref().and_then(|wanted| wanted.times);
     let observed = look(&context, &tenant, &memory, times).await?;
+    let isolation = isolation(&context, &tenant, &memory, &observed).await;
+    extras.insert(2, Extra::isolation(&isolation));
     let mut statuses = statuses(&tenant, &seen, &observed, &refusals, &extras, now);
     placement.tell(&name, &mut statuses);
-    let ready = is_ready(&statuses, &name);
+    // As long as the probes are at it there will be news soon.
+    let settled = is_ready(&statuses, &name) && !isolation.is_pending();
     context.statuses.write(&name, statuses, now).await?;
+    context.events.isolation(&object, &isolation).await;
     let applied = applied?;
     context.remembrance.keep(
         &tenant,
@@ -187,12 +197,12 @@ pub async fn reconcile(
         },
     );
     context.retries.forget(&name);
-    if ready || applied != Applied::default() {
+    if settled || applied != Applied::default() {
         context.patience.forget(&name);
     }
     let pause = match times {
         None => return Ok(Action::await_change()),
-        Some(_) if !ready => context.patience.next(&name),
+        Some(_) if !settled => context.patience.next(&name),
         Some((due, _)) => LOOK_EVERY.min(until(due, now)),
     };
     Ok(Action::requeue(pause))
@@ -232,6 +242,18 @@ async fn look(
         }
     }
     Ok(observed)
+}
+
+/// Whether a tenant is isolated.
+async fn isolation(
+    context: &Context,
+    tenant: &TenantName,
+    memory: &Memory,
+    observed: &Observed,
+) -> Isolation {
+    let pod = context.pods.of(tenant);
+    let probing = &context.probing;
+    probing.of(tenant, pod.as_ref(), memory, observed).await
 }
 
 fn is_ready(statuses: &BTreeMap<ObjectKey, Value>, tenant: &str) -> bool {

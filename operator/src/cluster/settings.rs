@@ -21,6 +21,8 @@ pub struct Settings {
     pub storage_class: Option<String>,
     /// How long programs may take to finish what is in flight, in seconds.
     pub drain_seconds: u64,
+    /// How often a tenant's isolation is tried, in seconds.
+    pub probe_every_seconds: u64,
     /// How much a tenant's programs log.
     pub log_level: LogLevel,
 }
@@ -34,6 +36,8 @@ pub struct Images {
     pub signer: String,
     /// Of the auditor.
     pub auditor: String,
+    /// Of the probe.
+    pub probe: String,
 }
 
 impl From<&Run> for Settings {
@@ -46,10 +50,12 @@ impl From<&Run> for Settings {
                 verifier: options.verifier_image.clone(),
                 signer: options.signer_image.clone(),
                 auditor: options.auditor_image.clone(),
+                probe: options.probe_image.clone(),
             },
             image_pull_policy: options.image_pull_policy.name().to_owned(),
             storage_class: options.storage_class.clone(),
             drain_seconds: options.drain.as_seconds(),
+            probe_every_seconds: options.probe_every.as_seconds(),
             log_level: options.log_level,
         }
     }

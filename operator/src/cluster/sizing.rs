@@ -21,6 +21,12 @@ pub struct Sizing {
 /// The volume of the token, which a plan has no need to choose.
 const TOKEN: Bytes = Bytes::mebi(64);
 
+/// What the probe gets, whatever the plan.
+pub const PROBE: Resources = Resources {
+    requests: Share::of(5, 16),
+    limits: Share::of(200, 48),
+};
+
 impl Sizing {
     /// The sizing by a plan; volumes that are there keep their sizes.
     pub fn by(plan: PlanSpec, before: Option<&Self>) -> Self {
@@ -44,8 +50,8 @@ impl Sizing {
 
     /// What the whole pod is promised, and the most that it may take.
     pub fn pod(&self) -> Resources {
-        let [first, rest @ ..] = self.plan.programs.each();
-        rest.into_iter().fold(first, |sum, one| Resources {
+        let programs = self.plan.programs.each();
+        programs.into_iter().fold(PROBE, |sum, one| Resources {
             requests: sum.requests.and(one.requests),
             limits: sum.limits.and(one.limits),
         })

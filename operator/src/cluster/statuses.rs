@@ -9,6 +9,7 @@ use kube::{
     core::DynamicObject,
 };
 use pavilion_catalogue::{Entry, manifest};
+use pavilion_crds::{Condition, ConditionStatus};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -17,6 +18,7 @@ use super::{
     lease::{Fence, LeaseOver},
     metrics::ClusterMetrics,
     objects::{Objects, resource},
+    probing::Isolation,
 };
 use crate::{
     object_key::ObjectKey,
@@ -143,10 +145,15 @@ impl Statuses {
     }
 }
 
+/// The condition that says whether a tenant was found isolated.
+pub const ISOLATION_VERIFIED: &str = "IsolationVerified";
+
 /// A tenant's condition beside those that it has on one host too.
 pub struct Extra {
     type_: &'static str,
     verdict: Verdict,
+    /// Whether anybody can tell.
+    known: bool,
 }
 
 impl Extra {
@@ -155,6 +162,7 @@ impl Extra {
         Self {
             type_: "Placed",
             verdict,
+            known: true,
         }
     }
 
@@ -170,6 +178,24 @@ impl Extra {
         Self {
             type_: "IsolationApplied",
             verdict,
+            known: true,
+        }
+    }
+
+    /// Whether the tenant was found isolated. One that was found not to be is not Ready. It goes on to serve: what was
+    /// found open is one of several doors, and to take tenants off the air would be in the hands of whoever can open it.
+    pub fn isolation(found: &Isolation) -> Self {
+        let (verdict, known) = match found {
+            Isolation::Verified(message) => {
+                (Verdict::yes(&manifest::ISOLATION_VERIFIED, message), true)
+            }
+            Isolation::Broken(entry, message) => (Verdict::no(entry, message), true),
+            Isolation::Unknown(entry, message) => (Verdict::no(entry, message), false),
+        };
+        Self {
+            type_: ISOLATION_VERIFIED,
+            verdict,
+            known,
         }
     }
 
@@ -179,6 +205,7 @@ impl Extra {
         Self {
             type_: "Terminating",
             verdict: Verdict::no(entry, format!("{} {}", entry.meaning, entry.hint)),
+            known: true,
         }
     }
 
@@ -187,6 +214,7 @@ impl Extra {
         Self {
             type_: "Terminating",
             verdict: Verdict::yes(&manifest::TERMINATING, step),
+            known: true,
         }
     }
 
@@ -196,7 +224,16 @@ impl Extra {
         Self {
             type_: "IsolationApplied",
             verdict: Verdict::no(&manifest::PROGRESSING, message),
+            known: true,
         }
+    }
+
+    fn condition(&self, generation: u64) -> Condition {
+        let mut condition = self.verdict.condition(self.type_, generation);
+        if !self.known {
+            condition.status = ConditionStatus::Unknown;
+        }
+        condition
     }
 
     /// As a status of its own, for a tenant that nothing else is said of.
@@ -208,7 +245,7 @@ impl Extra {
         let mut status = json!({
             "observedGeneration": signed(generation),
             "conditions": [
-                self.verdict.condition(self.type_, generation),
+                self.condition(generation),
                 ready.condition("Ready", generation),
             ],
         });
@@ -222,12 +259,12 @@ impl Extra {
         let Some(conditions) = status["conditions"].as_array_mut() else {
             return;
         };
-        conditions.insert(0, json!(self.verdict.condition(self.type_, generation)));
+        conditions.insert(0, json!(self.condition(generation)));
         let harmless = [
             manifest::PROGRESSING.code,
             manifest::DELETION_PROTECTED.code,
         ];
-        if self.verdict.holds || harmless.contains(&self.verdict.reason) {
+        if self.verdict.holds || !self.known || harmless.contains(&self.verdict.reason) {
             return;
         }
         let ready = conditions

@@ -117,6 +117,7 @@ pub async fn go_on(
             context.applier.forget(tenant);
             context.routers.forget(tenant);
             context.closing.forget(tenant);
+            context.probing.forget(tenant);
             tracing::info!("{tenant} is gone");
             return Ok(Action::await_change());
         }

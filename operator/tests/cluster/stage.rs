@@ -291,6 +291,8 @@ impl Operator {
                 "pavilion.local/signer:test",
                 "--auditor-image",
                 "pavilion.local/auditor:test",
+                "--probe-image",
+                "pavilion.local/probe:test",
                 "--region",
                 REGION,
                 "--namespace",

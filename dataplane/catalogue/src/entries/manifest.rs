@@ -181,6 +181,54 @@ entries! { Manifest;
         "What confines the tenant is in place",
         "Namespace, quota, limits, network policies and accounts are as they are to be.",
         "Nothing to do.";
+    ISOLATION_VERIFIED = "IsolationVerified", 0, FINAL,
+        "The tenant was found isolated",
+        "What must be refused to it, and to others, was tried and refused, and is tried again every few minutes.",
+        "Nothing to do.";
+    API_SERVER_REACHABLE = "ApiServerReachable", 0, FINAL,
+        "The tenant's pod reaches the API server",
+        "A connection came about that network policy must refuse.",
+        "Find the policy that opens it: kubectl -n pavilion-<tenant> get networkpolicies, and those of your network plugin. If there is none, the plugin does not enforce policy towards the node of the API server.";
+    NEIGHBOUR_REACHABLE = "NeighbourReachable", 0, FINAL,
+        "The tenant's pod reaches pods of others",
+        "A connection to a pod in another namespace came about that network policy must refuse.",
+        "Find the policy that opens it: kubectl -n pavilion-<tenant> get networkpolicies, and those of your network plugin. If there is none, the plugin does not enforce policy.";
+    METADATA_REACHABLE = "MetadataReachable", 0, FINAL,
+        "The tenant's pod reaches the metadata service",
+        "Clouds tell there who a machine is and what it may do.",
+        "Find the policy that opens it; close it in your network plugin, or require a hop limit of 1 in the cloud.";
+    NODE_REACHABLE = "NodeReachable", 0, FINAL,
+        "The tenant's pod reaches its node's kubelet",
+        "A connection to the node came about that network policy must refuse.",
+        "Find the policy that opens it. Some network plugins never close the way from a pod to its own node: look for a setting of theirs for host traffic.";
+    NAME_SERVER_REACHABLE = "NameServerReachable", 0, FINAL,
+        "The tenant's pod reaches the name server, and needs it not",
+        "It has no trust anchor, fetches nothing, and may resolve no names: by them data can leave.",
+        "Find the policy that opens it: kubectl -n pavilion-<tenant> get networkpolicies, and those of your network plugin.";
+    CLOSED_ADDRESS_REACHABLE = "ClosedAddressReachable", 0, FINAL,
+        "The tenant's pod reaches an address that is to be closed",
+        "The chart's value isolation.closed names the address.",
+        "Find the policy that opens it, or take the address off isolation.closed.";
+    TENANT_REACHABLE = "TenantReachable", 0, FINAL,
+        "Others reach the tenant's pod",
+        "A pod of another namespace, which is neither the edge nor the operator, came through to it.",
+        "Find the policy that opens it: kubectl -n pavilion-<tenant> get networkpolicies, and those of your network plugin. If there is none, the plugin does not enforce policy.";
+    FILES_EXPOSED = "FilesExposed", 0, FINAL,
+        "Files of one program are open to another",
+        "The probe in the tenant's pod has none of the tenant's files, and could open or make one.",
+        "Look at what changes pods in this cluster, such as an admission webhook that mounts something, and exempt pavilion-<tenant>.";
+    PRIVILEGES_KEPT = "PrivilegesKept", 0, FINAL,
+        "A program may do more than it should",
+        "The container runtime left privileges to the probe that its pod gives away, or did not filter its system calls.",
+        "Compare the pod's securityContext with the message; the runtime of its node does not do what it says.";
+    PROBE_SILENT = "ProbeSilent", 0, RETRY,
+        "Nobody tries whether the tenant is isolated",
+        "The probe in its pod or its neighbour does not answer, or has tried nothing for three rounds.",
+        "Look at the container probe of the tenant's pod and at deployment/pavilion-neighbour in the namespace of the operator with -neighbour at its end.";
+    ISOLATION_UNPROVEN = "IsolationUnproven", 0, RETRY,
+        "That nothing was reached shows nothing",
+        "Where nothing is closed nobody gets through either, or a try was not possible.",
+        "Look at the message: the neighbour must reach the API server, and a tenant that fetches status lists the name server.";
     NAMESPACE_TAKEN = "NamespaceTaken", 0, FINAL,
         "The tenant's namespace is somebody else's",
         "A namespace of that name exists and its owner did not mark it as this tenant's.",

@@ -13,7 +13,7 @@ fn rendered() -> Vec<Value> {
 fn every_container_may_do_nothing_that_it_need_not() {
     let objects = rendered();
     let templates = pod_templates(&objects);
-    assert_eq!(templates.len(), 2);
+    assert_eq!(templates.len(), 3);
     for (owner, template) in templates {
         let spec = &template["spec"];
         let security = &spec["securityContext"];
@@ -76,6 +76,37 @@ fn the_edge_has_no_token_and_keeps_its_keys_in_memory() {
             assert_eq!(subject["name"], "pavilion-operator", "{}", name(object));
         }
     }
+}
+
+#[test]
+fn the_neighbour_holds_nothing_and_only_the_operator_asks_it() {
+    let objects = rendered();
+    let neighbour = find(&objects, "Deployment", "pavilion-neighbour").unwrap();
+    let namespace = &neighbour["metadata"]["namespace"];
+    assert_eq!(namespace, "pavilion-system-neighbour");
+    let spec = &neighbour["spec"]["template"]["spec"];
+    assert_eq!(spec["automountServiceAccountToken"], false);
+    let volumes = spec["volumes"].as_array().unwrap();
+    assert!(volumes.iter().all(|volume| volume["secret"].is_null()));
+    let made = find(&objects, "Namespace", namespace.as_str().unwrap()).unwrap();
+    let labels = &made["metadata"]["labels"];
+    assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
+    // As a tenant's is, and no tenant can be called so.
+    let tenant = labels["pavilion.dev/tenant"].as_str().unwrap();
+    assert!(tenant.contains('.'), "{tenant}");
+    let policy = find(&objects, "NetworkPolicy", "pavilion-neighbour").unwrap();
+    let ingress = policy["spec"]["ingress"].as_array().unwrap();
+    assert_eq!(ingress.len(), 2);
+    assert_eq!(
+        ingress[0]["ports"],
+        json!([{"port": 8080, "protocol": "TCP"}])
+    );
+    assert_eq!(
+        ingress[1]["ports"],
+        json!([{"port": 9104, "protocol": "TCP"}])
+    );
+    let asks = &ingress[1]["from"][0]["podSelector"]["matchLabels"];
+    assert_eq!(asks["app.kubernetes.io/component"], "operator");
 }
 
 #[test]

@@ -19,20 +19,24 @@ use crate::{
 /// The namespaces of a tenant and of somebody else.
 const TENANT: &str = "chart-test-tenant";
 const ELSEWHERE: &str = "chart-test-elsewhere";
+/// The namespace that the chart makes for the neighbour.
+const NEIGHBOURHOOD: &str = "pavilion-system-neighbour";
 
 /// Who is there: name, namespace, component.
-const EVERYBODY: [(&str, &str, &str); 5] = [
+const EVERYBODY: [(&str, &str, &str); 6] = [
     ("operator", NAMESPACE, "operator"),
     ("router", NAMESPACE, "router"),
     ("neighbour", NAMESPACE, "none"),
     ("tenant", TENANT, "data-plane"),
     ("stranger", ELSEWHERE, "none"),
+    // The neighbour that tries whether tenants are isolated.
+    ("confidant", NEIGHBOURHOOD, "neighbour"),
 ];
 
 /// Who talks to whom at which port, and whether that may be.
 type Way = (&'static str, &'static str, u16, bool);
 
-const WAYS: [Way; 15] = [
+const WAYS: [Way; 22] = [
     ("router", "operator", 9443, true),
     ("stranger", "operator", 9443, false),
     ("neighbour", "operator", 9443, false),
@@ -48,6 +52,13 @@ const WAYS: [Way; 15] = [
     ("operator", "tenant", 9101, true),
     ("operator", "tenant", 8443, false),
     ("router", "stranger", 8443, false),
+    ("operator", "tenant", 9104, true),
+    ("router", "tenant", 9104, false),
+    ("operator", "confidant", 9104, true),
+    ("tenant", "confidant", 9104, false),
+    ("tenant", "confidant", 8080, true),
+    ("stranger", "confidant", 8080, false),
+    ("confidant", "stranger", 5432, true),
 ];
 
 fn of(name: &str) -> (&'static str, &'static str) {
@@ -83,13 +94,15 @@ async fn greeted(stage: &Stage, number: usize, (from, to, port, _): Way) -> u32 
 
 async fn clear(stage: &Stage) {
     let probes = ListParams::default().labels(LABEL);
-    let own = pods(stage, NAMESPACE);
-    let params = DeleteParams::default();
-    own.delete_collection(&params, &probes).await.unwrap();
-    eventually("the probes are gone", async || {
-        own.list(&probes).await.unwrap().items.is_empty()
-    })
-    .await;
+    for namespace in [NAMESPACE, NEIGHBOURHOOD] {
+        let own = pods(stage, namespace);
+        let params = DeleteParams::default();
+        own.delete_collection(&params, &probes).await.unwrap();
+        eventually("the probes are gone", async || {
+            own.list(&probes).await.unwrap().items.is_empty()
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

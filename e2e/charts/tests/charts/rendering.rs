@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const HERE: &str = "region.name=here,region.jurisdiction=DE";
 
 /// Everything that can be turned on, and what is chosen instead of a default.
-const EVERYTHING: [&str; 16] = [
+const EVERYTHING: [&str; 18] = [
     "region.name=eu-central",
     "region.jurisdiction=DE",
     "region.regimes={GDPR,eIDAS}",
@@ -26,6 +26,8 @@ const EVERYTHING: [&str; 16] = [
     "networkPolicies.apiServer.cidrs={10.0.0.1/32}",
     "networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
     "admissionPolicies.exemptUsers={somebody}",
+    "isolation.everySeconds=60",
+    "isolation.closed={10.0.0.5:5432,[fd00::5]:5432}",
 ];
 
 /// The arguments of the operator's container.
@@ -76,6 +78,10 @@ fn what_is_chosen_gets_where_it_belongs() {
         "--public-port=8443",
         "--storage-class=fast",
         "--signer-image=pavilion.local/signer:9.9.9",
+        "--probe-image=pavilion.local/probe:9.9.9",
+        "--probe-every=60s",
+        "--closed-address=10.0.0.5:5432",
+        "--closed-address=[fd00::5]:5432",
     ] {
         assert!(arguments.iter().any(|one| one == expected), "{expected}");
     }
@@ -230,6 +236,8 @@ fn a_value_that_is_unknown_missing_or_wrong_is_refused_and_named() {
         ("router.service.type=ExternalName", "type"),
         ("region.jurisdiction=Germany", "jurisdiction"),
         ("region.endpoint=http://edge.example", "endpoint"),
+        ("isolation.everySeconds=0", "everySeconds"),
+        ("isolation.closed={db.example:5432}", "closed"),
     ];
     for helm in Helm::both().unwrap() {
         for (setting, named) in wrong {

@@ -105,6 +105,7 @@ impl Stage {
             "region.jurisdiction=DE",
             "operator.replicas=0",
             "router.replicas=0",
+            "neighbour.replicas=0",
         ];
         let settings = fixed.iter().chain(settings);
         line.extend(settings.flat_map(|setting| ["--set", setting]));

@@ -61,7 +61,7 @@ async fn the_tables_of_kubectl_say_how_a_tenant_is() {
     }
     let served = kubectl("get tenant acme -o jsonpath={.status.bundle}");
     assert_eq!(cell("SERVED"), served, "{table}");
-    for column in ["ISOLATION", "AGE"] {
-        assert!(heading.contains(column), "{table}");
-    }
+    // Tried a moment ago, or about to be.
+    assert!(["True", "Unknown"].contains(&cell("ISOLATION")), "{table}");
+    assert!(heading.contains("AGE"), "{table}");
 }

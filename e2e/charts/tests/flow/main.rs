@@ -15,6 +15,7 @@ mod changes;
 mod command;
 mod deletion;
 mod faults;
+mod isolation;
 mod rest;
 mod shop;
 mod stage;

@@ -50,6 +50,7 @@ pub fn install() {
         "--set=region.name=eu-central,region.jurisdiction=DE",
         "--set=router.service.type=NodePort",
         "--set=images.pullPolicy=Never",
+        "--set=isolation.everySeconds=5",
         "--timeout=3m",
     ];
     let outcome = helm.run(&[&line[..], &wait, &settings].concat()).unwrap();

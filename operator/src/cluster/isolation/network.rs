@@ -31,6 +31,12 @@ pub const API_PORT: u16 = 8443;
 pub const LOG_PORT: u16 = 8444;
 /// Where verifier, signer and auditor tell how they are.
 pub const HEALTH_PORTS: [u16; 3] = [9101, 9102, 9103];
+/// Where probes are asked how their tries went.
+pub const PROBE_PORT: u16 = 9104;
+/// Where the kubelet asks whether a tenant's probe runs.
+pub const PROBE_HEALTH_PORT: u16 = 9105;
+/// Where the neighbour lets in whoever comes.
+pub const NEIGHBOUR_DOOR: u16 = 8080;
 
 /// Where no outside address lies: private networks, the node's own, and the metadata services of
 /// clouds among them (RFC 6890).
@@ -70,7 +76,7 @@ pub(super) fn build(
 }
 
 /// Whether something of the tenant's is fetched from outside: every credential may name a status list.
-fn fetches(desired: &DesiredTenant) -> bool {
+pub fn fetches(desired: &DesiredTenant) -> bool {
     !desired.bundle.trust_anchors.is_empty()
 }
 
@@ -89,7 +95,7 @@ fn from_router(settings: &Settings) -> NetworkPolicySpec {
 
 fn from_operator(settings: &Settings) -> NetworkPolicySpec {
     let operator = peer(&settings.namespace, "operator");
-    ingress(operator, &HEALTH_PORTS)
+    ingress(operator, &[&HEALTH_PORTS[..], &[PROBE_PORT]].concat())
 }
 
 /// Names are resolved by whoever the cluster has for it, in whatever namespace; lists are fetched by

@@ -7,12 +7,12 @@ use pavilion_json::JsonError;
 use serde_json::{Value, json};
 
 use super::{
-    containers::{AUDITOR, Container, SIGNER, VERIFIER},
-    volumes::{AUDITOR_RUN, BUNDLE, LOG, PIN, SIGNER_RUN, STATE, TLS, TOKEN},
+    containers::{AUDITOR, Container, PROBE, SIGNER, VERIFIER},
+    volumes::{AUDITOR_RUN, BUNDLE, CLOSED_TO_OTHERS, LOG, PIN, SIGNER_RUN, STATE, TLS, TOKEN},
 };
 use crate::{
     cluster::{
-        isolation::{API_PORT, LOG_PORT},
+        isolation::{API_PORT, LOG_PORT, PROBE_PORT},
         keyring,
         settings::Settings,
     },
@@ -33,6 +33,7 @@ pub(super) fn files(
         (VERIFIER, verifier(tenant, settings)),
         (SIGNER, signer(tenant, desired, settings)),
         (AUDITOR, auditor(tenant, desired, settings)),
+        (PROBE, probe(tenant, settings)),
     ];
     let files = configs.into_iter().map(|(container, config)| {
         let bytes = pavilion_json::canonical(&config)?;
@@ -103,5 +104,19 @@ fn auditor(tenant: &TenantName, desired: &DesiredTenant, settings: &Settings) ->
         "signerSocket": format!("{SIGNER_RUN}/signer.sock"),
         "directory": format!("{LOG}/log"),
         "origin": desired.bundle.audit.origin,
+    })
+}
+
+/// One thread: what it does is mostly to wait.
+fn probe(tenant: &TenantName, settings: &Settings) -> Value {
+    json!({
+        "process": process(tenant, PROBE, 1, settings),
+        "listen": format!("0.0.0.0:{PROBE_PORT}"),
+        "everySeconds": settings.probe_every_seconds,
+        "confined": {
+            "user": PROBE.user,
+            "closed": CLOSED_TO_OTHERS,
+            "noFile": "/trace-of-the-probe",
+        },
     })
 }

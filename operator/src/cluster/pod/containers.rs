@@ -13,12 +13,12 @@ use super::volumes::{
     AUDITOR_RUN, BUNDLE, CONFIG, LOG, PIN, SIGNER_RUN, STATE, TLS, TOKEN, mount, read_only,
 };
 use crate::cluster::{
-    isolation::{API_PORT, HEALTH_PORTS, LOG_PORT},
+    isolation::{API_PORT, HEALTH_PORTS, LOG_PORT, PROBE_HEALTH_PORT, PROBE_PORT},
     settings::Settings,
     sizing::requirements,
 };
 
-/// The group of all three, by which they reach each other's sockets.
+/// The group of the programs, by which they reach each other's sockets.
 pub(super) const GROUP: i64 = 10_000;
 
 /// How long a program may take until it is ready for the first time, in seconds.
@@ -54,6 +54,13 @@ pub(super) const AUDITOR: Container = Container {
     health_port: HEALTH_PORTS[2],
 };
 
+/// Tries what must be refused. It is nobody's friend: of the pod it has the network, and no file but its own.
+pub(super) const PROBE: Container = Container {
+    name: "probe",
+    user: 10_004,
+    health_port: PROBE_HEALTH_PORT,
+};
+
 impl Container {
     /// The name of its configuration file.
     pub(super) fn config_file(self) -> String {
@@ -64,6 +71,8 @@ impl Container {
     /// stop in the opposite one (KEP-753).
     pub(super) fn spec(self, resources: Resources, settings: &Settings) -> Spec {
         let others_need_it = self != VERIFIER;
+        // Nobody waits for the probe: whether it is well is told beside whether the tenant serves.
+        let serves = self != PROBE;
         Spec {
             name: self.name.to_owned(),
             image: Some(self.image(settings).to_owned()),
@@ -78,8 +87,8 @@ impl Container {
             security_context: Some(self.security()),
             volume_mounts: Some(self.mounts()),
             restart_policy: others_need_it.then(|| "Always".to_owned()),
-            startup_probe: Some(self.probe("/readyz", 1, START_SECONDS)),
-            readiness_probe: Some(self.probe("/readyz", 2, 1)),
+            startup_probe: serves.then(|| self.probe("/readyz", 1, START_SECONDS)),
+            readiness_probe: serves.then(|| self.probe("/readyz", 2, 1)),
             liveness_probe: Some(self.probe("/livez", 10, 3)),
             ..Spec::default()
         }
@@ -90,6 +99,7 @@ impl Container {
         match self.name {
             "signer" => &images.signer,
             "auditor" => &images.auditor,
+            "probe" => &images.probe,
             _ => &images.verifier,
         }
     }
@@ -114,6 +124,7 @@ impl Container {
         match self {
             VERIFIER => ports.push(port("api", API_PORT)),
             AUDITOR => ports.push(port("log", LOG_PORT)),
+            PROBE => ports.push(port("tries", PROBE_PORT)),
             _ => {}
         }
         ports
@@ -128,6 +139,8 @@ impl Container {
             }),
             read_only_root_filesystem: Some(true),
             run_as_user: Some(self.user),
+            // Not of the group that reaches the others' sockets.
+            run_as_group: (self == PROBE).then_some(self.user),
             ..SecurityContext::default()
         }
     }
@@ -147,6 +160,7 @@ impl Container {
                 read_only("tls", TLS),
                 mount("log", LOG),
             ],
+            PROBE => vec![],
             _ => vec![
                 read_only("signer-run", SIGNER_RUN),
                 read_only("auditor-run", AUDITOR_RUN),

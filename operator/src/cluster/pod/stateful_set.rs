@@ -17,20 +17,20 @@ use pavilion_json::Digest;
 
 use super::{
     NAME,
-    containers::{AUDITOR, GROUP, SIGNER, VERIFIER},
+    containers::{AUDITOR, GROUP, PROBE, SIGNER, VERIFIER},
     volumes,
 };
 use crate::cluster::{
     isolation::{ACCOUNT, COMPONENT, DATA_PLANE},
     owned::metadata,
     settings::Settings,
-    sizing::Sizing,
+    sizing::{self, Sizing},
 };
 
 /// The annotation of the pod with the digest of what its programs are started with.
 const CONFIG_ANNOTATION: &str = "pavilion.dev/config";
 
-/// Beyond the drain: for the three programs to stop one after the other.
+/// Beyond the drain: for the programs to stop one after the other.
 const GRACE_SECONDS: i64 = 10;
 
 pub(super) fn build(
@@ -103,12 +103,14 @@ fn template(
             enable_service_links: Some(false),
             termination_grace_period_seconds: Some(grace),
             security_context: Some(security()),
+            // The probe from the first moment on.
             init_containers: Some(vec![
+                PROBE.spec(sizing::PROBE, settings),
                 SIGNER.spec(of.signer, settings),
                 AUDITOR.spec(of.auditor, settings),
             ]),
             containers: vec![VERIFIER.spec(of.verifier, settings)],
-            volumes: Some(volumes::volumes(&[VERIFIER, SIGNER, AUDITOR])),
+            volumes: Some(volumes::volumes(&[VERIFIER, SIGNER, AUDITOR, PROBE])),
             ..PodSpec::default()
         }),
     }

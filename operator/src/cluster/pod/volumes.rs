@@ -40,6 +40,22 @@ pub(super) const LOG: &str = "/log";
 /// Short-lived state.
 pub(super) const STATE: &str = "/state";
 
+/// Where a pod with an account's token has it.
+const ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// What is open to one program or another, and closed to any that has no business with it.
+pub(super) const CLOSED_TO_OTHERS: [&str; 9] = [
+    SIGNER_RUN,
+    AUDITOR_RUN,
+    BUNDLE,
+    TLS,
+    PIN,
+    TOKEN,
+    LOG,
+    STATE,
+    ACCOUNT_TOKEN,
+];
+
 /// Readable by its owner, which is root, and by the group of the pod.
 const SECRET_MODE: i32 = 0o440;
 const CONFIG_MODE: i32 = 0o444;
