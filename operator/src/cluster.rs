@@ -14,7 +14,6 @@ mod classes;
 mod client;
 mod closing;
 mod crds_check;
-mod events;
 mod evidence;
 mod finalizer;
 mod gone;

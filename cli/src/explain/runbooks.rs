@@ -16,6 +16,7 @@ macro_rules! runbooks {
 
 runbooks! {
     "ApiRefused"
+    "ApiServerReachable"
     "BundleRefused"
     "BundleTooLarge"
     "CertificateExpired"
@@ -23,33 +24,55 @@ runbooks! {
     "CertificateInvalid"
     "ChangeNotWritten"
     "ClauseNeverTrue"
+    "ClosedAddressReachable"
     "DataPlaneUnavailable"
     "DeletionProtected"
     "DuplicateObject"
+    "EdgeUnavailable"
+    "EndpointInvalid"
     "FieldInvalid"
     "FieldUnknown"
     "FileUnreadable"
+    "FilesExposed"
+    "Hibernated"
     "HostClaimed"
     "HostDuplicate"
+    "IsolationUnproven"
     "KeySetInvalid"
     "KeysUnreadable"
     "KindUnknown"
     "LeaseOver"
     "LifetimeInvalid"
+    "MetadataReachable"
     "NameInvalid"
+    "NameServerReachable"
     "NamespaceTaken"
     "NamespaceUnknown"
+    "NeighbourReachable"
+    "NodeReachable"
+    "ObjectRestored"
     "OperatorStopped"
     "PlacedElsewhere"
+    "PlanRefused"
+    "PlanUnknown"
     "PolicyInvalid"
     "PolicyTooLarge"
+    "PriorityClassUnknown"
+    "PrivilegesKept"
+    "ProbeSilent"
     "Progressing"
     "PurposesDisjoint"
     "ReferenceDangling"
+    "RegionElsewhere"
+    "RegionRefused"
+    "RegionUnknown"
+    "ResidencyUnmet"
+    "RuntimeClassUnknown"
     "SetEmpty"
     "SetRefused"
     "Suspended"
     "SyntaxInvalid"
+    "TenantReachable"
     "Terminating"
 }
 
@@ -110,11 +133,12 @@ mod tests {
     use crate::args::Cli;
 
     /// Reasons that nobody has to do anything about.
-    const GOOD: [&Entry; 4] = [
+    const GOOD: [&Entry; 5] = [
         &manifest::READY,
         &manifest::ACCEPTED,
         &manifest::PLACED,
         &manifest::ISOLATION_APPLIED,
+        &manifest::ISOLATION_VERIFIED,
     ];
 
     const HEADINGS: [&str; 5] = [

@@ -1,7 +1,11 @@
-//! Tells of what was put right: as Events of the Tenant, where `kubectl describe` shows them.
+//! Tells aloud what a person should hear of although nobody looks at a status: as Events of the Tenant, where
+//! `kubectl describe` shows them.
 //!
 //! The same thing again and again is one Event with a count, and of one tenant no more is told in a minute than
 //! [`PER_MINUTE`]; the metrics count all. An Event that cannot be written is none: nothing waits for it.
+
+mod isolation;
+mod restored;
 
 use std::{
     collections::HashMap,
@@ -11,18 +15,23 @@ use std::{
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
-    Client,
+    Client, Resource as _,
+    core::DynamicObject,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use pavilion_bundle::TenantName;
-use pavilion_catalogue::manifest;
-use pavilion_crds::{API_VERSION, Kind};
+use pavilion_crds::Kind;
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
     time::timeout,
 };
 
-use super::{apply::REQUEST_TIME_OUT, objects::Objects, restored::Restored};
+use super::{
+    apply::REQUEST_TIME_OUT,
+    objects::{Objects, resource},
+    probing::Isolation,
+    restored::Restored,
+};
 use crate::object_key::ObjectKey;
 
 /// How much is told of one tenant in a minute.
@@ -30,14 +39,9 @@ const PER_MINUTE: u32 = 60;
 const MINUTE: Duration = Duration::from_mins(1);
 /// How much may wait to be told.
 const WAITING: usize = 256;
-/// The longest note, in characters; the API server takes 1,024 bytes.
-const NOTE: usize = 900;
-/// What was done, as the API of Events has it.
-const ACTION: &str = "Restore";
-
-/// Where it is said that something was put right.
+/// Where it is told.
 pub struct Announcer {
-    sender: Sender<(ObjectReference, Restored)>,
+    sender: Sender<(ObjectReference, Event)>,
     objects: Arc<Objects>,
     told: Mutex<HashMap<TenantName, Minute>>,
 }
@@ -71,15 +75,27 @@ impl Announcer {
         let Some(object) = found.get(&own).filter(|_| self.may_tell(tenant)) else {
             return;
         };
-        let regarding = ObjectReference {
-            api_version: Some(API_VERSION.to_owned()),
-            kind: Some(Kind::Tenant.name().to_owned()),
-            name: Some(tenant.to_string()),
-            uid: object.metadata.uid.clone(),
-            ..ObjectReference::default()
+        self.tell(object, restored::event(restored));
+    }
+
+    /// Something was tried of a tenant. What is new is told: that it was found open, and that it was found closed
+    /// again. `tenant` has the status from before.
+    pub fn isolation(&self, tenant: &DynamicObject, found: &Isolation) {
+        let Some(event) = isolation::event(&tenant.data["status"], found) else {
+            return;
         };
+        if matches!(event.type_, EventType::Warning) {
+            let name = tenant.metadata.name.as_deref().unwrap_or_default();
+            let (reason, note) = (&event.reason, &event.note);
+            tracing::error!(reason, note, "{name} is not isolated");
+        }
+        self.tell(tenant, event);
+    }
+
+    fn tell(&self, tenant: &DynamicObject, event: Event) {
+        let regarding = tenant.object_ref(&resource(Kind::Tenant));
         // When more waits than can be told, the log and the metrics have it.
-        let _ = self.sender.try_send((regarding, restored.clone()));
+        let _ = self.sender.try_send((regarding, event));
     }
 
     fn may_tell(&self, tenant: &TenantName) -> bool {
@@ -94,32 +110,12 @@ impl Announcer {
     }
 }
 
-async fn tell(recorder: Recorder, mut waiting: Receiver<(ObjectReference, Restored)>) {
-    while let Some((regarding, restored)) = waiting.recv().await {
-        let event = event(&restored);
+async fn tell(recorder: Recorder, mut waiting: Receiver<(ObjectReference, Event)>) {
+    while let Some((regarding, event)) = waiting.recv().await {
         match timeout(REQUEST_TIME_OUT, recorder.publish(&event, &regarding)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "an Event cannot be written"),
             Err(_) => tracing::warn!("an Event cannot be written: the API server did not answer"),
         }
-    }
-}
-
-fn event(restored: &Restored) -> Event {
-    let key = &restored.key;
-    Event {
-        type_: EventType::Warning,
-        reason: manifest::OBJECT_RESTORED.code.to_owned(),
-        note: Some(restored.to_string().chars().take(NOTE).collect()),
-        action: ACTION.to_owned(),
-        secondary: Some(ObjectReference {
-            api_version: Some(key.kind.resource().api_version),
-            kind: Some(key.kind.name().to_owned()),
-            namespace: key.namespace.clone(),
-            name: Some(key.name.clone()),
-            // What tells one Event from another, beside the object.
-            field_path: restored.damage.path(),
-            ..ObjectReference::default()
-        }),
     }
 }

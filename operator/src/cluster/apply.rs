@@ -61,7 +61,7 @@ pub struct Applier {
     live: Arc<Live>,
     fence: Fence,
     metrics: ClusterMetrics,
-    announcer: Announcer,
+    announcer: Arc<Announcer>,
 }
 
 impl Applier {
@@ -71,7 +71,7 @@ impl Applier {
         live: Arc<Live>,
         fence: Fence,
         metrics: ClusterMetrics,
-        announcer: Announcer,
+        announcer: Arc<Announcer>,
     ) -> Self {
         Self {
             client,

@@ -105,7 +105,9 @@ impl Placement {
 /// What is in force of a tenant that is withheld: what was before, off the air if its owner wants that.
 pub fn withheld(mut before: Memory, tenant: &DynamicObject) -> Memory {
     if let Some(in_force) = &mut before.in_force {
-        in_force.desired.suspend |= tenant.data["spec"]["suspend"] == true;
+        let spec = &tenant.data["spec"];
+        in_force.desired.suspend |= spec["suspend"] == true;
+        in_force.desired.hibernate |= spec["hibernate"] == true;
     }
     before
 }

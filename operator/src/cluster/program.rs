@@ -23,7 +23,6 @@ use super::{
     client,
     closing::Closing,
     crds_check,
-    events::Events,
     finalizer::Finalizers,
     lease::Candidate,
     metrics::ClusterMetrics,
@@ -157,6 +156,7 @@ fn context(
     let live = Arc::clone(&watches.live);
     let objects = Arc::clone(&watches.objects);
     let announcer = Announcer::start(client.clone(), Arc::clone(&objects), &options.identity);
+    let announcer = Arc::new(announcer);
     Context {
         client: client.clone(),
         objects: Arc::clone(&objects),
@@ -166,7 +166,7 @@ fn context(
             live,
             candidate.fence(),
             metrics.clone(),
-            announcer,
+            Arc::clone(&announcer),
         ),
         statuses: Statuses::new(client.clone(), objects, candidate.fence(), metrics.clone()),
         settings: Settings::from(options),
@@ -176,7 +176,7 @@ fn context(
         finalizers: Finalizers::new(client.clone(), candidate.fence()),
         pods: Arc::clone(&watches.pods),
         probing: Probing::start(client, &options.namespace, surroundings, metrics.clone()),
-        events: Events::new(client.clone(), &options.identity, candidate.fence()),
+        announcer,
         routers,
         remembrance: Remembrance::default(),
         closing: Closing::default(),

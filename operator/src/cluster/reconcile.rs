@@ -10,10 +10,10 @@ use pavilion_crds::{DeletionPolicy, Kind};
 use serde_json::Value;
 
 use super::{
+    announcer::Announcer,
     apply::{Applied, Applier, ApplyError},
     classes::Classes,
     closing::Closing,
-    events::Events,
     finalizer::Finalizers,
     judge::{dereference, judge},
     keyring::KeyringError,
@@ -102,7 +102,7 @@ pub struct Context {
     /// Whether tenants are isolated.
     pub probing: Probing,
     /// Says aloud what a status alone would keep quiet.
-    pub events: Events,
+    pub announcer: Arc<Announcer>,
     /// How far the edge is.
     pub routers: Arc<Routers>,
     /// When to try again.
@@ -187,7 +187,7 @@ pub async fn reconcile(
     // As long as the probes are at it there will be news soon.
     let settled = is_ready(&statuses, &name) && !isolation.is_pending();
     context.statuses.write(&name, statuses, now).await?;
-    context.events.isolation(&object, &isolation).await;
+    context.announcer.isolation(&object, &isolation);
     let applied = applied?;
     context.remembrance.keep(
         &tenant,

@@ -102,13 +102,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_is_promised_what_its_programs_are() {
+    fn a_pod_is_promised_what_its_programs_and_the_probe_are() {
         let pod = Sizing::default().pod();
-        assert_eq!(pod.requests.cpu.to_string(), "200m");
-        assert_eq!(pod.requests.memory.to_string(), "144Mi");
+        assert_eq!(pod.requests.cpu.to_string(), "205m");
+        assert_eq!(pod.requests.memory.to_string(), "160Mi");
         assert_eq!(
             (pod.limits.cpu.to_string(), pod.limits.memory.to_string()),
-            ("4".into(), "896Mi".into())
+            ("4200m".into(), "944Mi".into())
         );
     }
 }

@@ -34,7 +34,10 @@ async fn set(stage: &Stage, tenant: &str) -> DynamicObject {
 
 /// The most that the signer may take.
 fn signer(set: &DynamicObject) -> &Value {
-    &set.data["spec"]["template"]["spec"]["initContainers"][0]["resources"]["limits"]["cpu"]
+    let containers = &set.data["spec"]["template"]["spec"]["initContainers"];
+    let mut containers = containers.as_array().unwrap().iter();
+    let signer = containers.find(|container| container["name"] == "signer");
+    &signer.unwrap()["resources"]["limits"]["cpu"]
 }
 
 async fn quota(stage: &Stage, tenant: &str) -> Value {
@@ -67,8 +70,8 @@ async fn a_tenant_follows_its_plan_and_its_volumes_keep_the_size_they_were_made_
         .await;
     let made = set(&stage, &name).await;
     assert_eq!(signer(&made), "500m");
-    // Twice the pod (2 and 1 of the others, 500m of the signer), and four more containers.
-    assert_eq!(quota(&stage, &name).await["limits.cpu"], "11");
+    // Twice the pod (2 and 1 of the others, 500m of the signer, 200m of the probe), and four more containers.
+    assert_eq!(quota(&stage, &name).await["limits.cpu"], "11400m");
     assert_eq!(quota(&stage, &name).await["requests.storage"], "2624Mi");
     let claims = made.data["spec"]["volumeClaimTemplates"].clone();
 
@@ -78,7 +81,7 @@ async fn a_tenant_follows_its_plan_and_its_volumes_keep_the_size_they_were_made_
         signer(&set(&stage, &name).await) == "2"
     })
     .await;
-    assert_eq!(quota(&stage, &name).await["limits.cpu"], "14");
+    assert_eq!(quota(&stage, &name).await["limits.cpu"], "14400m");
     assert_eq!(quota(&stage, &name).await["requests.storage"], "5184Mi");
     let after = set(&stage, &name).await;
     assert_eq!(after.data["spec"]["volumeClaimTemplates"], claims);

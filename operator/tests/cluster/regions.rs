@@ -122,8 +122,8 @@ async fn a_tenant_is_placed_only_where_the_law_is_what_it_asks_for() {
     assert_eq!(replicas(&stage, &name).await, 1);
 
     // Its owner can take it off the air, and it comes back only where it may be.
-    let suspended = json!({"residency": residency, "suspend": true});
-    apply(&stage, &name, &other, suspended).await;
+    let hibernating = json!({"residency": residency, "hibernate": true});
+    apply(&stage, &name, &other, hibernating).await;
     eventually("it is off the air", async || {
         replicas(&stage, &name).await == 0
     })

@@ -20,6 +20,12 @@ async fn every_command_of_the_page_on_regions_does_what_it_says() {
 }
 
 #[tokio::test]
+async fn every_command_of_the_page_on_isolation_does_what_it_says() {
+    let stage = Stage::set().await;
+    follow("explanation/isolation.md", &stage.helm);
+}
+
+#[tokio::test]
 async fn every_command_of_the_page_on_plans_does_what_it_says() {
     let stage = Stage::set().await;
     follow("guides/plans.md", &stage.helm);

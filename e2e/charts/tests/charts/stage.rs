@@ -21,6 +21,9 @@ pub const REGION: &str = "here";
 /// On everything that a test makes in the cluster.
 pub const LABEL: &str = "pavilion.dev/chart-test";
 
+/// What the operator made.
+const MANAGED: &str = "app.kubernetes.io/managed-by=pavilion-operator";
+
 /// Somebody who may do anything that roles can allow.
 pub const MALLORY: &str = "chart-test-mallory";
 
@@ -134,6 +137,23 @@ impl Stage {
         }
         let params = DeleteParams::default();
         tenants.delete_collection(&params, &ours).await.unwrap();
+        self.stop_pods().await;
+    }
+
+    /// What is left of tenants whose operator is away would fill the node, little by little.
+    async fn stop_pods(&self) {
+        let rescuer = rescuer().await;
+        let managed = ListParams::default().labels(MANAGED);
+        for set in api(&rescuer, "StatefulSet", None)
+            .list(&managed)
+            .await
+            .unwrap()
+        {
+            let (name, namespace) = (set.name_any(), set.namespace().unwrap());
+            let sets = api(&rescuer, "StatefulSet", Some(&namespace));
+            // It may be gone by now, with its namespace.
+            let _ = sets.delete(&name, &DeleteParams::default()).await;
+        }
     }
 
     /// Deletes what a run before this one made.

@@ -1,0 +1,32 @@
+//! That an object was put right.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType};
+use pavilion_catalogue::manifest;
+
+use crate::cluster::restored::Restored;
+
+/// The longest note, in characters; the API server takes 1,024 bytes.
+const NOTE: usize = 900;
+/// What was done, as the API of Events has it.
+const ACTION: &str = "Restore";
+
+/// What there is to tell.
+pub(super) fn event(restored: &Restored) -> Event {
+    let key = &restored.key;
+    Event {
+        type_: EventType::Warning,
+        reason: manifest::OBJECT_RESTORED.code.to_owned(),
+        note: Some(restored.to_string().chars().take(NOTE).collect()),
+        action: ACTION.to_owned(),
+        secondary: Some(ObjectReference {
+            api_version: Some(key.kind.resource().api_version),
+            kind: Some(key.kind.name().to_owned()),
+            namespace: key.namespace.clone(),
+            name: Some(key.name.clone()),
+            // What tells one Event from another, beside the object.
+            field_path: restored.damage.path(),
+            ..ObjectReference::default()
+        }),
+    }
+}
