@@ -36,6 +36,8 @@ kubeconfig=$("$cluster" up --name charts)
 KUBECONFIG=$kubeconfig step make --no-print-directory test-charts
 # Then the whole way, with the images of this checkout, built quicker than those that are shipped.
 step env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=symbols make --no-print-directory images
-step "$cluster" load --name charts target/images/*.tar
+"$cluster" down --name charts
+kubeconfig=$("$cluster" up --name flow)
+step "$cluster" load --name flow target/images/*.tar
 KUBECONFIG=$kubeconfig step make --no-print-directory test-images
 KUBECONFIG=$kubeconfig step make --no-print-directory test-flow

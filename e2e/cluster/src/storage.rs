@@ -17,7 +17,7 @@ use crate::node::Node;
 const CLASS: &str = "local";
 
 /// How many volumes a node has.
-const VOLUMES: usize = 96;
+const VOLUMES: usize = 256;
 
 /// How much each is said to hold; nothing counts what it does.
 const SIZE: &str = "16Gi";
