@@ -135,13 +135,13 @@ fn codes(report: &pavilion_results::Report) -> String {
 
 fn replayed(asked: Result<Asked, Failure>) -> Step {
     const STEP: &str = "presented again";
-    let reused = pavilion_catalogue::request::NONCE_REUSED.code;
+    let code = pavilion_catalogue::presentation::REPLAYED.code;
     match asked {
         Ok(_) => Step::failed(STEP, "it was taken"),
         Err(failure) => {
-            let said = |(label, text): &(&str, String)| *label == "code" && text == reused;
+            let said = |(label, text): &(&str, String)| *label == "code" && text == code;
             if failure.notes.iter().any(said) {
-                Step::passed(STEP, format!("refused: {reused}"))
+                Step::passed(STEP, format!("refused: {code}"))
             } else {
                 Step::failed(STEP, failure.message)
             }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn a_presentation_that_is_taken_twice_fails_the_trial() {
         let refused = |code: &str| Err(Failure::usage("refused").note("code", code));
-        assert!(replayed(refused("nonce_reused")).passed);
+        assert!(replayed(refused("presentation_replayed")).passed);
         assert!(!replayed(refused("overloaded")).passed);
     }
 }
