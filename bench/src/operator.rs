@@ -97,13 +97,10 @@ async fn converge(site: &Site, count: usize) -> Result<(Operator, Duration)> {
         if made != last.0 {
             last = (made, Instant::now());
         }
-        // Every tenant has as many as the next.
-        let whole = made > 0 && made % count as u64 == 0;
-        if whole && last.1.elapsed() > LEASE {
-            let sets = owned::stateful_sets(&site.client).await?;
-            if sets == count {
-                return Ok((operator, last.1.duration_since(since)));
-            }
+        // A tenant's StatefulSet is the last of its objects.
+        let is_quiet = made > 0 && last.1.elapsed() > LEASE;
+        if is_quiet && owned::stateful_sets(&site.client).await? == count {
+            return Ok((operator, last.1.duration_since(since)));
         }
         sleep(LOOK_EVERY).await;
     }

@@ -5,8 +5,9 @@
 
 use std::{fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use crate::written::written;
 
 /// Processor time in thousandths of a processor. Written `250m` or `2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -119,65 +120,12 @@ fn number(digits: &str) -> Result<u64, AmountError> {
     number.ok_or(AmountError)
 }
 
-impl TryFrom<String> for Cpu {
-    type Error = AmountError;
-
-    fn try_from(text: String) -> Result<Self, AmountError> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for Bytes {
-    type Error = AmountError;
-
-    fn try_from(text: String) -> Result<Self, AmountError> {
-        text.parse()
-    }
-}
-
-impl From<Cpu> for String {
-    fn from(amount: Cpu) -> Self {
-        amount.to_string()
-    }
-}
-
-impl From<Bytes> for String {
-    fn from(amount: Bytes) -> Self {
-        amount.to_string()
-    }
-}
-
-fn schema(pattern: &str) -> Schema {
-    json_schema!({"type": "string", "minLength": 1, "maxLength": 8, "pattern": pattern})
-}
-
-impl JsonSchema for Cpu {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Cpu".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema(Self::PATTERN)
-    }
-}
-
-impl JsonSchema for Bytes {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Bytes".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema(Self::PATTERN)
-    }
-}
+written!(Cpu, AmountError, {
+    "type": "string", "minLength": 1, "maxLength": 8, "pattern": Self::PATTERN,
+});
+written!(Bytes, AmountError, {
+    "type": "string", "minLength": 1, "maxLength": 8, "pattern": Self::PATTERN,
+});
 
 #[cfg(test)]
 mod tests {

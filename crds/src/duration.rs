@@ -2,8 +2,9 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use crate::written::written;
 
 /// A positive duration of whole seconds, written like Go's `time.Duration` with the units `h`, `m`
 /// and `s`, in that order.
@@ -51,20 +52,6 @@ impl From<GoDuration> for Duration {
     }
 }
 
-impl From<GoDuration> for String {
-    fn from(duration: GoDuration) -> Self {
-        duration.to_string()
-    }
-}
-
-impl TryFrom<String> for GoDuration {
-    type Error = DurationError;
-
-    fn try_from(text: String) -> Result<Self, DurationError> {
-        text.parse()
-    }
-}
-
 impl fmt::Display for GoDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
@@ -109,24 +96,12 @@ impl FromStr for GoDuration {
     }
 }
 
-impl JsonSchema for GoDuration {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "GoDuration".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "minLength": 2,
-            "maxLength": 20,
-            "pattern": Self::PATTERN,
-        })
-    }
-}
+written!(GoDuration, DurationError, {
+    "type": "string",
+    "minLength": 2,
+    "maxLength": 20,
+    "pattern": Self::PATTERN,
+});
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,9 @@
 
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use crate::written::shown;
 
 /// A country of ISO 3166-1 (alpha-2, upper case), or `EU`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,27 +55,15 @@ impl fmt::Display for Jurisdiction {
     }
 }
 
-impl JsonSchema for Jurisdiction {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Jurisdiction".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "minLength": 2,
-            "maxLength": 2,
-            "x-kubernetes-validations": [{
-                "rule": IS_KNOWN,
-                "message": "must be a country of ISO 3166-1 (alpha-2, like DE), or EU",
-            }],
-        })
-    }
-}
+shown!(Jurisdiction, {
+    "type": "string",
+    "minLength": 2,
+    "maxLength": 2,
+    "x-kubernetes-validations": [{
+        "rule": IS_KNOWN,
+        "message": "must be a country of ISO 3166-1 (alpha-2, like DE), or EU",
+    }],
+});
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,7 @@ mod region;
 mod relying_party;
 mod tenant;
 mod trust_anchor;
+mod written;
 mod yaml;
 
 pub use amount::{AmountError, Bytes, Cpu};

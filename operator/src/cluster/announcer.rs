@@ -39,6 +39,9 @@ const PER_MINUTE: u32 = 60;
 const MINUTE: Duration = Duration::from_mins(1);
 /// How much may wait to be told.
 const WAITING: usize = 256;
+/// The longest note, in characters; the API server takes 1,024 bytes.
+const NOTE: usize = 900;
+
 /// Where it is told.
 pub struct Announcer {
     sender: Sender<(ObjectReference, Event)>,

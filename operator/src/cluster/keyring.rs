@@ -225,8 +225,6 @@ impl Keyring {
             "requestClientCertificate": routing.wants_client_certificates,
             "maxBodyBytes": MAX_BODY_BYTES,
             "closed": routing.closed,
-            // What replicas of a release that does not know `closed` go by.
-            "suspended": routing.closed.is_some(),
             "serverName": server_name(tenant),
             "certificate": self.public,
             "edge": {

@@ -122,9 +122,11 @@ impl Objects {
     /// made anew meanwhile it says nothing.
     pub fn written(&self, kind: Kind, object: DynamicObject) {
         let key = key(kind, &object);
-        let known = self.of(key.tenant_name().unwrap_or_default());
-        let known = known.get(&key).map(|known| &known.metadata.uid);
-        if known == Some(&object.metadata.uid) {
+        let known = match key.tenant_name() {
+            Some(tenant) => self.of(tenant).remove(&key),
+            None => self.wide_one(&key),
+        };
+        if known.is_some_and(|known| known.metadata.uid == object.metadata.uid) {
             self.keep(kind, object);
         }
     }

@@ -4,10 +4,9 @@ use kube::runtime::events::{Event, EventType};
 use pavilion_catalogue::manifest;
 use serde_json::Value;
 
+use super::NOTE;
 use crate::cluster::{probing::Isolation, statuses::ISOLATION_VERIFIED};
 
-/// The longest note, in characters; the API server takes 1,024 bytes.
-const NOTE: usize = 900;
 /// What was done, as the API of Events has it.
 const ACTION: &str = "TryIsolation";
 

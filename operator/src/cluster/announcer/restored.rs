@@ -4,10 +4,9 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
 use pavilion_catalogue::manifest;
 
+use super::NOTE;
 use crate::cluster::restored::Restored;
 
-/// The longest note, in characters; the API server takes 1,024 bytes.
-const NOTE: usize = 900;
 /// What was done, as the API of Events has it.
 const ACTION: &str = "Restore";
 

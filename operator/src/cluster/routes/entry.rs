@@ -44,8 +44,6 @@ struct Document {
     request_client_certificate: bool,
     max_body_bytes: u64,
     closed: Option<Closed>,
-    /// A release that did not know `closed` said this alone.
-    suspended: bool,
     server_name: HostName,
     certificate: Shown,
     edge: Edge,
@@ -87,9 +85,7 @@ impl Entry {
         Ok(Self {
             tenant: document.tenant,
             since: made.map_or(Timestamp::MAX, |time| time.0),
-            closed: document
-                .closed
-                .or(document.suspended.then_some(Closed::Suspended)),
+            closed: document.closed,
             hosts: document.hosts,
             request_client_certificate: document.request_client_certificate,
             max_body_bytes: document.max_body_bytes,
@@ -166,7 +162,7 @@ pub(super) mod tests {
         let edge = root.sign(Side::Client, &edge, now).unwrap();
         json!({
             "tenant": tenant, "hosts": hosts, "requestClientCertificate": false,
-            "maxBodyBytes": 262_144, "suspended": false, "serverName": format!("{tenant}.pavilion.internal"),
+            "maxBodyBytes": 262_144, "serverName": format!("{tenant}.pavilion.internal"),
             "certificate": {"chain": shown.chain, "key": *shown.key},
             "edge": {"ca": root.certificate(), "chain": edge.chain, "key": *edge.key},
         })
@@ -213,21 +209,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_a_release_before_this_one_wrote_is_read_too() {
-        let closed = |change: fn(&mut Value)| {
-            let mut route = route("acme", &["a.example"]);
-            change(&mut route);
-            let entry = Entry::read(&mut secret("acme", &route, 1, 1)).unwrap();
-            entry.closed
-        };
-        assert_eq!(closed(|_| {}), None);
-        let before = closed(|route| route["suspended"] = true.into());
-        assert_eq!(before, Some(Closed::Suspended));
-        let now = closed(|route| {
-            route["suspended"] = true.into();
-            route["closed"] = "tenant_hibernated".into();
-        });
-        assert_eq!(now, Some(Closed::Hibernated));
+    fn a_tenant_is_closed_as_its_secret_says_and_open_where_it_says_nothing() {
+        let mut route = route("acme", &["a.example"]);
+        let entry = Entry::read(&mut secret("acme", &route, 1, 1)).unwrap();
+        assert_eq!(entry.closed, None);
+        route["closed"] = "tenant_hibernated".into();
+        let entry = Entry::read(&mut secret("acme", &route, 1, 1)).unwrap();
+        assert_eq!(entry.closed, Some(Closed::Hibernated));
     }
 
     #[test]
