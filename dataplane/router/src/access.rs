@@ -1,7 +1,7 @@
 //! The access log: one line per request, without path, query, address or payload.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method};
 use tracing::Span;
@@ -24,6 +24,7 @@ pub(crate) struct Record {
     status: Option<u16>,
     code: Option<&'static str>,
     is_wanted: bool,
+    held: Duration,
     bytes_out: u64,
     started: Instant,
     exchange: Exchange,
@@ -46,6 +47,7 @@ impl Record {
             status: None,
             code: None,
             is_wanted: false,
+            held: Duration::ZERO,
             bytes_out: 0,
             started: Instant::now(),
             exchange: activity.begin(),
@@ -55,6 +57,11 @@ impl Record {
     /// The prefix the request was routed by.
     pub(crate) fn routed(&mut self, prefix: &Arc<str>) {
         self.route = Some(Arc::clone(prefix));
+    }
+
+    /// It waited so long for a tenant that was away.
+    pub(crate) fn held(&mut self, duration: Duration) {
+        self.held = duration;
     }
 
     /// The status it is answered with.
@@ -82,6 +89,10 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
+        let held = Some(self.held).filter(|held| !held.is_zero());
+        if held.is_some() {
+            self.host.metrics.held();
+        }
         if self.is_wanted {
             self.host.metrics.closed(duration);
         } else {
@@ -94,6 +105,7 @@ impl Drop for Record {
                 status = self.status,
                 code = self.code,
                 duration_seconds = duration.as_secs_f64(),
+                held_seconds = held.map(|held| held.as_secs_f64()),
                 bytes_in = self.passage.bytes(),
                 bytes_out = self.bytes_out,
                 "request"

@@ -115,6 +115,8 @@ pub struct Limits {
     pub max_error_resets: usize,
     /// Idle connections kept to one upstream; 32.
     pub max_idle_upstream: usize,
+    /// Requests that wait at once for one host, or one upstream, that is away; 256. See `awayMs`.
+    pub max_held: usize,
     /// Bytes per second in which a request body must come on average; 1,024. See `bodyGraceMs`.
     pub min_body_rate: u32,
 }
@@ -129,6 +131,7 @@ impl Default for Limits {
             max_pending_resets: 20,
             max_error_resets: 100,
             max_idle_upstream: 32,
+            max_held: 256,
             min_body_rate: 1_024,
         }
     }
@@ -155,6 +158,9 @@ pub struct TimeOuts {
     pub write_ms: u64,
     /// Connecting to an upstream, with TLS its handshake included; 1,000.
     pub connect_ms: u64,
+    /// How long a tenant that cannot be reached may be away until its requests are refused, and no longer
+    /// wait for it; 20,000. None waits with 0.
+    pub away_ms: u64,
     /// From the end of the request to the head of the upstream's answer, and between two parts of its body; 30,000.
     pub response_ms: u64,
 }
@@ -170,6 +176,7 @@ impl Default for TimeOuts {
             ping_ms: 10_000,
             write_ms: 20_000,
             connect_ms: 1_000,
+            away_ms: 20_000,
             response_ms: 30_000,
         }
     }
@@ -206,6 +213,10 @@ impl TimeOuts {
 
     pub(crate) fn connect(&self) -> Duration {
         Duration::from_millis(self.connect_ms)
+    }
+
+    pub(crate) fn away(&self) -> Duration {
+        Duration::from_millis(self.away_ms)
     }
 
     pub(crate) fn response(&self) -> Duration {

@@ -12,10 +12,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// Upper bounds in seconds: 250 µs, doubling, to about 8 s.
-const BUCKETS: [f64; 16] = [
+/// Upper bounds in seconds: 250 µs, doubling, to about 33 s.
+const BUCKETS: [f64; 18] = [
     0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024,
-    2.048, 4.096, 8.192,
+    2.048, 4.096, 8.192, 16.384, 32.768,
 ];
 
 /// Everything the router counts. Clones count together.
@@ -23,6 +23,7 @@ const BUCKETS: [f64; 16] = [
 pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<TenantLabels, Histogram>,
+    held: Family<TenantLabels, Counter>,
     /// The tenants that have series.
     tenants: Arc<Mutex<BTreeSet<String>>>,
     handshakes: Family<HandshakeLabels, Counter>,
@@ -113,6 +114,7 @@ impl BodyRefusal {
 pub(crate) struct TenantMetrics {
     requests: [Counter; CODE_CLASSES.len()],
     durations: Histogram,
+    held: Counter,
 }
 
 impl Metrics {
@@ -120,6 +122,7 @@ impl Metrics {
         let metrics = Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            held: Family::default(),
             tenants: Arc::default(),
             handshakes: Family::default(),
             bodies_refused: Family::default(),
@@ -149,6 +152,11 @@ impl Metrics {
             "From a request's head to the end of its answer",
             Unit::Seconds,
             self.durations.clone(),
+        );
+        registry.register(
+            "requests_held",
+            "Requests that waited for a tenant that was away",
+            self.held.clone(),
         );
         registry.register(
             "tls_handshakes",
@@ -196,10 +204,13 @@ impl Metrics {
                 code_class,
             })
         });
-        let durations = self.durations.get_or_create_owned(&TenantLabels { tenant });
+        let labels = TenantLabels { tenant };
+        let held = self.held.get_or_create_owned(&labels);
+        let durations = self.durations.get_or_create_owned(&labels);
         TenantMetrics {
             requests,
             durations,
+            held,
         }
     }
 }
@@ -214,8 +225,11 @@ impl Metrics {
                 let tenant = tenant.clone();
                 self.requests.remove(&RequestLabels { tenant, code_class });
             }
-            let tenant = tenant.clone();
-            self.durations.remove(&TenantLabels { tenant });
+            let labels = TenantLabels {
+                tenant: tenant.clone(),
+            };
+            self.durations.remove(&labels);
+            self.held.remove(&labels);
         }
         tenants.retain(|tenant| kept.contains(tenant));
     }
@@ -242,6 +256,11 @@ impl TenantMetrics {
     /// Counts one exchange that the tenant's owner wanted refused.
     pub(crate) fn closed(&self, duration: Duration) {
         self.count(6, duration);
+    }
+
+    /// Counts one exchange that waited for the tenant.
+    pub(crate) fn held(&self) {
+        self.held.inc();
     }
 
     fn count(&self, class: usize, duration: Duration) {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_LENGTH};
@@ -9,6 +10,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Either;
 use hyper::body::Incoming;
+use pavilion_bundle::Closed;
 use pavilion_catalogue::{edge, request as entries};
 use pavilion_process::traces;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,8 @@ use crate::authority::{authority, host_name};
 use crate::body::{Outcome, Pace, RequestBody, ResponseBody, Takes};
 use crate::config::Config;
 use crate::headers::{ClientCertificate, prepare_request, prepare_response};
+use crate::hold::Hold;
+use crate::loan::Loan;
 use crate::metrics::{BodyRefusal, Metrics};
 use crate::problem::Refused;
 use crate::table::{Host, Live};
@@ -51,13 +55,18 @@ pub(crate) struct Peer {
     pub(crate) outdated: CancellationToken,
 }
 
-/// A request that may go on, and where to.
+/// What a request asks for.
+struct Asked {
+    authority: Authority,
+    /// As the upstream's client wants it.
+    target: Uri,
+}
+
+/// Where a request goes to.
 struct Routed {
     host: Arc<Host>,
     prefix: Arc<str>,
     upstream: Arc<Upstream>,
-    authority: Authority,
-    target: Uri,
 }
 
 impl Peer {
@@ -98,35 +107,64 @@ impl Peer {
         request: Request<Incoming>,
         record: &mut Record,
     ) -> Result<Response<Incoming>, Refused> {
-        let routed = self.route(&request)?;
+        let asked = self.check(&request)?;
+        let mut hold = Hold::default();
+        let answer = tokio::select! {
+            answer = self.pass_on(request, &asked, &mut hold, record) => answer,
+            () = self.edge.give_up.cancelled() => Err(Refused::from(&edge::DRAINING)),
+        };
+        record.held(hold.waited());
+        answer
+    }
+
+    /// Sends a request to where it belongs. As long as nothing of it was sent, it waits for a tenant that is
+    /// away.
+    async fn pass_on(
+        &self,
+        request: Request<Incoming>,
+        asked: &Asked,
+        hold: &mut Hold,
+        record: &mut Record,
+    ) -> Result<Response<Incoming>, Refused> {
+        let mut routed = self.reach(asked, hold).await?;
         record.routed(&routed.prefix);
         let limit = routed.host.route.max_body_bytes;
         if declared_length(&request).is_some_and(|length| length > limit) {
             self.edge.metrics.body_refused(BodyRefusal::TooLarge);
             return Err(Refused::from(&entries::BODY_TOO_LARGE));
         }
-        let request = self.prepare(request, &routed, limit, record);
-        let time_limit = self.edge.config.time_outs.response();
-        let answer = tokio::select! {
-            answer = routed.upstream.send(request) => answer,
-            () = record.passage.overdue(time_limit) => {
-                tracing::warn!("the upstream did not answer in time");
-                return Err(Refused::from(&edge::TENANT_TIMEOUT));
-            }
-            () = self.edge.give_up.cancelled() => return Err(Refused::from(&edge::DRAINING)),
-        };
-        match answer {
-            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                tracing::warn!("the upstream wants to switch protocols");
-                Err(Refused::from(&edge::TENANT_UNAVAILABLE))
-            }
-            Ok(response) => Ok(response),
-            Err(error) => Err(self.failed(record.passage.outcome(), &error)),
+        let (head, mut body) = self.prepare(request, asked, limit, record).into_parts();
+        let passage = Arc::clone(&record.passage);
+        let mut overdue = pin!(passage.overdue(self.edge.config.time_outs.response()));
+        loop {
+            let (loan, mut returned) = Loan::of(body);
+            let request = Request::from_parts(head.clone(), loan);
+            let answer = tokio::select! {
+                answer = routed.upstream.send(request) => answer,
+                () = &mut overdue => {
+                    tracing::warn!("the upstream did not answer in time");
+                    return Err(Refused::from(&edge::TENANT_TIMEOUT));
+                }
+            };
+            let error = match answer {
+                Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    tracing::warn!("the upstream wants to switch protocols");
+                    return Err(Refused::from(&edge::TENANT_UNAVAILABLE));
+                }
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            body = match returned.try_recv() {
+                Ok(body) if error.is_connect() && hold.wait(&routed.upstream.away).await => body,
+                _ => return Err(self.failed(passage.outcome(), &error)),
+            };
+            // By now it may be elsewhere.
+            routed = self.reach(asked, hold).await?;
         }
     }
 
-    /// The tenant and upstream of a request, or why it has none.
-    fn route<B>(&self, request: &Request<B>) -> Result<Routed, Refused> {
+    /// Whether a request is fit to pass.
+    fn check<B>(&self, request: &Request<B>) -> Result<Asked, Refused> {
         if request.headers().len() > self.edge.config.limits.max_header_count {
             return Err(Refused::from(&edge::HEADERS_TOO_LARGE));
         }
@@ -135,24 +173,32 @@ impl Peer {
         }
         let authority = authority(request)
             .map_err(|unclear| Refused::because(&edge::REQUEST_MALFORMED, unclear.0))?;
-        let host = self.host(&authority)?;
-        if let Some(closed) = host.route.closed {
-            return Err(Refused::from(closed));
-        }
-        let path = request.uri().path();
-        let (prefix, upstream) = host.upstream(path).ok_or(Refused::because(
-            &edge::REQUEST_MALFORMED,
-            "the path does not begin with a slash",
-        ))?;
-        let (prefix, upstream) = (Arc::clone(prefix), Arc::clone(upstream));
         let target = target(request.uri()).ok_or(Refused::from(&edge::REQUEST_MALFORMED))?;
-        Ok(Routed {
-            host,
-            prefix,
-            upstream,
-            authority,
-            target,
-        })
+        Ok(Asked { authority, target })
+    }
+
+    /// The tenant and upstream of a request, once the tenant has one, or why it has none.
+    async fn reach(&self, asked: &Asked, hold: &mut Hold) -> Result<Routed, Refused> {
+        loop {
+            let host = self.host(&asked.authority)?;
+            if let Some(closed) = host.route.closed {
+                if closed == Closed::Starting && hold.wait(&host.away).await {
+                    continue;
+                }
+                return Err(Refused::from(closed));
+            }
+            let path = asked.target.path();
+            let (prefix, upstream) = host.upstream(path).ok_or(Refused::because(
+                &edge::REQUEST_MALFORMED,
+                "the path does not begin with a slash",
+            ))?;
+            let (prefix, upstream) = (Arc::clone(prefix), Arc::clone(upstream));
+            return Ok(Routed {
+                host,
+                prefix,
+                upstream,
+            });
+        }
     }
 
     /// The host by the table in force now. The connection must have been made for it: same name,
@@ -186,17 +232,17 @@ impl Peer {
     fn prepare(
         &self,
         request: Request<Incoming>,
-        routed: &Routed,
+        asked: &Asked,
         limit: u64,
         record: &Record,
     ) -> Request<RequestBody> {
         let (mut parts, body) = request.into_parts();
-        parts.uri = routed.target.clone();
+        parts.uri = asked.target.clone();
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         prepare_request(
             &mut parts.headers,
-            &routed.authority,
+            &asked.authority,
             self.address,
             &record.request_id,
             &self.certificate,

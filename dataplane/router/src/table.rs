@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 
 use crate::certificate::{Files, Stamp, stamp};
 use crate::config::Config;
+use crate::hold::Away;
 use crate::metrics::{Metrics, TenantMetrics};
 use crate::tls;
 use crate::upstream::{Found, Key, Upstream};
@@ -33,6 +34,8 @@ pub(crate) struct Host {
     pub(crate) route: Route,
     pub(crate) metrics: TenantMetrics,
     pub(crate) tls: Arc<ServerConfig>,
+    /// Since when it has been starting.
+    pub(crate) away: Away,
     files: [Digest; 2],
     prefixes: Prefixes,
     /// Of its upstreams.
@@ -174,6 +177,7 @@ fn host(
         route: route.clone(),
         metrics: metrics.tenant(route.tenant.as_str()),
         tls,
+        away: Away::new(config),
         files: digest,
         prefixes,
         keys,

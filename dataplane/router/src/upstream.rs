@@ -14,8 +14,9 @@ use pavilion_bundle::{HostName, Target, TlsTarget};
 use pavilion_json::Digest;
 use pavilion_process::mutual_tls::{Credentials, client_config};
 
-use crate::body::RequestBody;
 use crate::config::Config;
+use crate::hold::Away;
+use crate::loan::Loan;
 use connector::{Connector, Way};
 
 /// How long an unused connection to an upstream is kept. Well below what the upstreams allow (the
@@ -78,7 +79,9 @@ impl<'a> Found<'a> {
 /// One upstream; its connections outlive a swap of the route table, and requests in flight outlive it.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    client: Client<Connector, RequestBody>,
+    /// Since when there has been no connection to it.
+    pub(crate) away: Away,
+    client: Client<Connector, Loan>,
 }
 
 impl Upstream {
@@ -100,13 +103,16 @@ impl Upstream {
             .retry_canceled_requests(true)
             .set_host(false)
             .build(connector);
-        Ok(Self { client })
+        let away = Away::new(config);
+        Ok(Self { away, client })
     }
 
-    pub(crate) async fn send(
-        &self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, Error> {
-        self.client.request(request).await
+    /// Sends a request. After an error that `is_connect` nothing of it was sent.
+    pub(crate) async fn send(&self, request: Request<Loan>) -> Result<Response<Incoming>, Error> {
+        let answer = self.client.request(request).await;
+        if !answer.as_ref().is_err_and(Error::is_connect) {
+            self.away.is_over();
+        }
+        answer
     }
 }

@@ -23,7 +23,7 @@ fn table(stage: &Stage, version: u64, closed: Option<Closed>) -> RouteTable {
     table
 }
 
-async fn put(stage: &Stage, version: u64, closed: Option<Closed>) {
+pub async fn put(stage: &Stage, version: u64, closed: Option<Closed>) {
     stage.reroute(&table(stage, version, closed));
     stage.until(|stage| served(stage) == version).await;
 }

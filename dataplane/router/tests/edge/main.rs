@@ -5,6 +5,7 @@
 mod closed;
 mod drain;
 mod fed;
+mod hold;
 mod hosts;
 mod limits;
 mod operator;

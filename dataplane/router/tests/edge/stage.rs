@@ -59,6 +59,8 @@ impl Stage {
         write_routes(folder.path(), &routes(folder.path(), 1));
         let any = "127.0.0.1:0".parse().unwrap();
         let mut config = Config::new(Listen::Tcp(any), vec![any], at("routes.json"));
+        // Only tests of waiting wait.
+        config.time_outs.away_ms = 0;
         change(&mut config);
         let context = context();
         let router = Router::bind(config, context.clone()).await.unwrap();

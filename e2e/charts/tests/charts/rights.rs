@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     callers::{by, may, refusal, user},
     objects::api,
-    operator::Operator,
+    operator::{Operator, eventually},
     stage::{LABEL, Stage},
 };
 
@@ -159,10 +159,11 @@ async fn the_owner_of_a_tenant_writes_its_objects_and_reads_no_secret() {
     let owner = user(owner, &[]).await;
     let own = |group, resource, verb| attributes((group, resource, verb, namespace));
     for verb in ["create", "patch", "delete"] {
-        assert!(
-            may(&owner, own("pavilion.dev", "policies", verb)).await,
-            "{verb}"
-        );
+        // The API server's authorizer hears of the binding in its own time.
+        eventually(verb, async || {
+            may(&owner, own("pavilion.dev", "policies", verb)).await
+        })
+        .await;
     }
     for (resource, verb) in [
         ("secrets", "get"),

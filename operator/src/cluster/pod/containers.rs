@@ -2,8 +2,8 @@
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container as Spec, ContainerPort, EnvVar, HTTPGetAction, Probe,
-        SecurityContext, VolumeMount,
+        Capabilities, Container as Spec, ContainerPort, EnvVar, HTTPGetAction, Lifecycle,
+        LifecycleHandler, Probe, SecurityContext, SleepAction, VolumeMount,
     },
     apimachinery::pkg::util::intstr::IntOrString,
 };
@@ -23,6 +23,9 @@ pub(super) const GROUP: i64 = 10_000;
 
 /// How long a program may take until it is ready for the first time, in seconds.
 const START_SECONDS: i32 = 180;
+
+/// How long a pod that is to go still answers, in seconds: until every router sends to it no more.
+pub(super) const LAME_DUCK_SECONDS: i64 = 3;
 
 /// A program in the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +93,8 @@ impl Container {
             startup_probe: serves.then(|| self.probe("/readyz", 1, START_SECONDS)),
             readiness_probe: serves.then(|| self.probe("/readyz", 2, 1)),
             liveness_probe: Some(self.probe("/livez", 10, 3)),
+            // The others stop after it.
+            lifecycle: (self == VERIFIER).then(lame_duck),
             ..Spec::default()
         }
     }
@@ -186,5 +191,17 @@ impl Container {
             success_threshold: Some(1),
             ..Probe::default()
         }
+    }
+}
+
+fn lame_duck() -> Lifecycle {
+    Lifecycle {
+        pre_stop: Some(LifecycleHandler {
+            sleep: Some(SleepAction {
+                seconds: LAME_DUCK_SECONDS,
+            }),
+            ..LifecycleHandler::default()
+        }),
+        ..Lifecycle::default()
     }
 }

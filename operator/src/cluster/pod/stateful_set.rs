@@ -17,7 +17,7 @@ use pavilion_json::Digest;
 
 use super::{
     NAME,
-    containers::{AUDITOR, GROUP, PROBE, SIGNER, VERIFIER},
+    containers::{AUDITOR, GROUP, LAME_DUCK_SECONDS, PROBE, SIGNER, VERIFIER},
     volumes,
 };
 use crate::cluster::{
@@ -30,7 +30,7 @@ use crate::cluster::{
 /// The annotation of the pod with the digest of what its programs are started with.
 const CONFIG_ANNOTATION: &str = "pavilion.dev/config";
 
-/// Beyond the drain: for the programs to stop one after the other.
+/// Beyond lame duck and drain: for the programs to stop one after the other.
 const GRACE_SECONDS: i64 = 10;
 
 pub(super) fn build(
@@ -88,7 +88,8 @@ fn template(
         ),
     ];
     let annotations = annotations.map(|(name, value)| (name.to_owned(), value));
-    let grace = i64::try_from(settings.drain_seconds).unwrap_or(0) + GRACE_SECONDS;
+    let drain = i64::try_from(settings.drain_seconds).unwrap_or(0);
+    let grace = LAME_DUCK_SECONDS + drain + GRACE_SECONDS;
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),

@@ -24,14 +24,16 @@ pub struct Address {
 
 impl Address {
     /// The address of a tenant's pod that is, or has been, ready: a short while without an answer is
-    /// told to clients as such, which says more than a host that nobody knows. `None` for any other.
+    /// told to clients as such, which says more than a host that nobody knows. `None` for any other, and
+    /// for one that is to go: it answers what it has, and what comes now waits for the next.
     pub fn of(pod: &Pod) -> Option<Self> {
         let metadata = &pod.metadata;
         let label = metadata.labels.as_ref()?.get(TENANT_LABEL)?;
         let tenant: TenantName = label.parse().ok()?;
         // A label alone can be set by whoever may make a pod anywhere.
         let is_theirs = metadata.namespace.as_deref() == Some(&namespace_of(&tenant));
-        if !is_theirs || metadata.name != Some(pod_name()) || !was_ready(pod) {
+        let goes = metadata.deletion_timestamp.is_some();
+        if !is_theirs || goes || metadata.name != Some(pod_name()) || !was_ready(pod) {
             return None;
         }
         let ip = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
@@ -108,6 +110,14 @@ pub(super) mod tests {
         assert_eq!(at(&[("Initialized", "True", 3), ("Ready", "True", 5)]), ip);
         assert_eq!(at(&[("Initialized", "True", 3), ("Ready", "False", 9)]), ip);
         assert_eq!(at(&[("Ready", "True", 5)]), ip);
+    }
+
+    #[test]
+    fn nothing_more_is_sent_to_a_pod_that_is_to_go() {
+        let mut pod = pod("acme", "10.1.2.3", 1, &[("Ready", "True", 5)]);
+        assert!(Address::of(&pod).is_some());
+        pod.metadata.deletion_timestamp = Some(Time(Timestamp::from_second(9).unwrap()));
+        assert_eq!(Address::of(&pod), None);
     }
 
     #[test]
