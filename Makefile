@@ -73,6 +73,11 @@ test-steady: ## that an installation at rest writes nothing for ten minutes, in 
 	$(CARGO) build $(WORKSPACE) --bins
 	STEADY_SECONDS=600 $(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture at_rest
 
+.PHONY: test-away
+test-away: ## that tenants answer, and the operator comes back, when the API server is away for a minute, in the same cluster
+	$(CARGO) build $(WORKSPACE) --bins
+	AWAY_SECONDS=60 $(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture api_server
+
 .PHONY: test-images
 test-images: ## the images in the cluster that KUBECONFIG names, whose nodes have them
 	$(CARGO) test $(WORKSPACE) --features pavilion-images/cluster --test start

@@ -12,6 +12,7 @@ pub mod broker;
 pub mod judges;
 pub mod load;
 pub mod manifests;
+pub mod outsider;
 pub mod relying_party;
 pub mod status_lists;
 pub mod wallet;

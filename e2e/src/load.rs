@@ -23,6 +23,8 @@ pub struct Answered {
     pub verdict: String,
     /// When the question left.
     pub asked: Instant,
+    /// How long the answer took.
+    pub took: Duration,
 }
 
 /// What became of the questions.
@@ -36,7 +38,7 @@ pub struct Tally {
     pub unanswered: Vec<String>,
 }
 
-/// A relying party that asks 40 times a second until it is stopped.
+/// A relying party that asks until it is stopped.
 pub struct Load {
     stop: Arc<AtomicBool>,
     tally: Arc<Mutex<Tally>>,
@@ -46,19 +48,27 @@ pub struct Load {
 const EVERY: Duration = Duration::from_millis(25);
 
 impl Load {
-    /// Starts asking whether somebody born in 1990 is over 18.
+    /// Starts asking 40 times a second whether somebody born in 1990 is over 18.
     pub async fn start(world: &World) -> Self {
-        let (session, wallet) = (Arc::new(world.session().await), Arc::clone(&world.wallet));
+        let sessions = vec![Arc::new(world.session().await)];
+        Self::over(sessions, Arc::clone(&world.wallet), EVERY)
+    }
+
+    /// Starts asking the same at another pace, with one session after the other.
+    pub fn over(sessions: Vec<Arc<Session>>, wallet: Arc<Wallet>, every: Duration) -> Self {
         let (stop, tally) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(Mutex::new(Tally::default())),
         );
         let (stopped, shared) = (Arc::clone(&stop), Arc::clone(&tally));
         let task = tokio::spawn(async move {
-            let mut ticks = interval(EVERY);
+            let mut ticks = interval(every);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
             let mut questions = JoinSet::new();
-            while !stopped.load(Ordering::Relaxed) {
+            for session in sessions.iter().cycle() {
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
                 ticks.tick().await;
                 let (session, wallet, shared) = (session.clone(), wallet.clone(), shared.clone());
                 questions.spawn(async move { ask(&session, &wallet, &shared).await });
@@ -127,6 +137,7 @@ fn answered(verification: &Value, asked: Instant) -> Answered {
             .expect("a verdict")
             .to_owned(),
         asked,
+        took: asked.elapsed(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A relying party as any HTTP client could be one; it shares no code with the broker's API.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pavilion_jose::{Algorithm, SigningKey, attach, signing_input};
@@ -55,6 +56,14 @@ impl RelyingParty {
         }
     }
 
+    /// One with a key that is there already, as a private JWK.
+    pub fn with_key(name: &str, jwk: &Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            key: SigningKey::from_jwk(jwk).expect("a key"),
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -90,27 +99,30 @@ impl Session {
     /// Opens a session without a token.
     pub fn anonymous(broker: &Broker, tenant: &str) -> Self {
         let client = client(broker, tenant).build().expect("a client");
+        Self::over(client, server(broker, tenant))
+    }
+
+    /// The same to a tenant anywhere, by its base URL.
+    pub fn over(client: Client, server: String) -> Self {
         Self {
             client,
-            server: server(broker, tenant),
+            server,
             token: None,
         }
     }
 
     /// Opens a session and gets a token.
     pub async fn open(broker: &Broker, tenant: &str, party: &RelyingParty) -> Self {
-        let mut session = Self::anonymous(broker, tenant);
-        let reply = session
-            .token(&party.assertion(&session.token_endpoint(), |_| {}))
-            .await;
+        Self::anonymous(broker, tenant).authorised(party).await
+    }
+
+    /// The same session with a token of `party`.
+    pub async fn authorised(self, party: &RelyingParty) -> Self {
+        let assertion = party.assertion(&self.token_endpoint(), |_| {});
+        let reply = self.token(&assertion).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
-        session.token = Some(
-            reply.json()["access_token"]
-                .as_str()
-                .expect("a token")
-                .to_owned(),
-        );
-        session
+        let token = reply.json()["access_token"].clone();
+        self.with_bearer(token.as_str().expect("a token"))
     }
 
     /// The tenant's base URL: issuer of answers and audience of presentations.
@@ -226,12 +238,18 @@ pub fn server(broker: &Broker, tenant: &str) -> String {
 
 /// A client that believes the tenant's own authority and finds its host on the loopback.
 pub fn client(broker: &Broker, tenant: &str) -> reqwest::ClientBuilder {
+    let authority = std::fs::read(broker.authority(tenant)).expect("the authority");
+    let host = format!("verify.{tenant}.localhost");
+    client_of(&host, broker.address(), &authority)
+}
+
+/// A client that believes one authority, in PEM, and finds one host at that address.
+pub fn client_of(host: &str, address: SocketAddr, authority: &[u8]) -> reqwest::ClientBuilder {
     // A second installation finds the first in place.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let authority = std::fs::read(broker.authority(tenant)).expect("the authority");
     Client::builder()
-        .tls_certs_only([Certificate::from_pem(&authority).expect("a certificate")])
-        .resolve(&format!("verify.{tenant}.localhost"), broker.address())
+        .tls_certs_only([Certificate::from_pem(authority).expect("a certificate")])
+        .resolve(host, address)
         .no_proxy()
         .timeout(Duration::from_secs(30))
 }

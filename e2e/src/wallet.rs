@@ -15,6 +15,8 @@ use crate::relying_party::{nonce, now};
 /// Keys of an issuer and of a holder.
 pub struct Wallet {
     issuer_key: SigningKey,
+    /// What the issuer's key is called.
+    issuer_kid: String,
     holder_key: SigningKey,
 }
 
@@ -55,12 +57,22 @@ impl Default for Wallet {
         let key = || SigningKey::generate(Algorithm::Es256).expect("a key");
         Self {
             issuer_key: key(),
+            issuer_kid: "issuer-1".to_owned(),
             holder_key: key(),
         }
     }
 }
 
 impl Wallet {
+    /// A new holder's, of an issuer whose private JWK is there already.
+    pub fn of_issuer(jwk: &Value) -> Self {
+        Self {
+            issuer_key: SigningKey::from_jwk(jwk).expect("a key"),
+            issuer_kid: jwk["kid"].as_str().expect("a name of the key").to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// The issuer's `iss`.
     pub fn issuer(&self) -> &'static str {
         "https://issuer.example"
@@ -69,14 +81,14 @@ impl Wallet {
     /// The issuer's public key, as a trust anchor lists it.
     pub fn issuer_jwk(&self) -> Value {
         let mut jwk = serde_json::to_value(self.issuer_key.public()).expect("a JWK");
-        jwk["kid"] = json!("issuer-1");
+        jwk["kid"] = json!(self.issuer_kid);
         jwk
     }
 
     /// The private keys, for a foreign wallet's job: issuer's and holder's.
     pub fn private_keys(&self) -> (Value, Value) {
         let mut issuer = self.issuer_key.to_jwk().expect("a JWK");
-        issuer["kid"] = json!("issuer-1");
+        issuer["kid"] = json!(self.issuer_kid);
         (issuer, self.holder_key.to_jwk().expect("a JWK"))
     }
 
@@ -85,7 +97,7 @@ impl Wallet {
         let holder = serde_json::to_value(self.holder_key.public()).expect("a JWK");
         let concealed = map(claims);
         Presentation {
-            header: map(&json!({"alg": "ES256", "typ": "dc+sd-jwt", "kid": "issuer-1"})),
+            header: map(&json!({"alg": "ES256", "typ": "dc+sd-jwt", "kid": self.issuer_kid})),
             open: map(&json!({
                 "iss": self.issuer(), "vct": vct, "iat": now() - 3600, "exp": now() + 86_400, "cnf": {"jwk": holder},
             })),
@@ -144,7 +156,7 @@ impl Wallet {
             "status_list": {"bits": 2, "lst": base64url(&compressed)},
         });
         change(&mut claims);
-        let header = map(&json!({"alg": "ES256", "typ": "statuslist+jwt", "kid": "issuer-1"}));
+        let header = map(&json!({"alg": "ES256", "typ": "statuslist+jwt", "kid": self.issuer_kid}));
         sign(&self.issuer_key, &header, &map(&claims))
     }
 

@@ -9,6 +9,7 @@ use crate::bring_up::Site;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Lock};
 use crate::names::{ClusterName, NodeNumber};
+use crate::node::Node;
 use crate::plan::{self, Plan};
 use crate::report::{Clock, say};
 use crate::tools::Tools;
@@ -162,6 +163,11 @@ impl Cluster {
         AuditLog::of(&self.plan.node(&self.directory, NodeNumber::FIRST))
     }
 
+    /// Its nodes, the one with the control plane first.
+    pub fn nodes(&self) -> Vec<Node> {
+        self.plan.all_nodes(&self.directory)
+    }
+
     /// Its plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -169,7 +175,7 @@ impl Cluster {
 
     /// Gives every node an image from an archive.
     pub fn load(&self, archive: &Path) -> Result<()> {
-        for node in self.plan.all_nodes(&self.directory) {
+        for node in self.nodes() {
             containerd::import(&node, archive)?;
         }
         Ok(())

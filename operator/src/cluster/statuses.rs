@@ -111,7 +111,7 @@ impl Statuses {
     ) -> Result<(), StatusError> {
         let mut document = json!({"status": status});
         keep_times(&mut document, Some(&object.data), now);
-        if document["status"] == object.data["status"] {
+        if says_the_same(&document["status"], &object.data["status"]) {
             return Ok(());
         }
         self.fence.check()?;
@@ -143,6 +143,19 @@ impl Statuses {
             )),
         }
     }
+}
+
+/// Whether two statuses differ in nothing, or in empty lists alone: of a list whose entries are all withdrawn
+/// server-side apply leaves an empty one.
+fn says_the_same(one: &Value, other: &Value) -> bool {
+    let filled = |status: &Value| -> BTreeMap<String, Value> {
+        let members = status.as_object().into_iter().flatten();
+        let filled = members.filter(|(_, member)| **member != json!([]));
+        filled
+            .map(|(name, member)| (name.clone(), member.clone()))
+            .collect()
+    };
+    filled(one) == filled(other)
 }
 
 /// The condition that says whether a tenant was found isolated.
@@ -282,5 +295,21 @@ pub fn reason(error: &ApplyError) -> &'static Entry {
         ApplyError::NamespaceTaken(..) => &manifest::NAMESPACE_TAKEN,
         ApplyError::Lease(_) => &manifest::LEASE_OVER,
         ApplyError::Api(..) => &manifest::API_REFUSED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_was_emptied_is_no_reason_to_write_and_anything_else_is() {
+        let said = json!({"phase": "Terminating", "conditions": [1]});
+        let left = json!({"phase": "Terminating", "conditions": [1], "dataPlane": []});
+        assert!(says_the_same(&said, &left) && says_the_same(&left, &said));
+        let other = json!({"phase": "Terminating", "conditions": [1], "dataPlane": [1]});
+        assert!(!says_the_same(&said, &other) && !says_the_same(&other, &said));
+        assert!(!says_the_same(&said, &Value::Null));
+        assert!(says_the_same(&Value::Null, &json!({})));
     }
 }

@@ -5,8 +5,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod between;
 mod confinement;
 mod drift;
+mod faults;
+mod picture;
 mod plans;
 mod refusals;
 mod regions;

@@ -19,6 +19,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::between::Between;
+
 /// How long anything may take that is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long nothing is written once all is as it stays.
@@ -215,7 +217,15 @@ impl Stage {
 
     /// Starts a replica of the operator.
     pub async fn operator(&self, identity: &str) -> Operator {
-        Operator::start(&self.namespace, identity).await
+        let operator = Operator::launch(&self.namespace, identity, &[]);
+        operator.until_ready().await;
+        operator
+    }
+
+    /// Starts one whose way to the API server is another, and does not wait for it.
+    pub fn operator_by(&self, way: &Between, identity: &str) -> Operator {
+        let kubeconfig = way.kubeconfig().display().to_string();
+        Operator::launch(&self.namespace, identity, &["--kubeconfig", &kubeconfig])
     }
 }
 
@@ -234,6 +244,7 @@ fn resource(kind: &str) -> ApiResource {
         "ResourceQuota" => ("", "v1", "resourcequotas"),
         "LimitRange" => ("", "v1", "limitranges"),
         "ServiceAccount" => ("", "v1", "serviceaccounts"),
+        "Secret" => ("", "v1", "secrets"),
         "ConfigMap" => ("", "v1", "configmaps"),
         "StatefulSet" => ("apps", "v1", "statefulsets"),
         other => panic!("no path for {other}"),
@@ -276,7 +287,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    async fn start(namespace: &str, identity: &str) -> Self {
+    fn launch(namespace: &str, identity: &str, more: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -308,15 +319,19 @@ impl Operator {
                 "--routes-listen",
                 "127.0.0.1:0",
             ])
+            .args(more)
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        let operator = Self { child, port };
+        Self { child, port }
+    }
+
+    /// Waits until it has heard of everything.
+    pub async fn until_ready(&self) {
         eventually("the replica is ready", async || {
-            operator.get("readyz").await.contains("watches: ok")
+            self.get("readyz").await.contains("watches: ok")
         })
         .await;
-        operator
     }
 
     /// A page of its health endpoint; empty while there is none.
@@ -399,10 +414,19 @@ impl Drop for Operator {
 }
 
 /// Waits until something holds; fails by name when it never does.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
+    eventually_within(PATIENCE, what, holds).await;
+}
+
+/// The same for what may take another time.
+pub async fn eventually_within(
+    patience: Duration,
+    what: &str,
+    mut holds: impl AsyncFnMut() -> bool,
+) {
     let begun = Instant::now();
     while !holds().await {
-        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        assert!(begun.elapsed() < patience, "never: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

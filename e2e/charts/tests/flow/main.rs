@@ -11,14 +11,19 @@
 )]
 
 mod answers;
+mod api_server;
 mod changes;
 mod command;
 mod deletion;
 mod faults;
 mod isolation;
+mod killed;
+mod processes;
 mod rest;
 mod shop;
 mod stage;
 mod steady;
+mod traffic;
 mod trial;
 mod tutorial;
+mod upgrade;

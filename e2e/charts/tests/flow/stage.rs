@@ -1,8 +1,12 @@
 //! An installation with a tenant that answers.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use pavilion_e2e_charts::{CRDS_RELEASE, Helm, NAMESPACE, RELEASE, chart};
+use pavilion_e2e_cluster::{Cluster, Directory, checkout};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -12,6 +16,14 @@ use crate::command::{kubectl, kubectl_with, run};
 pub const TENANT: &str = "acme";
 /// Its namespace.
 pub const TENANT_NAMESPACE: &str = "pavilion-acme";
+
+/// How Pavilion is installed.
+pub const PAVILION_SETTINGS: [&str; 4] = [
+    "--set=region.name=eu-central,region.jurisdiction=DE",
+    "--set=router.service.type=NodePort",
+    "--set=images.pullPolicy=Never",
+    "--set=isolation.everySeconds=5",
+];
 
 /// How long anything may take on a machine that does much else.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -46,14 +58,8 @@ pub fn install() {
     helm.succeed(&[&line[..], &wait].concat()).unwrap();
     let pavilion = chart("pavilion").display().to_string();
     let line = ["upgrade", "--install", RELEASE, &pavilion];
-    let settings = [
-        "--set=region.name=eu-central,region.jurisdiction=DE",
-        "--set=router.service.type=NodePort",
-        "--set=images.pullPolicy=Never",
-        "--set=isolation.everySeconds=5",
-        "--timeout=3m",
-    ];
-    let outcome = helm.run(&[&line[..], &wait, &settings].concat()).unwrap();
+    let arguments = [&line[..], &wait, &PAVILION_SETTINGS, &["--timeout=3m"]].concat();
+    let outcome = helm.run(&arguments).unwrap();
     if !outcome.succeeded {
         let pods = kubectl(&format!("-n {NAMESPACE} get pods -o wide"));
         let events = kubectl(&format!("-n {NAMESPACE} get events"));
@@ -115,6 +121,14 @@ pub fn edge() -> String {
         "-n {NAMESPACE} get service pavilion-router {path}"
     ));
     format!("{}:{}", node.trim(), port.trim())
+}
+
+/// The harness's cluster that KUBECONFIG names, if it is one of those.
+pub fn cluster() -> Option<Cluster> {
+    let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
+    let kubeconfig = PathBuf::from(std::env::var_os("KUBECONFIG").unwrap());
+    Cluster::by_kubeconfig(&Directory::open(&path).unwrap(), &kubeconfig)
 }
 
 /// Looks until something holds; how long that took.

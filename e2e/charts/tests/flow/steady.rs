@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use pavilion_e2e_charts::NAMESPACE;
-use pavilion_e2e_cluster::{AuditLog, Cluster, Directory, Write, checkout};
+use pavilion_e2e_cluster::{AuditLog, Write};
 
-use crate::stage::{Stage, TENANT_NAMESPACE, condition, eventually};
+use crate::stage::{Stage, TENANT_NAMESPACE, cluster, condition, eventually};
 
 /// How long is looked, if `STEADY_SECONDS` does not say.
 const SECONDS: u64 = 45;
@@ -28,10 +28,7 @@ fn audit_log() -> AuditLog {
     if let Some(path) = std::env::var_os("AUDIT_LOG") {
         return AuditLog::at(&PathBuf::from(path));
     }
-    let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
-    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
-    let kubeconfig = PathBuf::from(std::env::var_os("KUBECONFIG").unwrap());
-    let cluster = Cluster::by_kubeconfig(&Directory::open(&path).unwrap(), &kubeconfig);
+    let cluster = cluster();
     cluster
         .expect("name the audit log of this API server in AUDIT_LOG: KUBECONFIG is no cluster of the harness")
         .audit_log()

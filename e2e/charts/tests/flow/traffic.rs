@@ -1,0 +1,107 @@
+//! Relying parties that ask the quickstart's tenant all the time, and what they are to find afterwards.
+
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+
+use pavilion_e2e::{
+    RelyingParty, Wallet,
+    judges::LogSource,
+    load::{Load, Tally},
+    outsider::{Outsider, assert_holds},
+    relying_party::{Session, client_of},
+};
+use pavilion_e2e_cluster::checkout;
+use reqwest::ClientBuilder;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    command::kubectl,
+    stage::{TENANT_NAMESPACE, edge},
+};
+
+const HOST: &str = "verify.acme.localhost";
+const SERVER: &str = "https://verify.acme.localhost";
+
+/// How often they ask. What waits while a pod is replaced stays well below what the edge holds.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Somebody may have to wait for a pod to be replaced, and is answered after that.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Ten questions a second, alternately on one HTTP/2 connection that stays open and on a connection that is made for
+/// the one question.
+pub struct Traffic {
+    outsider: Outsider,
+    own: Session,
+    load: Load,
+    log: LogSource<'static>,
+    _folder: TempDir,
+}
+
+impl Traffic {
+    /// Starts it.
+    pub async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let ca = folder.path().join("ca.crt");
+        let root = kubectl(&format!(
+            "-n {TENANT_NAMESPACE} get configmap pavilion -o jsonpath={{.data.ca\\.crt}}"
+        ));
+        fs::write(&ca, &root).unwrap();
+        let address: SocketAddr = edge().parse().unwrap();
+        let shop = RelyingParty::with_key("shop", &key("shop"));
+        let session = |change: fn(ClientBuilder) -> ClientBuilder| {
+            let client = client_of(HOST, address, root.as_bytes()).timeout(PATIENCE);
+            Session::over(change(client).build().unwrap(), SERVER.to_owned())
+        };
+        let kept = session(|client| client).authorised(&shop).await;
+        let fresh = session(|client| client.http1_only().pool_max_idle_per_host(0));
+        let fresh = fresh.authorised(&shop).await;
+        let own = session(|client| client);
+        let wallet = Arc::new(Wallet::of_issuer(&key("issuer")));
+        Self {
+            outsider: Outsider::of(&own).await,
+            own,
+            load: Load::over(vec![Arc::new(kept), Arc::new(fresh)], wallet, EVERY),
+            log: LogSource::Served {
+                url: format!("https://{HOST}:{}/log", address.port()),
+                connect: address,
+                ca,
+            },
+            _folder: folder,
+        }
+    }
+
+    /// How many answers have come back so far.
+    pub fn answered(&self) -> usize {
+        self.load.answered()
+    }
+
+    /// Stops it. Whatever was answered is in the log, where the answer says, and the log only grew; a foreign
+    /// implementation says so.
+    pub async fn stop(self) -> Tally {
+        let tally = self.load.stop().await;
+        let last = tally.answered.iter().map(|answer| answer.index).max();
+        let last = last.expect("an answer");
+        let mut leaves = Vec::new();
+        // The published checkpoint follows an append within a tenth of a second.
+        while leaves.len() as u64 <= last {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            leaves = self.outsider.read(&self.log).unwrap();
+        }
+        assert_holds(&leaves, &tally.answered);
+        self.outsider.look(&self.own).await;
+        tally
+    }
+}
+
+/// A key of the quickstart's.
+fn key(name: &str) -> Value {
+    let file = checkout().join(format!("examples/quickstart/dev-keys/{name}.jwk.json"));
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+}
+
+/// What the slowest answer took.
+pub fn longest(tally: &Tally) -> Duration {
+    let taken = tally.answered.iter().map(|answer| answer.took);
+    taken.max().unwrap_or_default()
+}
