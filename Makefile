@@ -6,10 +6,11 @@ BUILD_PACKAGES := build-essential ca-certificates pkg-config softhsm2
 TEST_PACKAGES  := $(BUILD_PACKAGES) curl git openssl python3-venv
 E2E_PACKAGES   := $(BUILD_PACKAGES) clang-19 containerd containernetworking-plugins ipset iproute2 iptables mount nftables runc util-linux
 CARGO          := cargo
-# Tests that need a cluster. The whole workspace is named wherever one of them is built: cargo would build what they
-# depend on once more for a part of it.
+# Tests that need a cluster. The whole workspace and all of them are named wherever one is built: cargo would build what
+# they depend on once more for a part of it.
 CLUSTER_TESTS  := pavilion-operator/cluster,kubectl-pavilion/cluster,pavilion-e2e-cluster/cluster,pavilion-e2e-charts/cluster,pavilion-images/cluster
 WORKSPACE      := --locked --workspace --exclude pavilion-fuzz
+CLUSTER        := --features $(CLUSTER_TESTS)
 PROGRAMS       := -p pavilion-operator -p pavilion-router -p pavilion-verifier -p pavilion-signer -p pavilion-auditor -p pavilion-probe -p kubectl-pavilion
 
 .PHONY: help
@@ -48,39 +49,39 @@ test: test-packages judges ## every test, foreign judges included
 
 .PHONY: test-harness
 test-harness: ## the cluster harness, on clusters of its own
-	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-cluster/cluster --test comes_up --test crashes --test network_policy --test only_its_own --test storage -- --test-threads=1
+	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test comes_up --test crashes --test network_policy --test only_its_own --test storage -- --test-threads=1
 
 .PHONY: test-operator
 test-operator: ## the operator against the API server that KUBECONFIG names
-	$(CARGO) test $(WORKSPACE) --features pavilion-operator/cluster --test cluster
+	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test cluster
 
 .PHONY: test-cli
 test-cli: ## the plugin against the API server that KUBECONFIG names
-	$(CARGO) test $(WORKSPACE) --features kubectl-pavilion/cluster --test in_a_cluster
+	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test in_a_cluster
 
 .PHONY: test-charts
 test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
 	$(CARGO) build $(WORKSPACE) --bins
-	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test charts -- --nocapture
+	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test charts -- --nocapture
 
 .PHONY: test-flow
 test-flow: ## from a Tenant to its answer, in the cluster that KUBECONFIG names, whose nodes have the images
 	$(CARGO) build $(WORKSPACE) --bins
-	$(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture
+	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test flow -- --nocapture
 
 .PHONY: test-steady
 test-steady: ## that an installation at rest writes nothing for ten minutes, in the cluster of test-flow
 	$(CARGO) build $(WORKSPACE) --bins
-	STEADY_SECONDS=600 $(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture at_rest
+	STEADY_SECONDS=600 $(CARGO) test $(WORKSPACE) $(CLUSTER) --test flow -- --nocapture at_rest
 
 .PHONY: test-away
 test-away: ## that tenants answer, and the operator comes back, when the API server is away for a minute, in the same cluster
 	$(CARGO) build $(WORKSPACE) --bins
-	AWAY_SECONDS=60 $(CARGO) test $(WORKSPACE) --features pavilion-e2e-charts/cluster --test flow -- --nocapture api_server
+	AWAY_SECONDS=60 $(CARGO) test $(WORKSPACE) $(CLUSTER) --test flow -- --nocapture api_server
 
 .PHONY: test-images
 test-images: ## the images in the cluster that KUBECONFIG names, whose nodes have them
-	$(CARGO) test $(WORKSPACE) --features pavilion-images/cluster --test start
+	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test start
 
 .PHONY: docs-test
 docs-test: build ## every command of the documentation, executed
@@ -109,7 +110,7 @@ judges: ## the foreign implementations that the tests compare with
 .PHONY: lint
 lint: ## formatting, clippy, dependencies
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets --features $(CLUSTER_TESTS) -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets $(CLUSTER) -- -D warnings
 	@scripts/dependencies.sh
 
 .PHONY: bench

@@ -76,4 +76,6 @@ for archive in target/images/*.tar; do
   step kind load image-archive --name "$name" "$archive"
 done
 step make --no-print-directory test-images
+API_SERVER_PID=$(docker top "$name-control-plane" -eo pid,comm | awk '$2 == "kube-apiserver" {print $1}')
+export API_SERVER_PID
 step make --no-print-directory test-flow
