@@ -47,6 +47,11 @@ test: test-packages judges ## every test, foreign judges included
 	$(CARGO) test $(WORKSPACE)
 	@$(MAKE) --no-print-directory docs-test
 
+.PHONY: cluster-tests
+cluster-tests:
+	$(CARGO) build $(WORKSPACE) --bins
+	$(CARGO) test $(WORKSPACE) $(CLUSTER) --no-run
+
 .PHONY: test-harness
 test-harness: ## the cluster harness, on clusters of its own
 	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test comes_up --test crashes --test network_policy --test only_its_own --test storage -- --test-threads=1
@@ -65,9 +70,9 @@ test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG nam
 	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test charts -- --nocapture
 
 .PHONY: test-flow
-test-flow: ## from a Tenant to its answer, in the cluster that KUBECONFIG names, whose nodes have the images
+test-flow: judges ## from a Tenant to its answer, in the cluster that KUBECONFIG names, whose nodes have the images; FLOW says which
 	$(CARGO) build $(WORKSPACE) --bins
-	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test flow -- --nocapture
+	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test flow -- --nocapture $(FLOW)
 
 .PHONY: test-steady
 test-steady: ## that an installation at rest writes nothing for ten minutes, in the cluster of test-flow

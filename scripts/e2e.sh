@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the tools of a cluster, brings one up, runs the tests that need it, takes everything down.
-# Prints how long each step took. KEEP=1 leaves the cluster up.
+# Builds the tools of clusters, brings clusters up, runs the tests that need them, takes everything down.
+# Prints how long each step took. KEEP=1 leaves the clusters up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,23 +21,57 @@ finish() {
   exit "$outcome"
 }
 
+# Pavilion's images, on the nodes of a cluster.
+load() { "$cluster" load --name "$1" target/images/*.tar; }
+
+# Brings a cluster up and runs in it, one after the other, what else is named. There is one Pavilion in a cluster, and
+# its policies hold for every test in it, so each lane has a cluster of its own.
+lane() {
+  local name=$1 kubeconfig
+  shift
+  kubeconfig=$("$cluster" up --name "$name")
+  for target in "$@"; do
+    case $target in
+      load) step load "$name" ;;
+      flow:*) KUBECONFIG=$kubeconfig step make --no-print-directory test-flow FLOW="${target#flow:}" ;;
+      *) KUBECONFIG=$kubeconfig step make --no-print-directory "$target" ;;
+    esac
+  done
+}
+
+# Lanes wait for pods far more than they compute, so they run beside each other. What a lane said is shown when it has
+# ended, and all of them end before one that failed ends this.
+lanes=() logs=$(mktemp -d)
+start() {
+  lane "$@" >"$logs/$1" 2>&1 &
+  lanes+=("$1:$!")
+}
+await() {
+  local failed=() entry name since=$SECONDS
+  for entry in "${lanes[@]}"; do
+    name=${entry%%:*}
+    wait "${entry##*:}" || failed+=("$name")
+    echo "── lane $name"
+    cat "$logs/$name"
+    echo "── lane $name ended after $((SECONDS - since)) s"
+  done
+  rm -rf "$logs"
+  [ ${#failed[@]} -eq 0 ] || { echo "failed: ${failed[*]}" >&2 && return 1; }
+}
+
 step "$cluster" build
 trap finish EXIT
 step "$cluster" up
 "$cluster" status
-# One at a time: they compare the machine before with the machine after.
+# One at a time: they compare the machine before with the machine after, and take down what they bring up.
 step make --no-print-directory test-harness
-# Those tests take down what they bring up.
-kubeconfig=$("$cluster" up)
-KUBECONFIG=$kubeconfig step make --no-print-directory test-operator
-KUBECONFIG=$kubeconfig step make --no-print-directory test-cli
-# There is one Pavilion in a cluster, and its policies hold for every test in it.
-kubeconfig=$("$cluster" up --name charts)
-KUBECONFIG=$kubeconfig step make --no-print-directory test-charts
-# Then the whole way, with the images of this checkout, built quicker than those that are shipped.
-step env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=symbols make --no-print-directory images
-"$cluster" down --name charts
-kubeconfig=$("$cluster" up --name flow)
-step "$cluster" load --name flow target/images/*.tar
-KUBECONFIG=$kubeconfig step make --no-print-directory test-images
-KUBECONFIG=$kubeconfig step make --no-print-directory test-flow
+# Built quicker than those that are shipped.
+step env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+  CARGO_PROFILE_RELEASE_STRIP=symbols make --no-print-directory images
+# Everything that the lanes run, before they do.
+step make --no-print-directory cluster-tests
+start operator test-operator test-cli
+start charts test-charts
+start flow load test-images "flow:--skip deletion:: --skip steady:: --skip trial:: --skip tutorial::"
+start rest load "flow:deletion:: steady:: trial:: tutorial::"
+await
