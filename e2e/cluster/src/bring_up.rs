@@ -9,6 +9,7 @@ use crate::credentials::Credentials;
 use crate::directory::{Directory, private_folder, write};
 use crate::images;
 use crate::kubectl::Kubectl;
+use crate::names::NodeNumber;
 use crate::node::Node;
 use crate::patience::wait_until;
 use crate::plan::Plan;
@@ -98,6 +99,26 @@ impl<'a> Site<'a> {
         self.give_images(node, &containerd)?;
         self.bring_up_agents(node)?;
         finish(node)
+    }
+
+    /// Starts a node again that was up before, with what is on its disk.
+    pub fn boot(&self, node: &Node) -> Result<()> {
+        self.prepare(node)?;
+        let is_first = node.number == NodeNumber::FIRST;
+        if is_first {
+            etcd::program(node, self.tools, &self.pki)?.start(node)?;
+        }
+        let containerd = containerd::program(node)?.start(node)?;
+        if is_first {
+            let server = api_server::program(node, self.plan, self.tools, &self.pki)?;
+            let server = server.start(node)?;
+            server.wait_until("the API server is ready", || Ok(self.kubectl.ready()))?;
+            controllers::manager(self.plan, self.tools, &self.pki)?.start(node)?;
+            controllers::scheduler(self.tools, &self.pki)?.start(node)?;
+            self.reached("API server ready", node);
+        }
+        containerd::wait(node, &containerd)?;
+        self.bring_up_agents(node)
     }
 
     /// What must be there before the first program starts.

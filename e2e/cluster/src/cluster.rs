@@ -163,6 +163,22 @@ impl Cluster {
         AuditLog::of(&self.plan.node(&self.directory, NodeNumber::FIRST))
     }
 
+    /// Cuts the power of a node and boots it again. It keeps what was on its disk and nothing that only ran or lay in
+    /// memory; with the first node goes the control plane. What the kernel had not written yet is not lost, as it would
+    /// be with a machine.
+    ///
+    /// # Errors
+    /// What did not come back.
+    pub fn restart(&self, node: &Node) -> Result<()> {
+        let _lock = self.directory.lock()?;
+        let clock = Clock::start();
+        take_down::power(&self.directory, node)?;
+        clock.reached(format_args!("{}: without power", node.name()));
+        let tools = Tools::of(&self.directory);
+        let site = Site::new(&self.directory, &tools, &self.plan, clock)?;
+        site.boot(node)
+    }
+
     /// Its nodes, the one with the control plane first.
     pub fn nodes(&self) -> Vec<Node> {
         self.plan.all_nodes(&self.directory)

@@ -45,6 +45,17 @@ pub fn cluster(directory: &Directory, name: &ClusterName) -> Result<()> {
     remove_folder(&directory.cluster(name))
 }
 
+/// Ends everything that runs on a node, and what a boot finds empty. The directory must be locked.
+pub fn power(directory: &Directory, node: &Node) -> Result<()> {
+    let scope = Scope::node(directory, &node.cluster, node.number);
+    owned::end(&scope)?;
+    cgroups::remove(&scope)?;
+    network::disconnect(&node.link())?;
+    // The plugins are only linked there.
+    let emptied = ["run", "process", "cni-bin"].map(|name| node.path(name));
+    emptied.iter().try_for_each(|folder| remove_folder(folder))
+}
+
 /// Takes down one node. The directory must be locked.
 pub fn node(directory: &Directory, node: &Node) -> Result<()> {
     let scope = Scope::node(directory, &node.cluster, node.number);

@@ -18,6 +18,7 @@ mod deletion;
 mod faults;
 mod isolation;
 mod killed;
+mod node;
 mod processes;
 mod rest;
 mod shop;
