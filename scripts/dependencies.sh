@@ -8,7 +8,7 @@ version=0.20.2
 tools=target/tools
 if ! "$tools/bin/cargo-deny" --version 2>/dev/null | grep -qF "$version"; then
   echo "installing cargo-deny $version" >&2
-  cargo install cargo-deny --version "$version" --locked --quiet --root "$tools" --target-dir "$tools/build"
+  cargo install cargo-deny --version "$version" --locked --quiet --debug --root "$tools" --target-dir "$tools/build"
   rm -rf "$tools/build"
 fi
 # The graph also names crates of other platforms, which no build has fetched.

@@ -66,8 +66,8 @@ step "$cluster" up
 # One at a time: they compare the machine before with the machine after, and take down what they bring up.
 step make --no-print-directory test-harness
 # Built quicker than those that are shipped.
-step env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-  CARGO_PROFILE_RELEASE_STRIP=symbols make --no-print-directory images
+export CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+step env CARGO_PROFILE_RELEASE_STRIP=symbols make --no-print-directory images
 # Everything that the lanes run, before they do.
 step make --no-print-directory cluster-tests
 start operator test-operator test-cli
