@@ -51,9 +51,18 @@ pub fn power(directory: &Directory, node: &Node) -> Result<()> {
     owned::end(&scope)?;
     cgroups::remove(&scope)?;
     network::disconnect(&node.link())?;
-    // The plugins are only linked there.
-    let emptied = ["run", "process", "cni-bin"].map(|name| node.path(name));
-    emptied.iter().try_for_each(|folder| remove_folder(folder))
+    // Containers start once the network is enforced, and that is when it is told in `cni`. The last three are linked
+    // and compiled from the tools.
+    let emptied = [
+        "run",
+        "process",
+        "cni",
+        "cni-bin",
+        "compiler",
+        "var-lib/cilium",
+    ];
+    let mut emptied = emptied.iter().map(|name| node.path(name));
+    emptied.try_for_each(|folder| remove_folder(&folder))
 }
 
 /// Takes down one node. The directory must be locked.
