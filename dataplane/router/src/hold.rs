@@ -59,11 +59,11 @@ impl Hold {
         self.waited
     }
 
-    /// Waits a little for what is `away`. False when that has been away for too long, or too many wait
-    /// already.
+    /// Waits a little for what is `away`. False when that has been away for too long, the request has waited
+    /// as long for one thing after another, or too many wait already.
     pub(crate) async fn wait(&mut self, away: &Away) -> bool {
         let (now, until) = (Instant::now(), away.until());
-        if now >= until {
+        if now >= until || self.waited >= away.patience {
             return false;
         }
         if self.place.is_none() {
@@ -104,6 +104,15 @@ mod tests {
         assert!(!first.wait(&away).await && !Hold::default().wait(&away).await);
         away.is_over();
         assert!(first.wait(&away).await, "the next absence is another one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_away_again_and_again_is_not_waited_for_without_end() {
+        let mut hold = Hold::default();
+        for _ in 0..3 {
+            assert!(hold.wait(&away(250, 9)).await);
+        }
+        assert!(!hold.wait(&away(250, 9)).await);
     }
 
     #[tokio::test(start_paused = true)]
