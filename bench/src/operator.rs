@@ -93,6 +93,7 @@ async fn converge(site: &Site, count: usize) -> Result<(Operator, Duration)> {
     let mut last = (0, Instant::now());
     loop {
         ensure!(since.elapsed() < PATIENCE, "not applied after {PATIENCE:?}");
+        ensure!(operator.lives(), "the operator has ended");
         let made = operator.count("objects_made_total").await.unwrap_or(0);
         if made != last.0 {
             last = (made, Instant::now());

@@ -37,7 +37,7 @@ impl Operator {
         command.arg("run").arg("--kubeconfig").arg(&site.kubeconfig);
         command.args(["--region", REGION, "--namespace", NAMESPACE]);
         command.args(["--identity", identity, "--workers", &workers.to_string()]);
-        for image in ["verifier", "signer", "auditor"] {
+        for image in ["verifier", "signer", "auditor", "probe"] {
             let reference = format!("pavilion.local/{image}:bench");
             command.args([&format!("--{image}-image"), &reference]);
         }
@@ -51,6 +51,11 @@ impl Operator {
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn lives(&self) -> bool {
+        std::fs::read_link(format!("/proc/{}/exe", self.pid())).is_ok()
     }
 
     /// A page of its health endpoint.
