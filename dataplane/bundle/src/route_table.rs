@@ -56,7 +56,7 @@ pub enum Closed {
     /// It is being deleted.
     #[serde(rename = "tenant_terminating")]
     Terminating,
-    /// Its programs have not been ready yet.
+    /// Its programs have not been ready yet, or others are taking their place.
     #[serde(rename = "tenant_starting")]
     Starting,
 }

@@ -64,13 +64,10 @@ impl<'a> Site<'a> {
     pub fn bring_up_first(&self, node: &Node) -> Result<()> {
         self.pki.make(self.plan, node.address)?;
         self.prepare(node)?;
-        etcd::program(node, self.tools, &self.pki)?.start(node)?;
-        let containerd = containerd::program(node)?.start(node)?;
-        let server = api_server::program(node, self.plan, self.tools, &self.pki)?.start(node)?;
-        self.give_images(node, &containerd)?;
-        server.wait_until("the API server is ready", || Ok(self.kubectl.ready()))?;
-        self.reached("API server ready", node);
-        controllers::manager(self.plan, self.tools, &self.pki)?.start(node)?;
+        self.start_api_server(node, || {
+            let containerd = containerd::program(node)?.start(node)?;
+            self.give_images(node, &containerd)
+        })?;
         controllers::scheduler(self.tools, &self.pki)?.start(node)?;
         self.apply_rights()?;
         let definitions = self.tools.files("cilium", "crds")?;
@@ -84,12 +81,7 @@ impl<'a> Site<'a> {
     pub fn bring_up_control_plane(&self, node: &Node) -> Result<()> {
         self.pki.make(self.plan, node.address)?;
         self.prepare(node)?;
-        etcd::program(node, self.tools, &self.pki)?.start(node)?;
-        let server = api_server::program(node, self.plan, self.tools, &self.pki)?.start(node)?;
-        server.wait_until("the API server is ready", || Ok(self.kubectl.ready()))?;
-        controllers::manager(self.plan, self.tools, &self.pki)?.start(node)?;
-        self.reached("API server ready", node);
-        Ok(())
+        self.start_api_server(node, || Ok(()))
     }
 
     /// Brings up one more node.
@@ -104,21 +96,24 @@ impl<'a> Site<'a> {
     /// Starts a node again that was up before, with what is on its disk.
     pub fn boot(&self, node: &Node) -> Result<()> {
         self.prepare(node)?;
-        let is_first = node.number == NodeNumber::FIRST;
-        if is_first {
-            etcd::program(node, self.tools, &self.pki)?.start(node)?;
+        if node.number == NodeNumber::FIRST {
+            self.start_api_server(node, || Ok(()))?;
+            controllers::scheduler(self.tools, &self.pki)?.start(node)?;
         }
         let containerd = containerd::program(node)?.start(node)?;
-        if is_first {
-            let server = api_server::program(node, self.plan, self.tools, &self.pki)?;
-            let server = server.start(node)?;
-            server.wait_until("the API server is ready", || Ok(self.kubectl.ready()))?;
-            controllers::manager(self.plan, self.tools, &self.pki)?.start(node)?;
-            controllers::scheduler(self.tools, &self.pki)?.start(node)?;
-            self.reached("API server ready", node);
-        }
         containerd::wait(node, &containerd)?;
         self.bring_up_agents(node)
+    }
+
+    /// Starts the API server with its store and its controllers. `meanwhile` is done while it comes up.
+    fn start_api_server(&self, node: &Node, meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
+        etcd::program(node, self.tools, &self.pki)?.start(node)?;
+        let server = api_server::program(node, self.plan, self.tools, &self.pki)?.start(node)?;
+        meanwhile()?;
+        server.wait_until("the API server is ready", || Ok(self.kubectl.ready()))?;
+        self.reached("API server ready", node);
+        controllers::manager(self.plan, self.tools, &self.pki)?.start(node)?;
+        Ok(())
     }
 
     /// What must be there before the first program starts.

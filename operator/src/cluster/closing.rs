@@ -1,7 +1,8 @@
 //! Tenants whose programs are to stop, and run on until no requests reach them any more.
 //!
 //! Only the change is waited for, and only by the replica that saw it: one that takes over in between stops the
-//! programs at once, which costs a request that is just on its way a 502.
+//! programs at once, which leaves a request that is just on its way the moments for which a pod that is to go answers
+//! on.
 
 use std::{
     collections::HashMap,

@@ -35,7 +35,7 @@ pub struct TenantPod {
     pub address: Option<IpAddr>,
     /// Where its node is.
     pub node: Option<IpAddr>,
-    /// Whether the edge sends requests to it: it is ready to the kubelet, or has been.
+    /// Whether the edge sends requests to it: it is ready to the kubelet, or has been, and stays.
     pub routable: bool,
     /// The digest of the bundle that it was last told to serve.
     pub told: Option<String>,

@@ -148,14 +148,13 @@ impl Statuses {
 /// Whether two statuses differ in nothing, or in empty lists alone: of a list whose entries are all withdrawn
 /// server-side apply leaves an empty one.
 fn says_the_same(one: &Value, other: &Value) -> bool {
-    let filled = |status: &Value| -> BTreeMap<String, Value> {
-        let members = status.as_object().into_iter().flatten();
-        let filled = members.filter(|(_, member)| **member != json!([]));
-        filled
-            .map(|(name, member)| (name.clone(), member.clone()))
-            .collect()
-    };
     filled(one) == filled(other)
+}
+
+fn filled(status: &Value) -> BTreeMap<&String, &Value> {
+    let members = status.as_object().into_iter().flatten();
+    let is_empty = |member: &Value| member.as_array().is_some_and(Vec::is_empty);
+    members.filter(|(_, member)| !is_empty(member)).collect()
 }
 
 /// The condition that says whether a tenant was found isolated.

@@ -1,6 +1,7 @@
 //! A way to the API server on which a test has its hand: it counts what is written, goes away, and keeps news back.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::SocketAddr,
     path::PathBuf,
@@ -53,6 +54,8 @@ struct State {
     writes_left: Option<usize>,
     /// Whoever wants to hear on from where it was is told that this is too long ago.
     forgotten: bool,
+    /// The paths for which that was said.
+    refused: BTreeSet<String>,
     /// Ends the connections of now.
     connections: CancellationToken,
 }
@@ -120,6 +123,12 @@ impl Between {
         self.hand.quiet.send_replace(quiet);
     }
 
+    /// Whether somebody who wanted to hear on of a kind, by its name in paths, was told that it is forgotten.
+    pub fn has_refused(&self, kind: &str) -> bool {
+        let state = self.hand.state();
+        state.refused.iter().any(|path| path.ends_with(kind))
+    }
+
     /// Has the API server forget, or not, what happened before now, as one does whose store was compacted.
     pub fn forget(&self, forgotten: bool) {
         self.hand.state().forgotten = forgotten;
@@ -137,6 +146,14 @@ impl State {
     fn go_away(&mut self) {
         self.away = true;
         self.connections.cancel();
+    }
+
+    /// Whether somebody who wants to hear on from where it was is refused.
+    fn refuses(&mut self, path: &str) -> bool {
+        if self.forgotten {
+            self.refused.insert(path.to_owned());
+        }
+        self.forgotten
     }
 
     /// Takes note of a write that was done. False when whoever did it is not to hear of it.
@@ -164,7 +181,7 @@ impl Hand {
         if self.state().away {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
-        if is_watch && goes_on && self.state().forgotten {
+        if is_watch && goes_on && self.state().refuses(&path) {
             return Ok(too_long_ago());
         }
         let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];

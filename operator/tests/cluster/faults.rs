@@ -197,7 +197,9 @@ async fn what_happened_while_nothing_was_heard_is_found_again() {
     stage.apply_tenant(&comes, REGION, &host(&comes)).await;
     way.come_back();
     // It asks to hear on from where it was, and is told that nobody knows any more what happened since.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    for kind in ["/tenants", "/networkpolicies", "/configmaps"] {
+        eventually(kind, async || way.has_refused(kind)).await;
+    }
     way.forget(false);
     for tenant in [&stays, &comes] {
         eventually("all is as it is to be", async || {

@@ -43,7 +43,7 @@ entries! { Edge;
         "Ask the tenant's owner where to go instead.";
     TENANT_STARTING = "tenant_starting", 503, RETRY,
         "The tenant's data plane is starting",
-        "Its programs have not been ready yet.",
+        "Its programs are being started.",
         "Try again in a moment; if it lasts, kubectl pavilion why says what it waits for.";
     DRAINING = "edge_draining", 503, RETRY,
         "The edge is stopping",

@@ -26,7 +26,7 @@ pub struct Built {
     pub refused: Vec<(HostName, String)>,
 }
 
-/// Builds it: the hosts of every tenant, closed where its owner wants that and while its pod has not been ready.
+/// Builds it: the hosts of every tenant, closed where its owner wants that and while it has no pod that has been ready and stays.
 /// Of two that claim one host the one whose Secret was made first has it; by name where both are as old.
 pub fn build(material: &Material) -> Built {
     let mut entries: Vec<&Entry> = material.entries.iter().collect();
