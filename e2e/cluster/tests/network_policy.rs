@@ -183,7 +183,7 @@ async fn policy_holds_from_the_first_moment_of_a_pod() {
 
     // The callers try before there is anybody to answer, so that no moment of the server's is missed.
     for caller in ["stranger", "friend"] {
-        create!(client, Pod, OPEN, pod(caller, &["watch", &guarded, "15s"]));
+        create!(client, Pod, OPEN, pod(caller, &["watch", "15s", &guarded]));
     }
     create!(client, Pod, OPEN, server("outside"));
     running(&client, OPEN, "stranger").await;
@@ -195,7 +195,7 @@ async fn policy_holds_from_the_first_moment_of_a_pod() {
         client,
         Pod,
         GUARDED,
-        pod("captive", &["watch", &open, "5s"])
+        pod("captive", &["watch", "5s", &open])
     );
     // The kubelet's probe is no pod's traffic: it passes.
     pod_until(&client, GUARDED, "server", ready).await;
@@ -221,13 +221,13 @@ async fn policy_holds_from_the_first_moment_of_a_pod() {
         client,
         Pod,
         OPEN,
-        pod("stranger-later", &["watch", &guarded, "5s"])
+        pod("stranger-later", &["watch", "5s", &guarded])
     );
     create!(
         client,
         Pod,
         GUARDED,
-        pod("captive-later", &["watch", &open, "5s"])
+        pod("captive-later", &["watch", "5s", &open])
     );
     assert!(watched(&client, OPEN, "stranger-later").await.1 > 0);
     assert!(watched(&client, GUARDED, "captive-later").await.1 > 0);

@@ -1,8 +1,9 @@
-// Probe is both ends of a connection that a network policy allows or refuses.
+// Probe is both ends of connections that a network policy allows or refuses.
 //
-//	probe serve ADDRESS            greets and hangs up
-//	probe watch ADDRESS DURATION   tries from its first moment on, and prints how often somebody took the
-//	                               connection, and how often another probe greeted it
+//	probe serve ADDRESS...            greets and hangs up
+//	probe watch DURATION ADDRESS...   tries each from its first moment on, for that long and at least half as often as
+//	                                  an idle machine lets it in that time, and prints for each, in their order, how
+//	                                  often somebody took the connection, and how often another probe greeted it
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,20 +31,28 @@ func main() {
 }
 
 func run(arguments []string) error {
-	switch {
-	case len(arguments) == 2 && arguments[0] == "serve":
-		return serve(arguments[1])
-	case len(arguments) == 3 && arguments[0] == "watch":
-		return watch(arguments[1], arguments[2])
+	if len(arguments) >= 2 && arguments[0] == "serve" {
+		return serve(arguments[1:])
 	}
-	return fmt.Errorf("%q: use serve ADDRESS or watch ADDRESS DURATION", arguments)
+	if len(arguments) >= 3 && arguments[0] == "watch" {
+		return watch(arguments[1], arguments[2:])
+	}
+	return fmt.Errorf("%q: use serve ADDRESS... or watch DURATION ADDRESS...", arguments)
 }
 
-func serve(address string) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
+func serve(addresses []string) error {
+	ended := make(chan error)
+	for _, address := range addresses {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
+		}
+		go func() { ended <- greet(listener) }()
 	}
+	return <-ended
+}
+
+func greet(listener net.Listener) error {
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
@@ -55,18 +65,30 @@ func serve(address string) error {
 	}
 }
 
-// watch does not wait for one attempt to end before the next begins: a refused one takes its whole patience, and
-// what is looked for may last a moment only.
-func watch(address, duration string) error {
+func watch(duration string, addresses []string) error {
 	length, err := time.ParseDuration(duration)
 	if err != nil {
 		return err
 	}
-	var attempts, connected, greeted atomic.Int64
+	said := make([]string, len(addresses))
 	var all sync.WaitGroup
-	for end := time.Now().Add(length); time.Now().Before(end); time.Sleep(interval) {
+	for number, address := range addresses {
+		all.Go(func() { said[number] = try(length, address) })
+	}
+	all.Wait()
+	fmt.Println(strings.Join(said, "\n"))
+	return nil
+}
+
+// try does not wait for one attempt to end before the next begins: a refused one takes its whole patience, and
+// what is looked for may last a moment only.
+func try(length time.Duration, address string) string {
+	var connected, greeted atomic.Int64
+	var all sync.WaitGroup
+	attempts, enough := 0, int(length/interval/2)
+	for end := time.Now().Add(length); time.Now().Before(end) || attempts < enough; time.Sleep(interval) {
+		attempts++
 		all.Go(func() {
-			attempts.Add(1)
 			connection, err := net.DialTimeout("tcp", address, patience)
 			if err != nil {
 				return
@@ -79,8 +101,7 @@ func watch(address, duration string) error {
 		})
 	}
 	all.Wait()
-	fmt.Printf("attempts=%d connected=%d greeted=%d\n", attempts.Load(), connected.Load(), greeted.Load())
-	return nil
+	return fmt.Sprintf("attempts=%d connected=%d greeted=%d", attempts, connected.Load(), greeted.Load())
 }
 
 func greets(connection net.Conn) bool {

@@ -1,7 +1,12 @@
 //! Who reaches operator and edge, and whom they reach, where network policy is enforced. Probes stand for
 //! the programs: a policy knows pods by their labels.
 
-use futures::{StreamExt, stream};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+};
+
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
@@ -61,12 +66,6 @@ const WAYS: [Way; 22] = [
     ("confidant", "stranger", 5432, true),
 ];
 
-fn of(name: &str) -> (&'static str, &'static str) {
-    let mut all = EVERYBODY.into_iter();
-    let (_, namespace, component) = all.find(|(known, ..)| *known == name).unwrap();
-    (namespace, component)
-}
-
 fn labels(component: &str) -> Value {
     json!({
         "app.kubernetes.io/name": "pavilion", "app.kubernetes.io/component": component, LABEL: "true",
@@ -77,19 +76,45 @@ fn pods(stage: &Stage, namespace: &str) -> Api<Pod> {
     Api::namespaced(stage.admin.clone(), namespace)
 }
 
-/// How often somebody was greeted who tried for two seconds.
-async fn greeted(stage: &Stage, number: usize, (from, to, port, _): Way) -> u32 {
-    let listen = format!(":{port}");
-    let (namespace, component) = of(to);
-    let server = format!("callee-{number}");
-    let server = probe(&server, &labels(component), &["serve", &listen]);
+/// Somebody to be reached at every port; its address.
+async fn serving(stage: &Stage, (name, namespace, component): (&str, &str, &str)) -> String {
+    let ports: BTreeSet<u16> = WAYS.iter().map(|(_, _, port, _)| *port).collect();
+    let listen: Vec<String> = ports.iter().map(|port| format!(":{port}")).collect();
+    let arguments: Vec<&str> = iter::once("serve")
+        .chain(listen.iter().map(String::as_str))
+        .collect();
+    let server = probe(&format!("callee-{name}"), &labels(component), &arguments);
     let server = start(&pods(stage, namespace), &server, "Running").await;
-    let address = format!("{}{listen}", server.status.unwrap().pod_ip.unwrap());
-    let (namespace, component) = of(from);
-    let (name, pods) = (format!("caller-{number}"), pods(stage, namespace));
-    let caller = probe(&name, &labels(component), &["watch", &address, "2s"]);
+    server.status.unwrap().pod_ip.unwrap()
+}
+
+/// How often somebody was greeted who tried all its ways for two seconds.
+async fn greeted(
+    stage: &Stage,
+    caller: &str,
+    ways: &[Way],
+    at: &BTreeMap<&str, String>,
+) -> Vec<u32> {
+    let (_, namespace, component) = EVERYBODY
+        .into_iter()
+        .find(|(known, ..)| *known == caller)
+        .unwrap();
+    let addresses = ways
+        .iter()
+        .map(|(_, to, port, _)| format!("{}:{port}", at[to]));
+    let arguments: Vec<String> = ["watch".into(), "2s".into()]
+        .into_iter()
+        .chain(addresses)
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (name, pods) = (format!("caller-{caller}"), pods(stage, namespace));
+    let caller = probe(&name, &labels(component), &arguments);
     start(&pods, &caller, "Succeeded").await;
-    seen(&pods, &name).await.greeted
+    seen(&pods, &name)
+        .await
+        .into_iter()
+        .map(|seen| seen.greeted)
+        .collect()
 }
 
 async fn clear(stage: &Stage) {
@@ -118,13 +143,18 @@ async fn only_those_reach_operator_and_edge_who_have_business_there() {
         });
         stage.apply("Namespace", None, name, object).await;
     }
-    let attempts = WAYS.into_iter().enumerate().map(async |(number, way)| {
-        let greeted = greeted(&stage, number, way).await;
-        (way, greeted)
+    let serving = EVERYBODY.map(async |somebody| (somebody.0, serving(&stage, somebody).await));
+    let at = join_all(serving).await.into_iter().collect();
+    let tried = EVERYBODY.map(async |(caller, ..)| {
+        let ways: Vec<Way> = WAYS
+            .into_iter()
+            .filter(|(from, ..)| *from == caller)
+            .collect();
+        let greeted = greeted(&stage, caller, &ways, &at).await;
+        assert_eq!(greeted.len(), ways.len());
+        ways.into_iter().zip(greeted)
     });
-    // A few at once: the node has two cores.
-    let tried: Vec<_> = stream::iter(attempts).buffer_unordered(5).collect().await;
-    for ((from, to, port, allowed), greeted) in tried {
+    for ((from, to, port, allowed), greeted) in join_all(tried).await.into_iter().flatten() {
         assert_eq!(greeted > 0, allowed, "{from} to {to} at {port}: {greeted}");
     }
     clear(&stage).await;

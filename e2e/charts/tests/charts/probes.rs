@@ -1,14 +1,16 @@
 //! Pods that try who reaches whom: the harness's probe, with somebody's labels.
 
-use k8s_openapi::api::core::v1::Pod;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::{
     Api,
-    api::{LogParams, PostParams},
+    api::{ListParams, LogParams, PostParams},
 };
 use pavilion_e2e_cluster::reference;
 use serde_json::{Value, json};
 
-use crate::operator::eventually;
+use crate::operator::PATIENCE;
 
 /// What a probe saw that tried for a while.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +28,7 @@ pub fn probe(name: &str, labels: &Value, arguments: &[&str]) -> Pod {
     let pod = json!({
         "metadata": {"name": name, "labels": labels},
         "spec": {
-            "restartPolicy": "Never",
+            "restartPolicy": "OnFailure",
             "terminationGracePeriodSeconds": 0,
             "automountServiceAccountToken": false,
             "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -52,31 +54,56 @@ pub async fn start(pods: &Api<Pod>, pod: &Pod, phase: &str) -> Pod {
     reached(pods, pod.metadata.name.as_deref().unwrap(), phase).await
 }
 
-/// Waits until a pod is in a phase and has an address.
+/// Waits until a pod is in a phase and has an address; fails with what is known of the pod when it never is.
 pub async fn reached(pods: &Api<Pod>, name: &str, phase: &str) -> Pod {
-    eventually(&format!("{name} is {phase}"), async || {
-        let status = pods.get(name).await.unwrap().status.unwrap_or_default();
-        status.phase.as_deref() == Some(phase) && status.pod_ip.is_some()
-    })
-    .await;
-    pods.get(name).await.unwrap()
+    let begun = Instant::now();
+    loop {
+        let pod = pods.get(name).await.unwrap();
+        let status = pod.status.clone().unwrap_or_default();
+        if status.phase.as_deref() == Some(phase) && status.pod_ip.is_some() {
+            return pod;
+        }
+        if begun.elapsed() > PATIENCE {
+            let told = events(pods, name).await;
+            panic!("{name} is never {phase}: {}\n{told}", json!(status));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
-/// What a probe that tried for a while saw.
-pub async fn seen(pods: &Api<Pod>, name: &str) -> Seen {
+/// What the cluster says about a pod.
+async fn events(pods: &Api<Pod>, name: &str) -> String {
+    let namespace = pods.namespace().unwrap_or("default");
+    let events: Api<Event> = Api::namespaced(pods.clone().into_client(), namespace);
+    let about = ListParams::default().fields(&format!("involvedObject.name={name}"));
+    let events = events.list(&about).await.unwrap().items.into_iter();
+    events
+        .filter_map(|event| event.message)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// What a probe that tried for a while saw at each address, in their order.
+pub async fn seen(pods: &Api<Pod>, name: &str) -> Vec<Seen> {
     reached(pods, name, "Succeeded").await;
     let log = pods.logs(name, &LogParams::default()).await.unwrap();
-    let number = |key: &str| {
-        let mut words = log.split_whitespace();
-        let value = words.find_map(|word| word.strip_prefix(key));
-        value
-            .unwrap_or_else(|| panic!("{name} said {log:?}"))
-            .parse()
-            .unwrap()
-    };
-    Seen {
-        attempts: number("attempts="),
-        connected: number("connected="),
-        greeted: number("greeted="),
+    log.lines().map(Seen::said).collect()
+}
+
+impl Seen {
+    fn said(line: &str) -> Self {
+        let number = |key: &str| {
+            let mut words = line.split_whitespace();
+            let value = words.find_map(|word| word.strip_prefix(key));
+            value
+                .unwrap_or_else(|| panic!("a probe said {line:?}"))
+                .parse()
+                .unwrap()
+        };
+        Self {
+            attempts: number("attempts="),
+            connected: number("connected="),
+            greeted: number("greeted="),
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Whom the pods of a tenant reach, and who reaches them, where network policy is enforced: from the first moment of
 //! a pod on. Probes with the labels of the data plane stand for it: a policy knows pods by their labels.
 
-use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use kube::{
     Api, Client,
@@ -33,10 +32,16 @@ struct World {
     neighbour: String,
 }
 
-/// One attempt: from where, with which labels, to whom, and whether that may be.
-struct Way {
+/// Somebody that tries: from where, with which labels.
+struct Caller {
+    name: &'static str,
     from: String,
     labels: Value,
+    ways: Vec<Way>,
+}
+
+/// One attempt: to whom, and whether that may be.
+struct Way {
     to: &'static str,
     address: String,
     allowed: bool,
@@ -147,15 +152,17 @@ impl World {
         inside.unwrap().address
     }
 
-    async fn try_way(&self, number: usize, way: &Way) -> Seen {
-        let (name, pods) = (format!("caller-{number}"), self.pods(&way.from));
-        let pod = probe(&name, &way.labels, &["watch", &way.address, "3s"]);
+    async fn tries(&self, caller: &Caller) -> Vec<Seen> {
+        let pods = self.pods(&caller.from);
+        let addresses = caller.ways.iter().map(|way| way.address.as_str());
+        let arguments: Vec<&str> = ["watch", "3s"].into_iter().chain(addresses).collect();
+        let pod = probe(caller.name, &caller.labels, &arguments);
         pods.create(&PostParams::default(), &pod).await.unwrap();
-        seen(&pods, &name).await
+        seen(&pods, caller.name).await
     }
 
     /// All ways from the tenant's pods, and who may come to them.
-    async fn ways(&self) -> Vec<Way> {
+    async fn callers(&self) -> Vec<Caller> {
         let neighbour = self
             .server(&self.neighbour, &data_plane("traffic-neighbour"), PORT)
             .await;
@@ -168,71 +175,62 @@ impl World {
         let api_server = address(self.service("default", "kubernetes").await);
         let names = address(self.service("kube-system", "kube-dns").await);
         let node = self.node().await;
-        let closed = [
+        let outside = [
             ("another tenant", neighbour.clone()),
             ("the internet", internet.clone()),
             ("the API server", format!("{api_server}:443")),
             ("the kubelet", format!("{node}:10250")),
             ("the metadata of a cloud", METADATA.to_owned()),
         ];
-        let mut ways = Vec::new();
-        let way = |from: &str, labels: Value, to, address: &String, allowed| Way {
-            from: from.to_owned(),
-            labels,
+        let way = |to, address: &str, allowed| Way {
             to,
-            address: address.clone(),
+            address: address.to_owned(),
             allowed,
         };
-        for (to, address) in &closed {
-            ways.push(way(
+        let caller = |name, from: &str, labels, ways| Caller {
+            name,
+            from: from.to_owned(),
+            labels,
+            ways,
+        };
+        let mut from_tenant: Vec<Way> = outside
+            .iter()
+            .map(|(to, address)| way(to, address, false))
+            .collect();
+        from_tenant.push(way("its own pod", &own, false));
+        from_tenant.push(way("names", &format!("{names}:53"), true));
+        // That all of it is there to be reached shows somebody whom no policy holds.
+        let mut from_stranger: Vec<Way> = outside
+            .iter()
+            .map(|(to, address)| way(to, address, *to != "another tenant"))
+            .collect();
+        from_stranger.push(way("the tenant", &own, false));
+        let from_router = vec![
+            way("the tenant", &own, true),
+            way("another tenant", &neighbour, true),
+        ];
+        vec![
+            caller(
+                "caller",
                 &self.namespace,
                 data_plane("traffic"),
-                to,
-                address,
-                false,
-            ));
-            // That it is there to be reached shows somebody whom no policy holds.
-            let reachable = *to != "another tenant";
-            ways.push(way(ELSEWHERE, stranger(), to, address, reachable));
-        }
-        ways.push(way(
-            &self.namespace,
-            data_plane("traffic"),
-            "its own pod",
-            &own,
-            false,
-        ));
-        ways.push(way(
-            &self.namespace,
-            data_plane("traffic"),
-            "names",
-            &format!("{names}:53"),
-            true,
-        ));
-        ways.push(way(
-            &self.neighbour,
-            data_plane("traffic-neighbour"),
-            "the tenant",
-            &own,
-            false,
-        ));
-        ways.push(way(ELSEWHERE, stranger(), "the tenant", &own, false));
-        ways.push(way(NAMESPACE, of_ours("router"), "the tenant", &own, true));
-        ways.push(way(
-            NAMESPACE,
-            of_ours("router"),
-            "another tenant",
-            &neighbour,
-            true,
-        ));
-        ways.push(way(
-            NAMESPACE,
-            of_ours("operator"),
-            "the tenant",
-            &own,
-            false,
-        ));
-        ways
+                from_tenant,
+            ),
+            caller("caller", ELSEWHERE, stranger(), from_stranger),
+            caller(
+                "caller",
+                &self.neighbour,
+                data_plane("traffic-neighbour"),
+                vec![way("the tenant", &own, false)],
+            ),
+            caller("caller-router", NAMESPACE, of_ours("router"), from_router),
+            caller(
+                "caller-operator",
+                NAMESPACE,
+                of_ours("operator"),
+                vec![way("the tenant", &own, false)],
+            ),
+        ]
     }
 
     /// Whether anybody but the router is greeted while a pod of the tenant's comes up.
@@ -268,7 +266,7 @@ impl World {
             let pod = probe(
                 &format!("early-{name}"),
                 labels,
-                &["watch", &address, "15s"],
+                &["watch", "15s", &address],
             );
             let pods = self.pods(namespace);
             pods.create(&PostParams::default(), &pod).await.unwrap();
@@ -282,7 +280,7 @@ impl World {
         let mut all = Vec::new();
         for (name, namespace, _, allowed) in watchers {
             let seen = seen(&self.pods(namespace), &format!("early-{name}")).await;
-            all.push((name, seen, allowed));
+            all.push((name, seen[0], allowed));
         }
         all
     }
@@ -305,36 +303,21 @@ async fn a_tenants_pods_reach_nobody_from_their_first_moment_on_but_whom_they_mu
     clear(&stage).await;
     let operator = Operator::leading(&stage.admin, "traffic").await;
     let world = World::make(&stage, &operator).await;
-    let ways = world.ways().await;
-    let attempts = ways.iter().enumerate().map(async |(number, way)| {
-        let seen = world.try_way(number, way).await;
-        (way, seen)
-    });
-    // A few at once: the node has two cores, and the tenant's quota few pods.
-    let tried: Vec<_> = stream::iter(attempts).buffer_unordered(3).collect().await;
-    for (way, seen) in &tried {
-        let Way {
-            from, to, allowed, ..
-        } = way;
-        println!(
-            "{from} to {to}: {seen:?}, which is {}allowed",
-            if *allowed { "" } else { "not " }
-        );
-    }
-    for (way, seen) in tried {
-        let Way {
-            from,
-            to,
-            address,
-            allowed,
-            ..
-        } = way;
-        assert_eq!(
-            seen.connected > 0,
-            *allowed,
-            "{from} to {to} at {address}: {seen:?}"
-        );
-        assert!(seen.attempts > 50, "{from} to {to}: {seen:?}");
+    for caller in world.callers().await {
+        let seen = world.tries(&caller).await;
+        assert_eq!(seen.len(), caller.ways.len());
+        for (way, seen) in caller.ways.iter().zip(seen) {
+            let what = format!(
+                "{} in {} to {} at {}: {seen:?}",
+                caller.name, caller.from, way.to, way.address
+            );
+            println!(
+                "{what}, which is {}allowed",
+                if way.allowed { "" } else { "not " }
+            );
+            assert_eq!(seen.connected > 0, way.allowed, "{what}");
+            assert!(seen.attempts > 50, "{what}");
+        }
     }
     for (name, seen, allowed) in world.while_it_starts().await {
         println!("{name} to a pod of the tenant that starts: {seen:?}");
