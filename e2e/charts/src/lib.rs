@@ -1,5 +1,6 @@
 //! The charts as those see them who install them: by Helm 3 and by Helm 4.
 
+pub mod cert_manager;
 mod helm;
 pub mod page;
 mod rendered;
@@ -31,7 +32,10 @@ pub fn chart(name: &str) -> PathBuf {
 /// # Errors
 /// One that is not there.
 pub fn tool(name: &str) -> Result<PathBuf> {
+    Tools::of(&directory()?).program(name)
+}
+
+fn directory() -> Result<Directory> {
     let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
-    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
-    Tools::of(&Directory::open(&path)?).program(name)
+    Directory::open(&named.unwrap_or_else(|| checkout().join("target/e2e")))
 }

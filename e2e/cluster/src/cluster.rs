@@ -28,6 +28,12 @@ pub fn build(directory: &Directory) -> Result<Tools> {
     build_locked(directory, &lock)
 }
 
+/// Builds one tool that not every cluster needs, if it is missing.
+pub fn build_tool(directory: &Directory, name: &str) -> Result<Tools> {
+    let _lock = directory.lock()?;
+    Tools::build_one(directory, name)
+}
+
 fn build_locked(directory: &Directory, _lock: &Lock) -> Result<Tools> {
     take_down::lost(directory)?;
     Tools::build(directory)

@@ -53,7 +53,7 @@ use anyhow::Result;
 use clap::Parser;
 
 pub use audit::{AuditLog, Write};
-pub use cluster::{Cluster, build, down};
+pub use cluster::{Cluster, build, build_tool, down};
 pub use directory::Directory;
 pub use images::reference;
 pub use names::{ClusterName, NodeNumber};

@@ -23,6 +23,8 @@ struct Tool {
     tags: &'static str,
     /// Folders of a module that are needed when the tool runs: the module, the folder, what it is called here.
     files: &'static [(&'static str, &'static str, &'static str)],
+    /// Whether it is built only where somebody asks for it, and not for each cluster.
+    on_demand: bool,
 }
 
 #[derive(Debug)]
@@ -57,8 +59,9 @@ const fn kubernetes(name: &'static str, package: &'static str) -> Program {
 const COLLECT: &str = "400";
 
 const CILIUM: &str = "github.com/cilium/cilium";
+const CERT_MANAGER: &str = "github.com/cert-manager/cert-manager";
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     plain("pause", &[program("pause", ".")]),
     plain("probe", &[program("probe", ".")]),
     plain("etcd", &[program("etcd", "go.etcd.io/etcd/server/v3")]),
@@ -93,6 +96,7 @@ const TOOLS: [Tool; 8] = [
             (CILIUM, "bpf", "bpf"),
             (CILIUM, "pkg/k8s/apis/cilium.io/client/crds", "crds"),
         ],
+        on_demand: false,
     },
     plain(
         "coredns",
@@ -100,6 +104,11 @@ const TOOLS: [Tool; 8] = [
     ),
     plain("helm4", &[program("helm4", "helm.sh/helm/v4/cmd/helm")]),
     plain("helm3", &[program("helm3", "helm.sh/helm/v3/cmd/helm")]),
+    Tool {
+        files: &[(CERT_MANAGER, "deploy/crds", "crds")],
+        on_demand: true,
+        ..plain("certmanager", &[program("cert-manager", ".")])
+    },
 ];
 
 const fn plain(name: &'static str, programs: &'static [Program]) -> Tool {
@@ -108,6 +117,7 @@ const fn plain(name: &'static str, programs: &'static [Program]) -> Tool {
         programs,
         tags: "",
         files: &[],
+        on_demand: false,
     }
 }
 
@@ -118,14 +128,19 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Builds what is missing. The directory must be locked.
+    /// Builds what is missing of what each cluster needs. The directory must be locked.
     pub fn build(directory: &Directory) -> Result<Self> {
         let tools = Self::of(directory);
-        for tool in &TOOLS {
-            if !tools.place(tool)?.exists() {
-                tools.make(tool, directory)?;
-            }
+        for tool in TOOLS.iter().filter(|tool| !tool.on_demand) {
+            tools.make_if_missing(tool, directory)?;
         }
+        Ok(tools)
+    }
+
+    /// Builds one, if it is missing. The directory must be locked.
+    pub fn build_one(directory: &Directory, name: &str) -> Result<Self> {
+        let tools = Self::of(directory);
+        tools.make_if_missing(find(name)?, directory)?;
         Ok(tools)
     }
 
@@ -147,10 +162,14 @@ impl Tools {
 
     /// A folder of a tool's files.
     pub fn files(&self, tool: &str, name: &str) -> Result<PathBuf> {
-        let Some(tool) = TOOLS.iter().find(|known| known.name == tool) else {
-            bail!("there is no tool {tool}: add it to e2e/cluster/src/tools.rs");
-        };
-        Ok(self.place(tool)?.join(name))
+        Ok(self.place(find(tool)?)?.join(name))
+    }
+
+    fn make_if_missing(&self, tool: &Tool, directory: &Directory) -> Result<()> {
+        if self.place(tool)?.exists() {
+            return Ok(());
+        }
+        self.make(tool, directory)
     }
 
     /// Where a tool is or will be. The name changes with everything that decides what is built.
@@ -198,6 +217,13 @@ impl Tools {
             }
         }
         Ok(())
+    }
+}
+
+fn find(name: &str) -> Result<&'static Tool> {
+    match TOOLS.iter().find(|tool| tool.name == name) {
+        Some(tool) => Ok(tool),
+        None => bail!("there is no tool {name}: add it to e2e/cluster/src/tools.rs"),
     }
 }
 
