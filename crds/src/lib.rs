@@ -30,7 +30,10 @@ pub use duration::{DurationError, GoDuration};
 pub use jurisdiction::Jurisdiction;
 pub use keys::{CertificateAuthorities, JsonWebKeys};
 pub use phase::TenantPhase;
-pub use plan::{DEFAULT_PLAN, Plan, PlanSpec, PlanStatus, Programs, Resources, Share, Storage};
+pub use plan::{
+    DEFAULT_PLAN, IssuerRef, Plan, PlanSpec, PlanStatus, Programs, Resources, Share, Storage,
+    TrustRoot,
+};
 pub use policy::{
     Claim, Evidence, EvidenceWithRequest, Format, Obligations, Policy, PolicySpec, PolicyStatus,
     RevisionStatus,
@@ -40,8 +43,8 @@ pub use relying_party::{
     Authentication, MutualTls, PrivateKeyJwt, RelyingParty, RelyingPartySpec, RelyingPartyStatus,
 };
 pub use tenant::{
-    ChildStatus, DeletionPolicy, Ingress, RefusedBundle, ServedBundle, Signing, Tenant, TenantSpec,
-    TenantStatus, TlsFiles, Verification,
+    ChildStatus, DeletionPolicy, Ingress, RefusedBundle, ServedBundle, Signing, TLS_SECRET, Tenant,
+    TenantSpec, TenantStatus, Tls, Verification,
 };
 pub use trust_anchor::{
     Algorithm, Assurance, OnUnreachable, StatusRules, TrustAnchor, TrustAnchorSpec,

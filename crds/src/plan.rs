@@ -33,6 +33,7 @@ pub const DEFAULT_PLAN: &str = "standard";
     printcolumn(name = "Priority", type_ = "string", json_path = ".spec.priorityClassName"),
     printcolumn(name = "Runtime", type_ = "string", json_path = ".spec.runtimeClassName"),
     printcolumn(name = "Log", type_ = "string", json_path = ".spec.storage.log"),
+    printcolumn(name = "Issuer", type_ = "string", json_path = ".spec.trustRoot.issuerRef.name", priority = "1"),
     printcolumn(name = "Tenants", type_ = "integer", json_path = ".status.tenants"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Accepted')].reason", priority = "1"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -59,6 +60,46 @@ pub struct PlanSpec {
         regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
     )]
     pub runtime_class_name: Option<String>,
+    /// Where the authority of each tenant comes from, whose certificates its programs, the edge and its hosts show.
+    /// Made by the operator when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_root: Option<TrustRoot>,
+}
+
+/// Where the authority of a tenant comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustRoot {
+    /// The issuer of cert-manager that vouches for it.
+    pub issuer_ref: IssuerRef,
+}
+
+/// An issuer of cert-manager, as its Certificates name one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.group != 'cert-manager.io' || self.kind in ['ClusterIssuer', 'Issuer']")
+        .message("the kinds of cert-manager.io are ClusterIssuer and Issuer; name the group of any other")
+        .field_path(".kind")
+)]
+pub struct IssuerRef {
+    /// Its name.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
+    pub name: String,
+    /// `ClusterIssuer`, or `Issuer` for one of the operator's namespace. Default `ClusterIssuer`.
+    #[serde(default = "IssuerRef::cluster_issuer")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Z][A-Za-z0-9]*$"))]
+    pub kind: String,
+    /// The API group of that kind. Default `cert-manager.io`.
+    #[serde(default = "IssuerRef::cert_manager")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
+    pub group: String,
 }
 
 /// How much each program gets.
@@ -176,6 +217,22 @@ impl Default for Programs {
             signer: Self::signer(),
             auditor: Self::auditor(),
         }
+    }
+}
+
+impl IssuerRef {
+    fn cluster_issuer() -> String {
+        "ClusterIssuer".to_owned()
+    }
+
+    fn cert_manager() -> String {
+        "cert-manager.io".to_owned()
+    }
+}
+
+impl std::fmt::Display for IssuerRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{} {}", self.kind, self.group, self.name)
     }
 }
 

@@ -114,19 +114,37 @@ pub struct Ingress {
     /// The tenant's own certificate. Without it one is made from the tenant's own trust root, valid
     /// for 90 days and renewed after 60.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Tls>,
 }
 
-/// A server certificate by file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The Secret in a tenant's namespace that holds the certificate of its hosts: the only one there, beside its own, that
+/// the operator may read.
+pub const TLS_SECRET: &str = "pavilion-tls";
+
+/// A server certificate: in a cluster by Secret, on one host by files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TlsFiles {
-    /// PEM chain, leaf first; a relative path starts at the manifest's folder.
+#[x_kube(
+    validation = Rule::new("has(self.certificateFile) == has(self.keyFile) && has(self.secretName) != has(self.keyFile)")
+        .message("give secretName in a cluster, or certificateFile and keyFile on one host"),
+    validation = Rule::new("!has(self.secretName) || self.secretName == 'pavilion-tls'")
+        .message("must be pavilion-tls: of a tenant's Secrets the operator may read the one of this name alone, beside its own")
+        .field_path(".secretName")
+)]
+pub struct Tls {
+    /// A Secret of the type `kubernetes.io/tls` in the tenant's namespace, as cert-manager and people make it: `tls.crt`
+    /// is the PEM chain, leaf first, `tls.key` its PEM private key. Its name is `pavilion-tls`. Only in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: Option<String>,
+    /// PEM chain, leaf first; a relative path starts at the manifest's folder. Only on one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
-    pub certificate_file: String,
-    /// PEM private key (PKCS#8); a relative path starts at the manifest's folder.
+    pub certificate_file: Option<String>,
+    /// PEM private key (PKCS#8); a relative path starts at the manifest's folder. Only on one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
-    pub key_file: String,
+    pub key_file: Option<String>,
 }
 
 /// The key that signs answers (ES256, in the token of the tenant).

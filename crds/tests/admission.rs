@@ -544,3 +544,45 @@ fn the_rule_of_a_policy_nests_freely_here() {
         Fault::WrongType,
     );
 }
+
+#[test]
+fn a_certificate_of_a_tenants_own_comes_from_one_secret_or_from_two_files() {
+    let tls = |value: Value| with(tenant(), "/spec/ingress/tls", value);
+    let accepted = [
+        json!({"secretName": "pavilion-tls"}),
+        json!({"certificateFile": "c.pem", "keyFile": "k.pem"}),
+    ];
+    for value in accepted {
+        assert_eq!(faults(Kind::Tenant, &tls(value)), []);
+    }
+    let refused_forms = [
+        json!({}),
+        json!({"keyFile": "k.pem"}),
+        json!({"secretName": "pavilion-tls", "certificateFile": "c.pem"}),
+        json!({"secretName": "pavilion-tls", "certificateFile": "c.pem", "keyFile": "k.pem"}),
+    ];
+    for value in refused_forms {
+        let path = "spec.ingress.tls";
+        refused(Kind::Tenant, &tls(value), path, Fault::Rule);
+    }
+    let other = tls(json!({"secretName": "somebody-elses"}));
+    let path = "spec.ingress.tls.secretName";
+    refused(Kind::Tenant, &other, path, Fault::Rule);
+}
+
+#[test]
+fn a_plan_names_an_issuer_of_cert_manager_by_its_name_alone_or_one_of_another_group_whole() {
+    let root = |value: Value| with(plan(), "/spec/trustRoot", json!({"issuerRef": value}));
+    let named = judge(Kind::Plan, &root(json!({"name": "organisation"})), None).unwrap();
+    assert_eq!(
+        named["spec"]["trustRoot"]["issuerRef"],
+        json!({"name": "organisation", "kind": "ClusterIssuer", "group": "cert-manager.io"})
+    );
+    let other = json!({"name": "a", "kind": "StepClusterIssuer", "group": "certmanager.step.sm"});
+    assert_eq!(faults(Kind::Plan, &root(other)), []);
+    let path = "spec.trustRoot.issuerRef.kind";
+    let unknown = root(json!({"name": "a", "kind": "StepClusterIssuer"}));
+    refused(Kind::Plan, &unknown, path, Fault::Rule);
+    let path = "spec.trustRoot.issuerRef.name";
+    refused(Kind::Plan, &root(json!({})), path, Fault::Missing);
+}

@@ -9,7 +9,7 @@ use crate::{
     desired::{CertificateSource, Desired, DesiredTenant},
     object_key::ObjectKey,
     records::Records,
-    validate::{ServerCertificate, ValidRelyingParty, ValidSet, ValidTenant},
+    validate::{OwnCertificate, ValidRelyingParty, ValidSet, ValidTenant},
 };
 
 /// The bundles of all tenants, each with the number that its content has in `records`.
@@ -22,7 +22,10 @@ pub fn build(valid: &ValidSet, records: &mut Records, public_port: u16) -> Desir
             let desired = DesiredTenant {
                 bundle: bundle(name, tenant, records, public_port),
                 certificate: match &tenant.certificate {
-                    Some(certificate) => CertificateSource::Given(certificate.clone()),
+                    Some(OwnCertificate::Files(certificate)) => {
+                        CertificateSource::Given(certificate.clone())
+                    }
+                    Some(OwnCertificate::InSecret) => CertificateSource::InSecret,
                     None => CertificateSource::Made,
                 },
                 rotate_every_seconds: tenant.rotate_every_seconds,
@@ -99,10 +102,10 @@ fn bundle(
     };
     let content = content_digest(&bundle);
     let record = records.tenant(name.as_str());
-    record.certificate = tenant
-        .certificate
-        .as_ref()
-        .map(ServerCertificate::fingerprint);
+    record.certificate = match &tenant.certificate {
+        Some(OwnCertificate::Files(certificate)) => Some(certificate.fingerprint()),
+        Some(OwnCertificate::InSecret) | None => None,
+    };
     bundle.version = record.bundle.number_for(content);
     bundle
 }

@@ -3,13 +3,14 @@
 //! Every replica watches ([`watches`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
 //! to ([`judge`]), whether it is placed here ([`placement`]), what it needs ([`isolation`], [`keyring`], [`memory`],
-//! [`pod`]), what of that is missing ([`apply`], and [`announcer`] where somebody else undid it), how its programs are
+//! [`pod`]), what others supply for it ([`cert_manager`], [`supplies`], [`keys`]), what of that is missing ([`apply`], and [`announcer`] where somebody else undid it), how its programs are
 //! ([`pods`], [`observe`]), whether it is isolated ([`probing`]), and what it is told ([`statuses`]). A tenant
 //! that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve
 //! ([`routes`]). What no tenant has, like Regions and Plans, is told how it is ([`wide`]).
 
 mod announcer;
 mod apply;
+mod cert_manager;
 mod classes;
 mod client;
 mod closing;
@@ -20,6 +21,7 @@ mod gone;
 mod isolation;
 mod judge;
 mod keyring;
+mod keys;
 mod kinds;
 mod lease;
 mod live;
@@ -43,6 +45,7 @@ mod routes;
 mod settings;
 mod sizing;
 mod statuses;
+mod supplies;
 mod termination;
 mod triggers;
 mod wanted;

@@ -46,6 +46,8 @@ pub enum CertificateSource {
     Given(ServerCertificate),
     /// From the tenant, as it was written before.
     AsWritten,
+    /// From the tenant, in a Secret of its namespace.
+    InSecret,
 }
 
 impl Desired {

@@ -1,5 +1,7 @@
 //! Trust roots: an authority of its own for each that needs one, and the leaves that it signs.
 
+mod given;
+
 use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,8 +11,10 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose,
 };
 use serde::{Deserialize, Serialize};
+use x509_parser::{pem::parse_x509_pem, prelude::X509Certificate};
 use zeroize::Zeroizing;
 
+pub use self::given::GivenError;
 use crate::validate::ServerCertificate;
 
 /// A root is made once.
@@ -22,7 +26,7 @@ const BACKDATED: Duration = Duration::from_mins(5);
 /// The longest common name (RFC 5280, appendix A.1, `ub-common-name`).
 const MAX_COMMON_NAME: usize = 64;
 
-/// An authority (X.509, ECDSA on P-256) that signs leaves and nothing else.
+/// An authority (X.509) that signs leaves and nothing else: one that was made here, or one that others vouch for.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustRoot {
@@ -33,6 +37,19 @@ pub struct TrustRoot {
     /// PEM, PKCS#8.
     #[serde(with = "secret_text")]
     key: Zeroizing<String>,
+    /// Nobody for one that was made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    voucher: Option<Voucher>,
+}
+
+/// Who vouches for an authority.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Voucher {
+    /// PEM, from the authority's own certificate up to the one below `authority`; empty where the two are the same.
+    chain: String,
+    /// PEM: what relying parties trust.
+    authority: String,
 }
 
 /// Text that is wiped when it is dropped, as a JSON string.
@@ -77,6 +94,7 @@ impl TrustRoot {
             owner: owner.to_owned(),
             certificate,
             key: Zeroizing::new(key.serialize_pem()),
+            voucher: None,
         })
     }
 
@@ -86,12 +104,53 @@ impl TrustRoot {
             owner: owner.to_owned(),
             certificate,
             key,
+            voucher: None,
         }
     }
 
-    /// Its certificate, PEM: what others trust.
+    /// Its certificate, PEM: what those trust who trust it alone.
     pub fn certificate(&self) -> &str {
         &self.certificate
+    }
+
+    /// PEM: what those trust who trust whoever vouches for it.
+    pub fn authority(&self) -> &str {
+        let voucher = self.voucher.as_ref();
+        voucher.map_or(&self.certificate, |voucher| &voucher.authority)
+    }
+
+    /// A leaf that it signed, PEM, with what leads from it to [`TrustRoot::authority`].
+    pub fn chain(&self, leaf: &str) -> String {
+        let voucher = self.voucher.as_ref();
+        let above = voucher.map_or("", |voucher| &voucher.chain);
+        format!("{leaf}{above}")
+    }
+
+    /// Whether it was made here.
+    pub fn is_own(&self) -> bool {
+        self.voucher.is_none()
+    }
+
+    /// Whether what one of the two signed is as good under the other: they have one name and one key.
+    pub fn is(&self, other: &Self) -> bool {
+        let same = |one: &X509Certificate<'_>, other: &X509Certificate<'_>| {
+            one.subject().as_raw() == other.subject().as_raw()
+                && one.public_key().raw == other.public_key().raw
+        };
+        self.read(|one| other.read(|other| same(one, other))) == Some(Some(true))
+    }
+
+    /// When its certificate ends.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        let seconds = self.read(|certificate| certificate.validity().not_after.timestamp())?;
+        Timestamp::from_second(seconds).ok()
+    }
+
+    /// Something of its certificate; `None` for one that cannot be read.
+    fn read<T>(&self, what: impl FnOnce(&X509Certificate<'_>) -> T) -> Option<T> {
+        let (_, pem) = parse_x509_pem(self.certificate.as_bytes()).ok()?;
+        let certificate = pem.parse_x509().ok()?;
+        Some(what(&certificate))
     }
 
     /// Its private key, PEM.
@@ -99,7 +158,7 @@ impl TrustRoot {
         &self.key
     }
 
-    /// A new leaf that carries `names`, in force for 90 days.
+    /// A new leaf that carries `names`, in force for 90 days, or until the root ends.
     ///
     /// # Errors
     /// No randomness, or a key of the root that cannot be read.
@@ -109,7 +168,7 @@ impl TrustRoot {
         names: &[HostName],
         now: Timestamp,
     ) -> Result<ServerCertificate, rcgen::Error> {
-        let root = Issuer::new(params_of_root(&self.owner)?, KeyPair::from_pem(&self.key)?);
+        let root = Issuer::from_ca_cert_pem(&self.certificate, KeyPair::from_pem(&self.key)?)?;
         let key = KeyPair::generate()?;
         let text: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(text)?;
@@ -124,7 +183,13 @@ impl TrustRoot {
             Side::Client => ExtendedKeyUsagePurpose::ClientAuth,
         }];
         params.use_authority_key_identifier_extension = true;
-        let (not_before, not_after) = validity(&mut params, now, LEAF_DAYS);
+        let (not_before, mut not_after) = validity(&mut params, now, LEAF_DAYS);
+        // Where its own end is no matter, for it is trusted as it is, one that has ended signs on.
+        let end = self.not_after().filter(|end| *end > now);
+        if let Some(end) = end.filter(|end| *end < not_after) {
+            params.not_after = SystemTime::from(end).into();
+            not_after = end;
+        }
         Ok(ServerCertificate {
             chain: params.signed_by(&key, &root)?.pem(),
             key: Zeroizing::new(key.serialize_pem()),

@@ -57,8 +57,8 @@ pub struct ValidTenant {
     pub hosts: Vec<HostName>,
     /// `https://` and the first host.
     pub origin: Url,
-    /// Its own certificate; one that is unchanged is here also after its end.
-    pub certificate: Option<ServerCertificate>,
+    /// Its own certificate, where it has one.
+    pub certificate: Option<OwnCertificate>,
     /// Age at which a new signing key takes over, in seconds.
     pub rotate_every_seconds: u64,
     /// How long the old key stays published, in seconds.
@@ -71,6 +71,15 @@ pub struct ValidTenant {
     pub hibernate: bool,
     /// What belongs to it.
     pub belongings: Belongings,
+}
+
+/// A certificate that a tenant brings.
+#[derive(Clone, Debug)]
+pub enum OwnCertificate {
+    /// From files; one that is unchanged is here also after its end.
+    Files(ServerCertificate),
+    /// From a Secret, which may be any at any time.
+    InSecret,
 }
 
 /// The objects in a tenant's namespace.

@@ -74,6 +74,7 @@ runbooks! {
     "SyntaxInvalid"
     "TenantReachable"
     "Terminating"
+    "TrustRootPending"
 }
 
 /// The page for a reason, as Markdown.

@@ -2,19 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
     core::DynamicObject,
 };
 use pavilion_bundle::TenantName;
-use pavilion_json::Digest;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
     announcer::Announcer,
+    cert_manager::Certificates,
     keyring,
     kinds::OwnedKind,
     lease::{Fence, LeaseOver},
@@ -22,9 +22,11 @@ use super::{
     metrics::ClusterMetrics,
     owned::{Owned, OwnedKey, TENANT_LABEL, namespace_of},
     owned_fields::applied_by,
-    pod::{BUNDLE_ANNOTATION, NAME},
+    pod::NAME,
     pods::{TenantPod, pod_name},
     restored::{Damage, Restored},
+    supplies::authority_of,
+    wanted::Wanted,
 };
 
 /// How long one request to the API server may take.
@@ -62,6 +64,7 @@ pub struct Applier {
     fence: Fence,
     metrics: ClusterMetrics,
     announcer: Arc<Announcer>,
+    certificates: Arc<Certificates>,
 }
 
 impl Applier {
@@ -72,6 +75,7 @@ impl Applier {
         fence: Fence,
         metrics: ClusterMetrics,
         announcer: Arc<Announcer>,
+        certificates: Arc<Certificates>,
     ) -> Self {
         Self {
             client,
@@ -79,6 +83,7 @@ impl Applier {
             fence,
             metrics,
             announcer,
+            certificates,
         }
     }
 
@@ -87,21 +92,19 @@ impl Applier {
     ///
     /// # Errors
     /// The first object that could not be applied.
-    pub async fn apply(
-        &self,
-        tenant: &TenantName,
-        wanted: &[Owned],
-    ) -> Result<Applied, ApplyError> {
+    pub async fn apply(&self, tenant: &TenantName, wanted: &Wanted) -> Result<Applied, ApplyError> {
         let mut applied = Applied::default();
         // With its namespace everything in it went.
         let mut namespace_went = false;
-        for owned in wanted {
+        for owned in &wanted.objects {
             if self.live.is_as(owned) {
                 continue;
             }
             let damage = self.damage(owned).await;
             self.adopt(tenant, &owned.key).await?;
-            self.write(owned).await?;
+            if !self.write(owned).await? {
+                continue;
+            }
             applied.written += 1;
             if let Some(damage) = damage {
                 let restored = Restored {
@@ -113,7 +116,10 @@ impl Applier {
                     owned.key.kind == OwnedKind::Namespace && restored.damage == Damage::Deleted;
             }
         }
-        for (key, seen) in self.live.orphans(tenant, wanted) {
+        if !wanted.is_whole() {
+            return Ok(applied);
+        }
+        for (key, seen) in self.live.orphans(tenant, &wanted.objects) {
             self.delete(&key, &seen).await?;
             applied.deleted += 1;
         }
@@ -173,7 +179,8 @@ impl Applier {
         Err(ApplyError::NamespaceTaken(key.name.clone(), tenant.clone()))
     }
 
-    async fn write(&self, owned: &Owned) -> Result<(), ApplyError> {
+    /// Whether it was written; one of a kind that is not there is not.
+    async fn write(&self, owned: &Owned) -> Result<bool, ApplyError> {
         self.fence.check()?;
         let api = self.api(&owned.key);
         // Nobody else has fields in these objects to be overwritten: what another set of ours is drift.
@@ -181,12 +188,22 @@ impl Applier {
         let object = owned.object();
         let existed = self.live.has(&owned.key);
         let patch = Patch::Apply(&object);
-        let answer = self.request(&owned.key, api.patch(&owned.key.name, &params, &patch));
-        let answer = answer.await?;
+        let request = api.patch(&owned.key.name, &params, &patch);
+        let answer = match timeout(REQUEST_TIME_OUT, request).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(kube::Error::Api(status)))
+                if owned.key.kind == OwnedKind::Certificate && status.code == 404 =>
+            {
+                self.certificates.are_unserved();
+                return Ok(false);
+            }
+            Ok(Err(error)) => return Err(ApplyError::Api(owned.key.clone(), error.to_string())),
+            Err(_) => return Err(no_answer(&owned.key)),
+        };
         self.live.applied(owned, &answer);
         self.metrics.wrote(owned.key.kind, existed);
         tracing::debug!(existed, "applied {}", owned.key);
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the Secret with a tenant's keys and its route is as it is among these objects.
@@ -206,16 +223,52 @@ impl Applier {
         self.live.seen(&keys_key(tenant, beside))
     }
 
-    /// Deletes a tenant's namespace, with its log and its token, and the keys that open it. The namespace first:
-    /// whoever finds it ending knows what was begun.
+    /// Whether cert-manager is asked for a tenant's authority.
+    pub fn asks_for_authority(&self, tenant: &TenantName, beside: &str) -> bool {
+        self.live.has(&authority_key(tenant, beside))
+    }
+
+    /// Deletes a tenant's namespace, with its log and its token, the keys that open it, and the order for an authority.
+    /// The namespace first: whoever finds it ending knows what was begun.
     ///
     /// # Errors
     /// The lease, or the API server.
     pub async fn destroy(&self, tenant: &TenantName, beside: &str) -> Result<(), ApplyError> {
-        for key in [namespace_key(tenant), keys_key(tenant, beside)] {
+        let (keys, authority) = (keys_key(tenant, beside), authority_key(tenant, beside));
+        for key in [namespace_key(tenant), keys, authority] {
             if let Some(seen) = self.live.seen(&key).filter(|seen| !seen.deleting) {
                 self.delete(&key, &seen).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Deletes the Secret in which cert-manager gave a tenant's authority. While its Certificate is there it would only be
+    /// made again.
+    ///
+    /// # Errors
+    /// The lease, or the API server.
+    pub async fn destroy_authority(
+        &self,
+        tenant: &TenantName,
+        beside: &str,
+        uid: String,
+    ) -> Result<(), ApplyError> {
+        if self.asks_for_authority(tenant, beside) {
+            return Ok(());
+        }
+        self.fence.check()?;
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), beside);
+        let key = OwnedKey {
+            kind: OwnedKind::Secret,
+            ..authority_key(tenant, beside)
+        };
+        let params = of_uid(uid);
+        match timeout(REQUEST_TIME_OUT, api.delete(&key.name, &params)).await {
+            Ok(Ok(_)) => tracing::info!("deleted {key}, which is not wanted any more"),
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {}
+            Ok(Err(error)) => return Err(ApplyError::Api(key, error.to_string())),
+            Err(_) => return Err(no_answer(&key)),
         }
         Ok(())
     }
@@ -230,8 +283,8 @@ impl Applier {
         &self.fence
     }
 
-    /// Tells a tenant's pod which bundle it is to serve. The kubelet brings a mounted `ConfigMap` up to date
-    /// within a minute or so, and at once when something of the pod changes.
+    /// Tells a tenant's pod by annotations what it is to serve, or to listen with. The kubelet brings a mounted `ConfigMap`
+    /// or Secret up to date within a minute or so, and at once when something of the pod changes.
     ///
     /// # Errors
     /// The lease, or the API server.
@@ -239,7 +292,7 @@ impl Applier {
         &self,
         tenant: &TenantName,
         pod: &TenantPod,
-        bundle: Digest,
+        (annotation, digest): (&str, String),
     ) -> Result<(), ApplyError> {
         self.fence.check()?;
         let key = OwnedKey {
@@ -251,7 +304,7 @@ impl Applier {
         let patch = json!({"metadata": {
             // Not one that was made anew meanwhile: it has the newest already.
             "uid": pod.uid,
-            "annotations": {BUNDLE_ANNOTATION: bundle.to_string()},
+            "annotations": {annotation: digest},
         }});
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
@@ -273,14 +326,7 @@ impl Applier {
 
     async fn delete(&self, key: &OwnedKey, seen: &Seen) -> Result<(), ApplyError> {
         self.fence.check()?;
-        let params = DeleteParams {
-            // Not one that was made anew meanwhile.
-            preconditions: Some(Preconditions {
-                uid: Some(seen.uid.clone()),
-                ..Preconditions::default()
-            }),
-            ..DeleteParams::default()
-        };
+        let params = of_uid(seen.uid.clone());
         self.live.let_go(key);
         let api = self.api(key);
         match timeout(REQUEST_TIME_OUT, api.delete(&key.name, &params)).await {
@@ -327,6 +373,25 @@ fn keys_key(tenant: &TenantName, beside: &str) -> OwnedKey {
         kind: OwnedKind::Secret,
         namespace: Some(beside.to_owned()),
         name: keyring::name_of(tenant),
+    }
+}
+
+fn authority_key(tenant: &TenantName, beside: &str) -> OwnedKey {
+    OwnedKey {
+        kind: OwnedKind::Certificate,
+        namespace: Some(beside.to_owned()),
+        name: authority_of(tenant),
+    }
+}
+
+/// Not one that was made anew meanwhile.
+fn of_uid(uid: String) -> DeleteParams {
+    DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: Some(uid),
+            ..Preconditions::default()
+        }),
+        ..DeleteParams::default()
     }
 }
 

@@ -4,6 +4,11 @@
 //! pod gets what it needs of them as a Secret of its own, and every replica of the operator makes the
 //! tenant's routes from `route.json` beside them.
 
+mod changeover;
+mod leaf;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use aws_lc_rs::rand;
@@ -11,13 +16,16 @@ use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client};
 use pavilion_bundle::{Closed, HostName, TenantName};
+use pavilion_json::Digest;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use self::{changeover::Beside, leaf::Leaf};
 use super::{
     kinds::OwnedKind,
     owned::{Owned, metadata, namespace_of},
+    supplies::SupplyError,
 };
 use crate::{
     host::MAX_BODY_BYTES,
@@ -42,11 +50,19 @@ const ROUTE: &str = "route.json";
 const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 const PIN_LENGTH: usize = 26;
 
-/// Everything of it.
+/// Everything of it. What stands in it only at times is written only then: a release that does not know it reads the keys
+/// of every other tenant.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Keyring {
+    /// Signs what is shown.
     root: TrustRoot,
+    /// While one root takes the place of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beside: Option<Beside>,
+    /// Shown to relying parties in the place of the next, where it names the tenant's hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    supplied: Option<Leaf>,
     /// Shown to relying parties.
     public: Leaf,
     /// Shown by the tenant's programs to the edge.
@@ -55,15 +71,6 @@ pub struct Keyring {
     edge: Leaf,
     #[serde(with = "secret_text")]
     pins: Zeroizing<String>,
-}
-
-/// A certificate with its key, both PEM.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Leaf {
-    chain: String,
-    #[serde(with = "secret_text")]
-    key: Zeroizing<String>,
 }
 
 /// What the edge does with a tenant's requests.
@@ -86,6 +93,9 @@ pub enum KeyringError {
     /// What is there cannot be read. It is left alone: new keys would not open the tenant's token.
     #[error("Secret {0} holds keys that no release wrote ({1}); restore it from a backup")]
     Unreadable(String, serde_json::Error),
+    /// What others supply.
+    #[error(transparent)]
+    Supply(#[from] SupplyError),
     /// A certificate that could not be made.
     #[error("a certificate cannot be made: {0}")]
     Made(#[from] rcgen::Error),
@@ -150,18 +160,21 @@ impl Keyring {
         Ok(pins.map(|pins| Zeroizing::new(pins.into_owned())))
     }
 
-    /// A new root, certificates of it, and `pins`, or new ones.
+    /// Certificates of a root, and `pins`, or new ones.
     ///
     /// # Errors
     /// No randomness.
     pub fn make(
         tenant: &TenantName,
+        root: TrustRoot,
         hosts: &[HostName],
         pins: Option<Zeroizing<String>>,
         now: Timestamp,
     ) -> Result<Self, KeyringError> {
-        let root = TrustRoot::make(tenant.as_str(), now)?;
-        let leaf = |side, names: &[HostName]| root.sign(side, names, now).map(Leaf::from);
+        let leaf = |side, names: &[HostName]| {
+            let leaf = root.sign(side, names, now);
+            leaf.map(|leaf| Leaf::from(&leaf))
+        };
         Ok(Self {
             public: leaf(Side::Server, hosts)?,
             pod: leaf(Side::Server, &internal(&server_name(tenant)))?,
@@ -171,7 +184,66 @@ impl Keyring {
                 None => new_pins()?,
             },
             root,
+            beside: None,
+            supplied: None,
         })
+    }
+
+    /// The root that was made here and is known, or a new one.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn own_root(&self, tenant: &TenantName, now: Timestamp) -> Result<TrustRoot, KeyringError> {
+        match self.roots().find(|root| root.is_own()) {
+            Some(own) => Ok(own.clone()),
+            None => Ok(TrustRoot::make(tenant.as_str(), now)?),
+        }
+    }
+
+    /// One step towards a root, see [`changeover`]. `everywhere` says whether the edge and the tenant's programs go by
+    /// these keys.
+    ///
+    /// # Errors
+    /// A certificate that could not be made.
+    pub fn approach(
+        &mut self,
+        wanted: TrustRoot,
+        everywhere: bool,
+        tenant: &TenantName,
+        hosts: &[HostName],
+        now: Timestamp,
+    ) -> Result<(), KeyringError> {
+        if changeover::step(&mut self.root, &mut self.beside, wanted, everywhere) {
+            tracing::info!("{tenant}: another root signs from now on");
+            self.sign(tenant, hosts, now, |_, _| false)?;
+        }
+        Ok(())
+    }
+
+    /// Whether one root is taking the place of another.
+    pub fn changes(&self) -> bool {
+        self.beside.is_some()
+    }
+
+    /// The root that signs.
+    pub fn root(&self) -> &TrustRoot {
+        &self.root
+    }
+
+    /// Takes on the certificate that somebody supplied for the tenant's hosts, or lets go of it.
+    pub fn supply(&mut self, certificate: Option<&ServerCertificate>) {
+        self.supplied = certificate.map(Leaf::from);
+    }
+
+    /// Whether it is the one that somebody supplied before.
+    pub fn is_supplied(&self, certificate: &ServerCertificate) -> bool {
+        let supplied = self.supplied.as_ref();
+        supplied.is_some_and(|supplied| *supplied == Leaf::from(certificate))
+    }
+
+    fn roots(&self) -> impl Iterator<Item = &TrustRoot> {
+        let beside = self.beside.iter().map(|beside| &beside.root);
+        std::iter::once(&self.root).chain(beside)
     }
 
     /// Renews what has to be: a certificate that does not name its hosts, or is past two thirds of its time.
@@ -184,6 +256,20 @@ impl Keyring {
         hosts: &[HostName],
         now: Timestamp,
     ) -> Result<(), KeyringError> {
+        let is_good = |leaf: &Leaf, names: &[HostName]| {
+            leaf.read(names).is_some_and(|leaf| is_fresh(&leaf, now))
+        };
+        self.sign(tenant, hosts, now, is_good)
+    }
+
+    /// Makes anew what is not kept.
+    fn sign(
+        &mut self,
+        tenant: &TenantName,
+        hosts: &[HostName],
+        now: Timestamp,
+        keep: impl Fn(&Leaf, &[HostName]) -> bool,
+    ) -> Result<(), KeyringError> {
         let (server, edge) = (internal(&server_name(tenant)), internal(EDGE_NAME));
         let leaves = [
             (&mut self.public, Side::Server, hosts),
@@ -191,9 +277,10 @@ impl Keyring {
             (&mut self.edge, Side::Client, &edge),
         ];
         for (leaf, side, names) in leaves {
-            if leaf.read(names).is_none_or(|leaf| !is_fresh(&leaf, now)) {
-                *leaf = self.root.sign(side, names, now)?.into();
-                tracing::info!("{tenant}: made a certificate for {}", names[0]);
+            if !keep(leaf, names) {
+                *leaf = Leaf::from(&self.root.sign(side, names, now)?);
+                let name = names.first().map_or("", HostName::as_str);
+                tracing::info!("{tenant}: made a certificate for {name}");
             }
         }
         Ok(())
@@ -205,12 +292,47 @@ impl Keyring {
         let pod = self.pod.read(&internal(&server_name(tenant)))?;
         let edge = self.edge.read(&internal(EDGE_NAME))?;
         let due = [&public, &pod, &edge].map(renewal).into_iter().min()?;
-        Some((due, public.not_after))
+        let supplied = self.shown_supplied(hosts);
+        let until = supplied.map_or_else(
+            || {
+                let root = self.root.not_after();
+                root.map_or(public.not_after, |root| root.min(public.not_after))
+            },
+            |(_, supplied)| supplied.not_after,
+        );
+        Some((due, until))
     }
 
-    /// The certificate of the tenant's root, PEM: what relying parties trust.
-    pub fn authority(&self) -> &str {
-        self.root.certificate()
+    /// What somebody supplied, where the edge would take it for these hosts.
+    fn shown_supplied(&self, hosts: &[HostName]) -> Option<(&Leaf, ServerCertificate)> {
+        let supplied = self.supplied.as_ref()?;
+        let read = supplied.read(hosts)?;
+        read.fits_the_edge(hosts).ok()?;
+        Some((supplied, read))
+    }
+
+    /// What relying parties are shown, and its key.
+    fn shown(&self, hosts: &[HostName]) -> Leaf {
+        match self.shown_supplied(hosts) {
+            Some((supplied, _)) => supplied.clone(),
+            None => Leaf {
+                chain: self.root.chain(&self.public.chain),
+                key: self.public.key.clone(),
+            },
+        }
+    }
+
+    /// What relying parties trust, PEM: while one root takes the place of another, both.
+    pub fn authority(&self) -> String {
+        let mut authorities: Vec<&str> = self.roots().map(TrustRoot::authority).collect();
+        authorities.dedup();
+        authorities.concat()
+    }
+
+    /// What the edge and the tenant's programs trust each other by, PEM: the tenant's own root and never the one that
+    /// vouches for it, which vouches for others too.
+    fn anchors(&self) -> String {
+        self.roots().map(TrustRoot::certificate).collect()
     }
 
     /// The Secret of the operator's namespace.
@@ -226,9 +348,9 @@ impl Keyring {
             "maxBodyBytes": MAX_BODY_BYTES,
             "closed": routing.closed,
             "serverName": server_name(tenant),
-            "certificate": self.public,
+            "certificate": self.shown(routing.hosts),
             "edge": {
-                "ca": self.root.certificate(),
+                "ca": self.anchors(),
                 "chain": self.edge.chain,
                 "key": self.edge.key.as_str(),
             },
@@ -253,27 +375,20 @@ impl Keyring {
                 (PIN, self.pins.as_bytes().to_vec()),
                 (certificate, self.pod.chain.as_bytes().to_vec()),
                 (key, self.pod.key.as_bytes().to_vec()),
-                (authority, self.root.certificate().as_bytes().to_vec()),
+                (authority, self.anchors().into_bytes()),
             ])),
             type_: Some("Opaque".to_owned()),
             ..Secret::default()
         };
         Owned::namespaced(OwnedKind::Secret, tenant, &secret)
     }
-}
 
-impl Leaf {
-    fn read(&self, names: &[HostName]) -> Option<ServerCertificate> {
-        ServerCertificate::read(&self.chain, &self.key, names).ok()
-    }
-}
-
-impl From<ServerCertificate> for Leaf {
-    fn from(certificate: ServerCertificate) -> Self {
-        Self {
-            chain: certificate.chain,
-            key: certificate.key,
-        }
+    /// The files of [`Keyring::for_pod`] that the tenant's programs listen with, as a program tells which it goes by.
+    pub fn listen_files(&self) -> Value {
+        json!({
+            "clientCaFile": Digest::of(self.anchors().as_bytes()).to_string(),
+            "certificateFile": Digest::of(self.pod.chain.as_bytes()).to_string(),
+        })
     }
 }
 
@@ -298,54 +413,4 @@ fn new_pins() -> Result<Zeroizing<String>, KeyringError> {
         pins.push('\n');
     }
     Ok(pins)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn day(number: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + number * 86_400).unwrap()
-    }
-
-    #[test]
-    fn certificates_are_renewed_in_time_and_the_pins_never_change() {
-        let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
-        let mut keyring = Keyring::make(&tenant, &hosts, None, day(0)).unwrap();
-        let first = serde_json::to_value(&keyring).unwrap();
-        keyring.renew(&tenant, &hosts, day(59)).unwrap();
-        assert_eq!(serde_json::to_value(&keyring).unwrap(), first);
-        keyring.renew(&tenant, &hosts, day(61)).unwrap();
-        let second = serde_json::to_value(&keyring).unwrap();
-        for renewed in ["public", "pod", "edge"] {
-            assert_ne!(first[renewed], second[renewed], "{renewed}");
-        }
-        for kept in ["root", "pins"] {
-            assert_eq!(first[kept], second[kept], "{kept}");
-        }
-        let (due, until) = keyring.times(&tenant, &hosts).unwrap();
-        assert!(due > day(120) && due < until);
-    }
-
-    #[test]
-    fn a_new_host_gets_a_new_certificate_for_relying_parties_alone() {
-        let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
-        let mut keyring = Keyring::make(&tenant, &hosts, None, day(0)).unwrap();
-        let first = serde_json::to_value(&keyring).unwrap();
-        let hosts = ["a.example".parse().unwrap(), "b.example".parse().unwrap()];
-        keyring.renew(&tenant, &hosts, day(1)).unwrap();
-        let second = serde_json::to_value(&keyring).unwrap();
-        assert_ne!(first["public"], second["public"]);
-        assert_eq!(first["pod"], second["pod"]);
-    }
-
-    #[test]
-    fn pins_are_long_and_different() {
-        let (one, other) = (new_pins().unwrap(), new_pins().unwrap());
-        assert_ne!(*one, *other);
-        let lines: Vec<&str> = one.lines().collect();
-        assert!(lines.len() == 2 && lines[0] != lines[1]);
-        assert!(lines.iter().all(|line| line.len() == PIN_LENGTH));
-    }
 }

@@ -27,6 +27,7 @@ impl Part {
     pub fn all(namespace: &str) -> Vec<Self> {
         let places = |kind| match kind {
             OwnedKind::Secret => vec![Where::In(namespace.to_owned()), Where::Named(POD_SECRET)],
+            OwnedKind::Certificate => vec![Where::In(namespace.to_owned())],
             _ => vec![Where::Everywhere],
         };
         let parts = OwnedKind::ALL.into_iter().flat_map(|kind| {

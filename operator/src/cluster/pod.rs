@@ -27,6 +27,8 @@ pub const PROBE_CONTAINER: &str = containers::PROBE.name;
 /// The annotation of a pod with the digest of the bundle that it is to serve. Its only use is to change:
 /// the kubelet then brings the mounted bundle up to date at once.
 pub const BUNDLE_ANNOTATION: &str = "pavilion.dev/bundle";
+/// The same with the digest of what its programs are to listen with.
+pub const KEYS_ANNOTATION: &str = "pavilion.dev/keys";
 /// The `ConfigMap` that the pod reads, and that the operator remembers by.
 pub const CONFIG_MAP: &str = "pavilion";
 

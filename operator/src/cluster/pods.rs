@@ -12,7 +12,7 @@ use pavilion_bundle::TenantName;
 
 use super::{
     owned::{TENANT_LABEL, namespace_of},
-    pod::{BUNDLE_ANNOTATION, NAME, PROBE_CONTAINER},
+    pod::{BUNDLE_ANNOTATION, KEYS_ANNOTATION, NAME, PROBE_CONTAINER},
     routes::Address,
     triggers::Triggers,
     watching::{News, Place},
@@ -39,6 +39,8 @@ pub struct TenantPod {
     pub routable: bool,
     /// The digest of the bundle that it was last told to serve.
     pub told: Option<String>,
+    /// The digest of the keys that it was last told to use.
+    pub told_keys: Option<String>,
     /// Why it has no place, or what else the scheduler and the kubelet say of the whole of it.
     pub trouble: Option<String>,
     /// Whether its probe runs.
@@ -155,6 +157,7 @@ fn look(pod: Pod) -> Option<(TenantName, TenantPod)> {
         node: status.host_ip.and_then(|address| address.parse().ok()),
         routable,
         told: annotations.get(BUNDLE_ANNOTATION).cloned(),
+        told_keys: annotations.get(KEYS_ANNOTATION).cloned(),
         trouble: trouble.or(status.message),
         probe_runs: statuses.clone().any(|status| is_probe_that_runs(&status)),
         containers: statuses.filter_map(container).collect(),

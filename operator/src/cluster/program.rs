@@ -93,7 +93,10 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         _ = signals.next() => return Ok(()),
         fit = crds_check::fit(&client, &check) => fit?,
     }
-    let watches = Watches::start(&client, &options.namespace, &triggers, check);
+    let watches = tokio::select! {
+        _ = signals.next() => return Ok(()),
+        watches = Watches::start(&client, &options.namespace, &triggers, check) => watches,
+    };
     let mut routes = Routes::start(
         &client,
         &options.namespace,
@@ -167,6 +170,7 @@ fn context(
             candidate.fence(),
             metrics.clone(),
             Arc::clone(&announcer),
+            Arc::clone(&watches.certificates),
         ),
         statuses: Statuses::new(client.clone(), objects, candidate.fence(), metrics.clone()),
         settings: Settings::from(options),
@@ -175,6 +179,8 @@ fn context(
         patience: Retries::default(),
         finalizers: Finalizers::new(client.clone(), candidate.fence()),
         pods: Arc::clone(&watches.pods),
+        certificates: Arc::clone(&watches.certificates),
+        supplies: Arc::clone(&watches.supplies),
         probing: Probing::start(client, &options.namespace, surroundings, metrics.clone()),
         announcer,
         routers,

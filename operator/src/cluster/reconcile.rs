@@ -7,21 +7,25 @@ use kube::{Client, core::DynamicObject, runtime::controller::Action};
 use pavilion_bundle::TenantName;
 use pavilion_catalogue::{Entry, manifest};
 use pavilion_crds::{DeletionPolicy, Kind};
+use pavilion_json::Digest;
 use serde_json::Value;
 
 use super::{
     announcer::Announcer,
     apply::{Applied, Applier, ApplyError},
+    cert_manager::Certificates,
     classes::Classes,
     closing::Closing,
     finalizer::Finalizers,
     judge::{dereference, judge},
     keyring::KeyringError,
+    keys::listens_with,
     memory::{Memory, MemoryError},
     metrics::ClusterMetrics,
     objects::Objects,
     observe::{Edge, observe},
     placement::{self, Placement},
+    pod::{BUNDLE_ANNOTATION, KEYS_ANNOTATION},
     pods::Pods,
     probing::{Isolation, Probing},
     remembered::{Remembered, Remembrance},
@@ -29,6 +33,7 @@ use super::{
     routes::{Position, Routers},
     settings::Settings,
     statuses::{Extra, StatusError, Statuses, reason},
+    supplies::{Supplies, Supply},
     termination,
     wanted::Wanted,
 };
@@ -99,6 +104,10 @@ pub struct Context {
     pub finalizers: Finalizers,
     /// The pods of tenants.
     pub pods: Arc<Pods>,
+    /// What cert-manager says of the authorities that it is asked for.
+    pub certificates: Arc<Certificates>,
+    /// The Secrets that others supply.
+    pub supplies: Arc<Supplies>,
     /// Whether tenants are isolated.
     pub probing: Probing,
     /// Says aloud what a status alone would keep quiet.
@@ -171,39 +180,46 @@ pub async fn reconcile(
             if object.metadata.deletion_timestamp.is_none() {
                 context.finalizers.hold(&object).await?;
             }
-            let applied = context.applier.apply(&tenant, &wanted.objects).await;
+            let applied = match context.applier.apply(&tenant, wanted).await {
+                Ok(applied) if !wanted.asks_for_authority() => {
+                    let destroyed = context.destroy_authority(&tenant).await;
+                    destroyed.map(|()| applied)
+                }
+                outcome => outcome,
+            };
             let isolated = Extra::isolated(applied.as_ref().map(|_| ()));
             (applied, isolated)
         }
         None => (Ok(Applied::default()), Extra::not_isolated_yet()),
     };
     extras.insert(1, isolated);
-    let times = wanted.as_ref().and_then(|wanted| wanted.times);
-    let observed = look(&context, &tenant, &memory, times).await?;
+    let observed = look(&context, &tenant, &memory, wanted.as_ref()).await?;
     let isolation = isolation(&context, &tenant, &memory, &observed).await;
     extras.insert(2, Extra::isolation(&isolation));
+    let root = wanted.as_ref().and_then(|wanted| wanted.keys.root.clone());
+    let rooted = root.as_ref().is_none_or(|root| root.holds);
+    extras.extend(root.map(Extra::trust_root));
     let mut statuses = statuses(&tenant, &seen, &observed, &refusals, &extras, now);
     placement.tell(&name, &mut statuses);
     // As long as the probes are at it there will be news soon.
-    let settled = is_ready(&statuses, &name) && !isolation.is_pending();
+    let settled = is_ready(&statuses, &name) && !isolation.is_pending() && rooted;
     context.statuses.write(&name, statuses, now).await?;
     context.announcer.isolation(&object, &isolation);
     let applied = applied?;
-    context.remembrance.keep(
-        &tenant,
-        Remembered {
-            memory,
-            keyring: wanted.map(|wanted| wanted.keyring),
-        },
-    );
+    let waits = wanted.is_some();
+    let times = wanted.as_ref().and_then(|wanted| wanted.times);
+    let keyring = wanted.and_then(|wanted| wanted.keys.keyring);
+    context
+        .remembrance
+        .keep(&tenant, Remembered { memory, keyring });
     context.retries.forget(&name);
     if settled || applied != Applied::default() {
         context.patience.forget(&name);
     }
     let pause = match times {
-        None => return Ok(Action::await_change()),
-        Some(_) if !settled => context.patience.next(&name),
-        Some((due, _)) => LOOK_EVERY.min(until(due, now)),
+        None if !waits => return Ok(Action::await_change()),
+        Some((due, _)) if settled => LOOK_EVERY.min(until(due, now)),
+        _ => context.patience.next(&name),
     };
     Ok(Action::requeue(pause))
 }
@@ -212,18 +228,19 @@ fn until(due: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(due.duration_since(now)).unwrap_or_default()
 }
 
-/// How a tenant's programs are. A pod that serves an older bundle is told of the newer one.
+/// How a tenant's programs are. A pod that serves an older bundle, or listens with older keys, is told of the newer ones.
 async fn look(
     context: &Context,
     tenant: &TenantName,
     memory: &Memory,
-    times: Option<(Timestamp, Timestamp)>,
+    wanted: Option<&Wanted>,
 ) -> Result<Observed, RoundError> {
     let pod = context.pods.of(tenant);
+    let times = wanted.and_then(|wanted| wanted.times);
     let certificate_until = times.map(|(_, until)| until);
     let in_force = memory.in_force.as_ref();
     let closed = in_force.is_some_and(|state| state.desired.closed().is_some());
-    let observed = observe(
+    let mut observed = observe(
         tenant,
         pod.as_ref(),
         certificate_until,
@@ -231,14 +248,30 @@ async fn look(
         closed,
     )
     .await;
+    if let Some(refused) = wanted.and_then(|wanted| wanted.keys.refused.clone()) {
+        observed
+            .refused_certificates
+            .insert(tenant.clone(), refused);
+    }
     let verifier = observed.tenants.get(tenant);
     let verifier = verifier.and_then(|tenant| tenant.child(Program::Verifier));
     let report = verifier.and_then(|verifier| verifier.report.as_ref());
     let served = report.and_then(|report| report.served.as_ref());
-    if let (Some(pod), Some(served), Some(in_force)) = (pod, served, &memory.in_force) {
-        let wanted = in_force.digest.to_string();
-        if served.digest != wanted && pod.told.as_ref() != Some(&wanted) {
-            context.applier.tell(tenant, &pod, in_force.digest).await?;
+    if let (Some(pod), Some(served), Some(in_force)) = (&pod, served, &memory.in_force) {
+        let newest = in_force.digest.to_string();
+        if served.digest != newest && pod.told.as_ref() != Some(&newest) {
+            let note = (BUNDLE_ANNOTATION, newest);
+            context.applier.tell(tenant, pod, note).await?;
+        }
+    }
+    let keyring = wanted.and_then(|wanted| wanted.keys.keyring.as_ref());
+    if let (Some(pod), Some(keyring)) = (&pod, keyring) {
+        let newest = Digest::of(keyring.listen_files().to_string().as_bytes()).to_string();
+        let behind =
+            keyring.changes() || report.is_some_and(|report| !listens_with(report, keyring));
+        if behind && pod.told_keys.as_ref() != Some(&newest) {
+            let note = (KEYS_ANNOTATION, newest);
+            context.applier.tell(tenant, pod, note).await?;
         }
     }
     Ok(observed)
@@ -330,6 +363,26 @@ fn statuses(
 }
 
 impl Context {
+    /// Whether a tenant's keys are there, or the authority that others gave it.
+    pub fn has_keys(&self, tenant: &TenantName) -> bool {
+        let beside = &self.settings.namespace;
+        self.applier.keys(tenant, beside).is_some()
+            || self.applier.asks_for_authority(tenant, beside)
+            || self.supplies.uid(Supply::Authority, tenant).is_some()
+    }
+
+    /// Deletes the authority that others gave a tenant, if there is one.
+    ///
+    /// # Errors
+    /// The lease, or the API server.
+    pub async fn destroy_authority(&self, tenant: &TenantName) -> Result<(), ApplyError> {
+        let Some(uid) = self.supplies.uid(Supply::Authority, tenant) else {
+            return Ok(());
+        };
+        let beside = &self.settings.namespace;
+        self.applier.destroy_authority(tenant, beside, uid).await
+    }
+
     /// Whether requests may still reach a tenant that the edge was told to close.
     pub fn is_reached(&self, tenant: &TenantName) -> bool {
         self.routers.any() && !self.edge(tenant).serves

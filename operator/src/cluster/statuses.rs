@@ -194,6 +194,15 @@ impl Extra {
         }
     }
 
+    /// Whether a tenant's root is the one that its plan asks for.
+    pub fn trust_root(verdict: Verdict) -> Self {
+        Self {
+            type_: "TrustRootReady",
+            verdict,
+            known: true,
+        }
+    }
+
     /// Whether the tenant was found isolated. One that was found not to be is not Ready. It goes on to serve: what was
     /// found open is one of several doors, and to take tenants off the air would be in the hands of whoever can open it.
     pub fn isolation(found: &Isolation) -> Self {

@@ -37,7 +37,7 @@ enum Step {
     KeepEvidence,
     /// Stop its programs.
     Stop,
-    /// Delete its namespace, with the log and the token, and its keys.
+    /// Delete its namespace, with the log and the token, and its keys, the authority that others gave it among them.
     Destroy,
     /// Let the Tenant go.
     Release,
@@ -104,6 +104,7 @@ pub async fn go_on(
         Step::Destroy => {
             let beside = &context.settings.namespace;
             context.applier.destroy(tenant, beside).await?;
+            context.destroy_authority(tenant).await?;
         }
         Step::Release => {
             // That there is no pod may be because one is just being replaced.
@@ -170,10 +171,7 @@ async fn facts(
             Some(_) => Namespace::There,
         },
         evidence: evidence::is_kept(object, tenant, context).await?,
-        keys: context
-            .applier
-            .keys(tenant, &context.settings.namespace)
-            .is_some(),
+        keys: context.has_keys(tenant),
         waited,
     })
 }
@@ -210,7 +208,7 @@ async fn apply(
     now: Timestamp,
 ) -> Result<Applied, RoundError> {
     match wanted(tenant, context, phase, now).await? {
-        Some(wanted) => Ok(context.applier.apply(tenant, &wanted.objects).await?),
+        Some(wanted) => Ok(context.applier.apply(tenant, &wanted).await?),
         None => Ok(Applied::default()),
     }
 }

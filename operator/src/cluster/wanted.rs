@@ -4,12 +4,15 @@ use jiff::Timestamp;
 use pavilion_bundle::{Closed, HostName, TenantName};
 
 use super::{
-    isolation,
-    keyring::{Keyring, KeyringError, Routing},
-    memory::{Memory, MemoryError},
+    cert_manager, isolation,
+    keyring::{Keyring, Routing},
+    keys::{Asked, Keys},
+    kinds::OwnedKind,
+    memory::{InForce, Memory, MemoryError},
     owned::Owned,
     pod,
     reconcile::{Context, RoundError},
+    settings::Settings,
 };
 use crate::desired::DesiredTenant;
 
@@ -17,8 +20,8 @@ use crate::desired::DesiredTenant;
 pub struct Wanted {
     /// In order.
     pub objects: Vec<Owned>,
-    /// The tenant's keys.
-    pub keyring: Keyring,
+    /// The tenant's keys, and what there is to say of them.
+    pub keys: Keys,
     /// When its first certificate is due, and when that of its hosts ends.
     pub times: Option<(Timestamp, Timestamp)>,
 }
@@ -85,47 +88,60 @@ impl Wanted {
         };
         let (desired, settings) = (&in_force.desired, &context.settings);
         let sizing = &in_force.sizing;
-        let keyring = keys(context, tenant, desired, keyring, now).await?;
-        let mut objects = isolation::build(tenant, desired, sizing, settings);
-        // The keys first: what was made with them is of no use once they are lost.
-        let route = Routing {
+        let routing = Routing {
             hosts: phase.hosts(desired),
             wants_client_certificates: desired.wants_client_certificates(),
             closed: phase.closed(desired),
         };
-        objects.push(keyring.object(tenant, &route, &settings.namespace));
-        objects.push(keyring.for_pod(tenant));
-        let data = memory.data()?;
-        let authority = keyring.authority();
-        let config = pod::config_map(tenant, desired, settings, data, authority);
-        objects.push(config.map_err(MemoryError::Form)?);
-        let set = pod::stateful_set(tenant, desired, sizing, settings, phase.runs(desired));
-        objects.push(set.map_err(MemoryError::Form)?);
+        let asked = Asked {
+            context,
+            tenant,
+            in_force,
+            routing: &routing,
+            now,
+        };
+        let keys = asked.keys(keyring).await?;
+        let mut objects = isolation::build(tenant, desired, sizing, settings);
+        if let Some(keyring) = &keys.keyring {
+            // The keys first: what was made with them is of no use once they are lost.
+            objects.push(keyring.object(tenant, &routing, &settings.namespace));
+            objects.push(keyring.for_pod(tenant));
+            let data = memory.data()?;
+            let authority = keyring.authority();
+            let config = pod::config_map(tenant, desired, settings, data, &authority);
+            objects.push(config.map_err(MemoryError::Form)?);
+            let set = pod::stateful_set(tenant, desired, sizing, settings, phase.runs(desired));
+            objects.push(set.map_err(MemoryError::Form)?);
+        }
+        objects.extend(authority(tenant, in_force, settings));
+        let keyring = keys.keyring.as_ref();
         Ok(Some(Self {
-            times: keyring.times(tenant, desired.hosts()),
+            times: keyring.and_then(|keyring| keyring.times(tenant, desired.hosts())),
             objects,
-            keyring,
+            keys,
         }))
+    }
+
+    /// Whether cert-manager is asked for the tenant's authority.
+    pub fn asks_for_authority(&self) -> bool {
+        let mut objects = self.objects.iter();
+        objects.any(|owned| owned.key.kind == OwnedKind::Certificate)
+    }
+
+    /// Whether nothing else is to be there of the tenant. Of one that waits for its root there may be more, from before its
+    /// keys were lost.
+    pub fn is_whole(&self) -> bool {
+        self.keys.keyring.is_some()
     }
 }
 
-/// The tenant's keys: those that are known, those that were written before, or new ones.
-async fn keys(
-    context: &Context,
-    tenant: &TenantName,
-    desired: &DesiredTenant,
-    known: Option<Keyring>,
-    now: Timestamp,
-) -> Result<Keyring, KeyringError> {
-    let (client, namespace) = (&context.client, &context.settings.namespace);
-    let kept = match known {
-        Some(keyring) => Some(keyring),
-        None => Keyring::load(client, namespace, tenant).await?,
-    };
-    if let Some(mut keyring) = kept {
-        keyring.renew(tenant, desired.hosts(), now)?;
-        return Ok(keyring);
-    }
-    let pins = Keyring::pins_of_pod(client, tenant).await?;
-    Keyring::make(tenant, desired.hosts(), pins, now)
+/// The order for the tenant's authority. Last, so that nothing else waits where cert-manager refuses it.
+fn authority(tenant: &TenantName, in_force: &InForce, settings: &Settings) -> Option<Owned> {
+    let root = in_force.sizing.plan.trust_root.as_ref()?;
+    let namespace = &settings.namespace;
+    Some(cert_manager::certificate(
+        tenant,
+        &root.issuer_ref,
+        namespace,
+    ))
 }

@@ -12,13 +12,16 @@ use pavilion_process::Check;
 use tokio::sync::Notify;
 
 use super::{
+    cert_manager::{self, Certificates},
     classes::{ClassKind, Classes},
     isolation,
+    kinds::OwnedKind,
     live::Live,
     objects::{Objects, resource},
     owned::MANAGED_BY,
     parts::Part,
     pods::Pods,
+    supplies::{Supplies, Supply},
     triggers::Triggers,
     watching::{News, follow},
 };
@@ -33,6 +36,10 @@ pub struct Watches {
     pub pods: Arc<Pods>,
     /// The classes that plans may name.
     pub classes: Arc<Classes>,
+    /// What cert-manager says.
+    pub certificates: Arc<Certificates>,
+    /// The Secrets that others supply for tenants.
+    pub supplies: Arc<Supplies>,
     /// Tells when all of them told their first list.
     pub heard: Arc<Heard>,
 }
@@ -46,13 +53,31 @@ pub struct Heard {
 }
 
 impl Watches {
-    /// Begins to watch. The check fails until every watch has told its first list.
-    pub fn start(client: &Client, namespace: &str, triggers: &Triggers, check: Check) -> Self {
+    /// Begins to watch. The check fails until every watch has told its first list; of Certificates only where there is
+    /// cert-manager by now.
+    pub async fn start(
+        client: &Client,
+        namespace: &str,
+        triggers: &Triggers,
+        check: Check,
+    ) -> Self {
         let (objects, live) = (Arc::new(Objects::default()), Arc::new(Live::default()));
         check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
-        let parts = Part::all(namespace);
+        let mut parts = Part::all(namespace);
+        let later: Vec<Part> = parts
+            .extract_if(.., |part| part.kind == OwnedKind::Certificate)
+            .collect();
+        let have_certificates = cert_manager::is_served(client).await == Ok(true);
+        let waited_for = if have_certificates { later.len() } else { 0 };
         let heard = Arc::new(Heard {
-            silent: AtomicUsize::new(Kind::ALL.len() + ClassKind::ALL.len() + parts.len() + 1),
+            silent: AtomicUsize::new(
+                Kind::ALL.len()
+                    + ClassKind::ALL.len()
+                    + parts.len()
+                    + Supply::ALL.len()
+                    + 1
+                    + waited_for,
+            ),
             all: Notify::new(),
             check,
         });
@@ -79,7 +104,7 @@ impl Watches {
             tokio::spawn(follow(api, config, kind.name(), move |news| {
                 told(&news);
                 if classes.hear(kind, news) {
-                    objects.classes_changed(&triggers);
+                    objects.surroundings_changed(&triggers);
                 }
             }));
         }
@@ -94,6 +119,24 @@ impl Watches {
                 live.hear(&part, news, &triggers);
             }));
         }
+        let certificates = Arc::<Certificates>::default();
+        for part in later {
+            let told = have_certificates.then(|| heard.first());
+            let watch = watch_certificates(
+                client.clone(),
+                part.narrow(ours.clone()),
+                part,
+                (
+                    Arc::clone(&certificates),
+                    Arc::clone(&live),
+                    Arc::clone(&objects),
+                ),
+                triggers.clone(),
+                told,
+            );
+            tokio::spawn(watch);
+        }
+        let supplies = watch_supplies(client, namespace, triggers, &heard);
         let of_tenants = ours.labels(&format!(
             "{label}={value},{}={}",
             isolation::COMPONENT,
@@ -111,9 +154,53 @@ impl Watches {
             live,
             pods,
             classes,
+            certificates,
+            supplies,
             heard,
         }
     }
+}
+
+fn watch_supplies(
+    client: &Client,
+    namespace: &str,
+    triggers: &Triggers,
+    heard: &Arc<Heard>,
+) -> Arc<Supplies> {
+    let supplies = Arc::new(Supplies::new(client, namespace));
+    for supply in Supply::ALL {
+        let (hearing, triggers, mut told) =
+            (Arc::clone(&supplies), triggers.clone(), heard.first());
+        let (api, config) = supply.watch(client, namespace);
+        tokio::spawn(follow(api, config, "Secret", move |news| {
+            told(&news);
+            hearing.hear(supply, news, &triggers);
+        }));
+    }
+    supplies
+}
+
+/// Begins once there is cert-manager.
+async fn watch_certificates(
+    client: Client,
+    config: watcher::Config,
+    part: Part,
+    (certificates, live, objects): (Arc<Certificates>, Arc<Live>, Arc<Objects>),
+    triggers: Triggers,
+    mut told: Option<impl FnMut(&News) + Send>,
+) {
+    cert_manager::until_served(&client).await;
+    let kind = part.kind.name();
+    follow(part.api(&client), config, kind, move |news| {
+        if let Some(told) = &mut told {
+            told(&news);
+        }
+        if certificates.hear(&news, &triggers) {
+            objects.surroundings_changed(&triggers);
+        }
+        live.hear(&part, news, &triggers);
+    })
+    .await;
 }
 
 impl Heard {

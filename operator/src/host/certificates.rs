@@ -43,7 +43,10 @@ pub(super) fn ensure(
     let certificate = match (source, written) {
         (CertificateSource::Given(given), _) => given.clone(),
         (CertificateSource::AsWritten, Some(written)) => return Ok(written),
-        (CertificateSource::AsWritten, None) => return Err(CertificateFailure::Gone),
+        // There are no Secrets on one host, and none is accepted here.
+        (CertificateSource::AsWritten, None) | (CertificateSource::InSecret, _) => {
+            return Err(CertificateFailure::Gone);
+        }
         (CertificateSource::Made, Some(written))
             if is_fresh(&written, now) && is_ours(state, &folder, &written)? =>
         {

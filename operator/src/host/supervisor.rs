@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use futures::future::join_all;
 use jiff::Timestamp;
 use pavilion_bundle::{Closed, TenantName};
+use pavilion_catalogue::Entry;
 use pavilion_json::{Digest, JsonError};
 use tokio::{task::JoinHandle, time::sleep};
 
@@ -69,6 +70,8 @@ pub struct Observed {
     pub tenants: BTreeMap<TenantName, ObservedTenant>,
     /// When the certificate ends that the edge shows for a tenant.
     pub certificates: BTreeMap<TenantName, Timestamp>,
+    /// Why the certificate that a tenant supplies is not the one that is shown.
+    pub refused_certificates: BTreeMap<TenantName, (&'static Entry, String)>,
     /// Whether the edge serves the newest routes.
     pub routes_served: bool,
 }
@@ -309,6 +312,7 @@ impl Host {
                 .iter()
                 .map(|(name, shown)| (name.clone(), shown.until))
                 .collect(),
+            refused_certificates: BTreeMap::new(),
             routes_served: served == self.routes.map(|routes| routes.to_string()),
         }
     }

@@ -27,6 +27,8 @@ pub struct NamedFiles {
     found: BTreeMap<String, Result<Secret, String>>,
     /// What is said of every other name.
     otherwise: &'static str,
+    /// Whether the objects are those of an API server.
+    of_a_cluster: bool,
 }
 
 impl Default for NamedFiles {
@@ -34,6 +36,7 @@ impl Default for NamedFiles {
         Self {
             found: BTreeMap::new(),
             otherwise: "was not read",
+            of_a_cluster: false,
         }
     }
 }
@@ -71,8 +74,14 @@ impl NamedFiles {
     pub fn in_a_cluster() -> Self {
         Self {
             otherwise: "cannot be named in a cluster, where no file lies beside an object: write its content into the object",
+            of_a_cluster: true,
             ..Self::default()
         }
+    }
+
+    /// Whether the objects are those of an API server, with Secrets in the place of files.
+    pub fn are_of_a_cluster(&self) -> bool {
+        self.of_a_cluster
     }
 
     /// The content of a file by the name a manifest gives it, or why it could not be read.

@@ -285,6 +285,10 @@ fn data_plane(view: &View<'_>, observed: Option<&ObservedTenant>) -> Verdict {
 
 /// Whether clients take the server certificate, and will for a while.
 fn certificate(view: &View<'_>, name: Option<&TenantName>) -> Verdict {
+    let refused = name.and_then(|name| view.observed.refused_certificates.get(name));
+    if let Some((entry, why)) = refused {
+        return Verdict::no(entry, why.clone());
+    }
     let Some(until) = name.and_then(|name| view.observed.certificates.get(name)) else {
         return Verdict::yes(&manifest::READY, "no certificate is shown");
     };

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use pavilion_bundle::HostName;
 use pavilion_json::Digest;
+use pavilion_process::pem::PemFile;
 use rcgen::{KeyPair, PublicKeyData};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls::{client::verify_server_name, server::ParsedCertificate};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use x509_parser::{
     extensions::GeneralName,
     prelude::{FromDer, X509Certificate},
@@ -47,6 +49,9 @@ pub enum CertificateError {
     /// The leaf does not name a host.
     #[error("the certificate does not name the host {0}")]
     HostMissing(HostName),
+    /// The edge would not take it.
+    #[error("cannot be shown: {0}")]
+    Unshowable(String),
 }
 
 impl CertificateError {
@@ -92,6 +97,28 @@ impl ServerCertificate {
                 not_after,
                 not_before,
             }),
+        }
+    }
+
+    /// Whether the edge takes it for `hosts`. It takes all routes or none, so what it would refuse must not get there.
+    ///
+    /// # Errors
+    /// What it would say.
+    pub fn fits_the_edge(&self, hosts: &[HostName]) -> Result<(), CertificateError> {
+        let part = |name: &str, text: &str| PemFile::given(name, text.as_bytes());
+        let certified = part("tls.crt", &self.chain)
+            .and_then(|chain| chain.certify(&part("tls.key", &self.key)?))
+            .map_err(CertificateError::Unshowable)?;
+        let leaf = certified.end_entity_cert();
+        let leaf = leaf.and_then(ParsedCertificate::try_from);
+        let leaf = leaf.map_err(|error| CertificateError::Unshowable(error.to_string()))?;
+        let is_named = |host: &HostName| {
+            ServerName::try_from(host.as_str())
+                .is_ok_and(|name| verify_server_name(&leaf, &name).is_ok())
+        };
+        match hosts.iter().find(|host| !is_named(host)) {
+            Some(host) => Err(CertificateError::HostMissing(host.clone())),
+            None => Ok(()),
         }
     }
 

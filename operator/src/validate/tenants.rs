@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use pavilion_bundle::{HostName, Lifetimes, TenantName};
 use pavilion_catalogue::manifest;
-use pavilion_crds::{Kind, TenantSpec, TlsFiles};
+use pavilion_crds::{Kind, TenantSpec, Tls};
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::{Belongings, Check, ServerCertificate, Shaped, ValidTenant, of_kind, texts};
+use super::{
+    Belongings, Check, OwnCertificate, ServerCertificate, Shaped, ValidTenant, of_kind, texts,
+};
 use crate::manifests::{NamedFiles, Object};
 
 /// A host belongs to one tenant.
@@ -45,7 +47,7 @@ pub(super) fn read(
     let hosts = host_names(check, object, &spec.ingress.hosts)?;
     let origin = origin(hosts.first()?)?;
     let certificate = match &spec.ingress.tls {
-        Some(files) => Some(certificate(check, object, files, &hosts)?),
+        Some(tls) => Some(certificate(check, object, tls, &hosts)?),
         None => None,
     };
     let name = object.key.name.parse().ok()?;
@@ -99,18 +101,47 @@ fn origin(host: &HostName) -> Option<Url> {
     named.then_some(origin)
 }
 
+/// What the rules of the schema let through: a Secret, which is in a cluster, or two files, which are on one host.
 fn certificate(
     check: &mut Check<'_>,
     object: &Object,
-    files: &TlsFiles,
+    tls: &Tls,
+    hosts: &[HostName],
+) -> Option<OwnCertificate> {
+    let of_a_cluster = check.set.files.are_of_a_cluster();
+    let (field, entry, message) = match (&tls.secret_name, &tls.certificate_file, &tls.key_file) {
+        (Some(_), ..) if of_a_cluster => return Some(OwnCertificate::InSecret),
+        (None, Some(chain), Some(key)) if !of_a_cluster => {
+            return from_files(check, object, chain, key, hosts).map(OwnCertificate::Files);
+        }
+        (Some(_), ..) => (
+            "secretName",
+            &manifest::FIELD_INVALID,
+            "Secrets are in a cluster: give certificateFile and keyFile",
+        ),
+        _ => (
+            "certificateFile",
+            &manifest::FILE_UNREADABLE,
+            "in a cluster no file lies beside an object: give secretName",
+        ),
+    };
+    check.refuse(object, &format!("spec.ingress.tls.{field}"), entry, message);
+    None
+}
+
+fn from_files(
+    check: &mut Check<'_>,
+    object: &Object,
+    chain: &str,
+    key: &str,
     hosts: &[HostName],
 ) -> Option<ServerCertificate> {
     let mut text = |field: &str, name: &str| {
         let field = format!("spec.ingress.tls.{field}");
         check.file(object, &field, name, NamedFiles::text)
     };
-    let chain = text("certificateFile", &files.certificate_file);
-    let key = text("keyFile", &files.key_file);
+    let chain = text("certificateFile", chain);
+    let key = text("keyFile", key);
     let read = ServerCertificate::read(chain?, key?, hosts).and_then(|certificate| {
         match certificate.in_force(check.now) {
             // Time alone must not make a set invalid: a correction elsewhere in it, or a restart,

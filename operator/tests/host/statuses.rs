@@ -57,6 +57,7 @@ impl Scene {
             observed: Observed {
                 router: ready(None),
                 certificates: BTreeMap::from([(acme.clone(), until)]),
+                refused_certificates: BTreeMap::new(),
                 tenants: BTreeMap::from([(acme, programs)]),
                 routes_served: true,
             },

@@ -3,7 +3,12 @@
 use std::fs;
 
 use jiff::Timestamp;
-use pavilion_operator::{desired::Desired, manifests::dereference, validate::validate};
+use pavilion_operator::{
+    desired::Desired,
+    manifests::{NamedFiles, dereference},
+    refusal::Refusal,
+    validate::validate,
+};
 
 use crate::folder::{Folder, QUICKSTART, refusal};
 
@@ -144,6 +149,34 @@ fn a_certificate_of_the_tenants_own_must_fit() {
     assert!(!kept.contains("PRIVATE"));
     let back: Desired = serde_json::from_str(&kept).unwrap();
     assert_eq!(back.tenants["acme"].bundle, folder.bundle());
+}
+
+#[test]
+fn a_certificate_is_in_a_secret_in_a_cluster_and_in_files_on_one_host() {
+    let mut folder = Folder::quickstart();
+    let hosts = "hosts: [verify.acme.localhost]";
+    let secret = format!("{hosts}\n    tls: {{secretName: pavilion-tls}}");
+    folder.replace("tenant.yaml", hosts, &secret);
+    let found = folder.refused();
+    assert!(
+        found[0].contains("spec.ingress.tls.secretName: Secrets are in a cluster"),
+        "{found:?}"
+    );
+    let mut set = dereference(folder.path());
+    set.files = NamedFiles::in_a_cluster();
+    let now: Timestamp = "2026-06-01T12:00:00Z".parse().unwrap();
+    let refusals = validate(&set, &folder.records, now)
+        .err()
+        .unwrap_or_default();
+    let own = |refusal: &&Refusal| refusal.field.contains("tls");
+    assert_eq!(refusals.iter().find(own), None);
+    let files = format!("{hosts}\n    tls: {{certificateFile: c.pem, keyFile: k.pem}}");
+    folder.replace("tenant.yaml", &secret, &files);
+    let mut set = dereference(folder.path());
+    set.files = NamedFiles::in_a_cluster();
+    let refusals = validate(&set, &folder.records, now).unwrap_err();
+    let refused = refusals.iter().find(own).unwrap();
+    assert!(refused.message.contains("give secretName"), "{refused}");
 }
 
 #[test]

@@ -112,11 +112,15 @@ entries! { Manifest;
     CERTIFICATE_EXPIRED = "CertificateExpired", 0, FINAL,
         "The server certificate has expired",
         "Clients refuse the connection.",
-        "Renew the files named in spec.ingress.tls.";
+        "Renew the files or the Secret that spec.ingress.tls names.";
     CERTIFICATE_EXPIRING = "CertificateExpiring", 0, FINAL,
         "The server certificate ends soon",
         "Less than 14 days are left.",
-        "Renew the files named in spec.ingress.tls.";
+        "Renew the files or the Secret that spec.ingress.tls names.";
+    TRUST_ROOT_PENDING = "TrustRootPending", 0, RETRY,
+        "The tenant's authority is not there",
+        "The tenant's Plan names an issuer of cert-manager, which has not vouched for the tenant's authority, or not so that it can be used. A tenant that was served before goes on under the root that it has.",
+        "Look at the message, and at the Certificate root-<tenant> beside the operator: kubectl -n pavilion-system describe certificate root-acme.";
     DATA_PLANE_UNAVAILABLE = "DataPlaneUnavailable", 0, RETRY,
         "The data plane is not ready",
         "A program of the tenant is not ready or keeps restarting.",

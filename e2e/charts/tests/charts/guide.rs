@@ -1,8 +1,13 @@
 //! The commands of the pages on installing, upgrading and uninstalling do what they say.
 
-use pavilion_e2e_charts::{Helm, page};
+use pavilion_e2e_charts::{Helm, cert_manager::CertManager, page};
+use serde_json::json;
 
-use crate::{objects::api, stage::Stage};
+use crate::{
+    objects::{api, merge},
+    operator::Operator,
+    stage::{LABEL, Stage},
+};
 
 /// In this order: the second goes on where the first ended.
 const PAGES: [&str; 2] = ["guides/install.md", "guides/upgrade.md"];
@@ -29,6 +34,18 @@ async fn every_command_of_the_page_on_isolation_does_what_it_says() {
 async fn every_command_of_the_page_on_plans_does_what_it_says() {
     let stage = Stage::set().await;
     follow("guides/plans.md", &stage.helm);
+}
+
+#[tokio::test]
+async fn every_command_of_the_page_on_certificates_does_what_it_says() {
+    let stage = Stage::set().await;
+    let _cert_manager = CertManager::start().unwrap();
+    let _operator = Operator::leading(&stage.admin, "certificates").await;
+    follow("guides/certificates.md", &stage.helm);
+    // It stays with what the tenant kept, until somebody deletes it.
+    let namespaces = api(&stage.admin, "Namespace", None);
+    let label = json!({"metadata": {"labels": {LABEL: "true"}}});
+    merge(&namespaces, "pavilion-globex", &label).await.unwrap();
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@
 mod admission;
 mod benchmark;
 mod callers;
+mod certificates;
 mod definitions;
 mod drift;
 mod guide;

@@ -62,6 +62,7 @@ fn resource(kind: &str) -> ApiResource {
         "Policy" => ("pavilion.dev", "v1alpha1", "policies"),
         "TrustAnchor" => ("pavilion.dev", "v1alpha1", "trustanchors"),
         "RelyingParty" => ("pavilion.dev", "v1alpha1", "relyingparties"),
+        "Certificate" => ("cert-manager.io", "v1", "certificates"),
         "CustomResourceDefinition" => ("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
         "NetworkPolicy" => ("networking.k8s.io", "v1", "networkpolicies"),
         "ValidatingAdmissionPolicy" => (

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
-const DENIED: [(&str, &str, &str, &str); 39] = [
+const DENIED: [(&str, &str, &str, &str); 44] = [
     ("*", "*", "*", ""),
     ("", "nodes", "get", ""),
     ("", "nodes", "list", ""),
@@ -76,6 +76,17 @@ const DENIED: [(&str, &str, &str, &str); 39] = [
         "create",
         "",
     ),
+    // Beside its own there are orders of others, and of issuers it only knows names.
+    ("cert-manager.io", "certificates", "list", ""),
+    ("cert-manager.io", "certificates", "create", "pavilion-acme"),
+    ("cert-manager.io", "certificates", "get", NAMESPACE),
+    ("cert-manager.io", "clusterissuers", "get", ""),
+    (
+        "cert-manager.io",
+        "certificaterequests/status",
+        "patch",
+        NAMESPACE,
+    ),
     ("pavilion.dev", "tenants", "delete", ""),
     // Where tenants may be is not the operator's to say.
     ("pavilion.dev", "regions", "create", ""),
@@ -90,7 +101,7 @@ const DENIED: [(&str, &str, &str, &str); 39] = [
 ];
 
 /// What its work is done with.
-const ALLOWED: [(&str, &str, &str, &str); 16] = [
+const ALLOWED: [(&str, &str, &str, &str); 17] = [
     ("", "namespaces", "create", ""),
     // Of tenants only, says a policy.
     ("", "namespaces", "delete", ""),
@@ -107,6 +118,7 @@ const ALLOWED: [(&str, &str, &str, &str); 16] = [
     ("scheduling.k8s.io", "priorityclasses", "watch", ""),
     ("node.k8s.io", "runtimeclasses", "list", ""),
     ("coordination.k8s.io", "leases", "create", NAMESPACE),
+    ("cert-manager.io", "certificates", "patch", NAMESPACE),
     ("events.k8s.io", "events", "create", "default"),
     ("events.k8s.io", "events", "patch", "default"),
 ];
@@ -195,8 +207,15 @@ async fn of_secrets_elsewhere_the_account_sees_those_of_tenants_alone() {
         "a list of Secrets by label",
         everywhere.list(&by_label).await,
     );
-    let by_name = ListParams::default().fields("metadata.name=pavilion");
-    everywhere.list(&by_name).await.unwrap();
+    for name in ["pavilion", "pavilion-tls"] {
+        let by_name = ListParams::default().fields(&format!("metadata.name={name}"));
+        everywhere.list(&by_name).await.unwrap();
+    }
+    // What others put there it reads.
+    let params = DeleteParams::default();
+    let foreign = api(&account, "Secret", Some("default"));
+    let deleted = foreign.delete("pavilion-tls", &params).await;
+    refusal("deleting the certificate of somebody's hosts", deleted);
     let own = api(&account, "Secret", Some(NAMESPACE));
     own.list(&ListParams::default()).await.unwrap();
 }

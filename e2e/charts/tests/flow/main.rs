@@ -21,6 +21,7 @@ mod killed;
 mod node;
 mod processes;
 mod rest;
+mod roots;
 mod shop;
 mod stage;
 mod steady;

@@ -41,11 +41,17 @@ pub struct Traffic {
 impl Traffic {
     /// Starts it.
     pub async fn start() -> Self {
+        Self::of_who_also_trusts("").await
+    }
+
+    /// The same of relying parties that trust also these authorities, PEM.
+    pub async fn of_who_also_trusts(more: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let ca = folder.path().join("ca.crt");
         let root = kubectl(&format!(
             "-n {TENANT_NAMESPACE} get configmap pavilion -o jsonpath={{.data.ca\\.crt}}"
         ));
+        let root = format!("{root}\n{more}");
         fs::write(&ca, &root).unwrap();
         let address: SocketAddr = edge().parse().unwrap();
         let shop = RelyingParty::with_key("shop", &key("shop"));

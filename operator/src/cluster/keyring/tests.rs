@@ -1,0 +1,174 @@
+//! What a tenant's keys come to.
+
+#![allow(clippy::unwrap_used)]
+
+use pavilion_process::mutual_tls::{Credentials, client_config, server_config};
+use rustls::{ClientConnection, ServerConnection};
+use rustls_pki_types::ServerName;
+
+use super::*;
+
+fn day(number: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + number * 86_400).unwrap()
+}
+
+fn made(tenant: &TenantName, hosts: &[HostName]) -> Keyring {
+    let root = TrustRoot::make(tenant.as_str(), day(0)).unwrap();
+    Keyring::make(tenant, root, hosts, None, day(0)).unwrap()
+}
+
+#[test]
+fn certificates_are_renewed_in_time_and_the_pins_never_change() {
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let mut keyring = made(&tenant, &hosts);
+    let first = serde_json::to_value(&keyring).unwrap();
+    keyring.renew(&tenant, &hosts, day(59)).unwrap();
+    assert_eq!(serde_json::to_value(&keyring).unwrap(), first);
+    keyring.renew(&tenant, &hosts, day(61)).unwrap();
+    let second = serde_json::to_value(&keyring).unwrap();
+    for renewed in ["public", "pod", "edge"] {
+        assert_ne!(first[renewed], second[renewed], "{renewed}");
+    }
+    for kept in ["root", "pins"] {
+        assert_eq!(first[kept], second[kept], "{kept}");
+    }
+    let (due, until) = keyring.times(&tenant, &hosts).unwrap();
+    assert!(due > day(120) && due < until);
+}
+
+#[test]
+fn a_new_host_gets_a_new_certificate_for_relying_parties_alone() {
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let mut keyring = made(&tenant, &hosts);
+    let first = serde_json::to_value(&keyring).unwrap();
+    let hosts = ["a.example".parse().unwrap(), "b.example".parse().unwrap()];
+    keyring.renew(&tenant, &hosts, day(1)).unwrap();
+    let second = serde_json::to_value(&keyring).unwrap();
+    assert_ne!(first["public"], second["public"]);
+    assert_eq!(first["pod"], second["pod"]);
+}
+
+#[test]
+fn pins_are_long_and_different() {
+    let (one, other) = (new_pins().unwrap(), new_pins().unwrap());
+    assert_ne!(*one, *other);
+    let lines: Vec<&str> = one.lines().collect();
+    assert!(lines.len() == 2 && lines[0] != lines[1]);
+    assert!(lines.iter().all(|line| line.len() == PIN_LENGTH));
+}
+
+/// Both ends of the way to a tenant's programs, each by the keys that it knows.
+fn understand(edge: &Keyring, pod: &Keyring) -> bool {
+    let side = |keyring: &Keyring, leaf: &Leaf| {
+        let anchors = keyring.anchors();
+        let parts = [&anchors, &leaf.chain, &*leaf.key].map(String::as_bytes);
+        Credentials::given(parts[0], parts[1], parts[2]).unwrap()
+    };
+    let client = client_config(&side(edge, &edge.edge)).unwrap();
+    let server = server_config(&side(pod, &pod.pod), EDGE_NAME).unwrap();
+    let name = ServerName::try_from("acme.pavilion.internal").unwrap();
+    let client = ClientConnection::new(client, name).unwrap();
+    shake_hands(client, ServerConnection::new(server).unwrap())
+}
+
+fn shake_hands(mut client: ClientConnection, mut server: ServerConnection) -> bool {
+    while client.is_handshaking() || server.is_handshaking() || client.wants_write() {
+        let mut sent = Vec::new();
+        client.write_tls(&mut sent).unwrap();
+        server.read_tls(&mut sent.as_slice()).unwrap();
+        let taken = server.process_new_packets().is_ok();
+        let mut sent = Vec::new();
+        server.write_tls(&mut sent).unwrap();
+        client.read_tls(&mut sent.as_slice()).unwrap();
+        if client.process_new_packets().is_err() || !taken {
+            return false;
+        }
+    }
+    true
+}
+
+/// A root that somebody vouches for.
+fn given(now: Timestamp) -> TrustRoot {
+    let made = TrustRoot::make("elsewhere", now).unwrap();
+    let key = Zeroizing::new(made.key().to_owned());
+    TrustRoot::given("acme", made.certificate(), key, None, now).unwrap()
+}
+
+/// Every step from the keys as they are to a root.
+fn steps(first: &Keyring, wanted: &TrustRoot, now: Timestamp) -> Vec<Keyring> {
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let mut steps = vec![first.clone()];
+    loop {
+        let mut next = steps.last().unwrap().clone();
+        let everywhere = next.changes();
+        next.approach(wanted.clone(), everywhere, &tenant, &hosts, now)
+            .unwrap();
+        let done = !next.changes();
+        steps.push(next);
+        if done {
+            return steps;
+        }
+    }
+}
+
+#[test]
+fn while_one_root_takes_the_place_of_another_whoever_is_a_step_behind_is_understood() {
+    let now = Timestamp::now();
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let own = TrustRoot::make("acme", now).unwrap();
+    let first = Keyring::make(&tenant, own, &hosts, None, now).unwrap();
+    let issued = given(now);
+    let there = steps(&first, &issued, now);
+    let last = there.last().unwrap();
+    let back = steps(last, &last.own_root(&tenant, now).unwrap(), now);
+    for steps in [&there, &back] {
+        assert_eq!(steps.len(), 4);
+        for pair in steps.windows(2) {
+            for edge in pair {
+                assert!(pair.iter().all(|pod| understand(edge, pod)));
+            }
+        }
+    }
+    assert!(last.root().is(&issued) && back[3].root().is_own());
+    // Without the steps in between they would not.
+    assert!(!understand(&there[0], &there[3]) && !understand(&there[3], &there[0]));
+}
+
+#[test]
+fn both_authorities_are_published_before_relying_parties_see_the_next() {
+    let now = Timestamp::now();
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let own = TrustRoot::make("acme", now).unwrap();
+    let first = Keyring::make(&tenant, own.clone(), &hosts, None, now).unwrap();
+    let issued = given(now);
+    let steps = steps(&first, &issued, now);
+    let (told, signed, done) = (&steps[1], &steps[2], &steps[3]);
+    assert_eq!(told.public.chain, first.public.chain);
+    assert_ne!(signed.public.chain, first.public.chain);
+    for step in [told, signed] {
+        let published = step.authority();
+        assert!(published.contains(own.certificate()) && published.contains(issued.authority()));
+    }
+    assert_eq!(done.authority(), issued.authority());
+}
+
+#[test]
+fn what_somebody_supplied_is_shown_where_it_names_every_host_and_the_own_one_otherwise() {
+    let now = Timestamp::now();
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let own = TrustRoot::make("acme", now).unwrap();
+    let mut keyring = Keyring::make(&tenant, own, &hosts, None, now).unwrap();
+    let theirs = given(now).sign(Side::Server, &hosts, now).unwrap();
+    keyring.supply(Some(&theirs));
+    assert!(keyring.is_supplied(&theirs));
+    assert!(keyring.shown(&hosts).chain == theirs.chain);
+    let more = ["a.example".parse().unwrap(), "b.example".parse().unwrap()];
+    keyring.renew(&tenant, &more, now).unwrap();
+    assert!(keyring.shown(&more).read(&more).is_some());
+    assert!(keyring.shown(&hosts).chain == theirs.chain);
+    let kept = serde_json::to_value(&keyring).unwrap();
+    assert!(kept["supplied"].is_object());
+    keyring.supply(None);
+    let kept = serde_json::to_value(&keyring).unwrap();
+    assert!(kept.get("supplied").is_none() && kept.get("beside").is_none());
+}
