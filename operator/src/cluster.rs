@@ -10,6 +10,7 @@
 
 mod announcer;
 mod apply;
+mod claims;
 mod classes;
 mod client;
 mod closing;

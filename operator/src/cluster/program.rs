@@ -2,12 +2,12 @@
 
 use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
 
-use futures::{StreamExt, channel::mpsc::UnboundedReceiver};
+use futures::{FutureExt, StreamExt, channel::mpsc::UnboundedReceiver};
 use kube::{
     Client,
     core::DynamicObject,
     runtime::{
-        controller::{self, ReconcileRequest},
+        controller::{self, Action, ReconcileRequest},
         reflector::{ObjectRef, Store},
     },
 };
@@ -15,7 +15,8 @@ use pavilion_crds::Kind;
 use pavilion_process::{
     Exit, Health, HealthServer, Identity, Metrics, Signals, crypto, files, standard_error,
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::{sync::Notify, task::JoinError, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     announcer::Announcer,
@@ -28,7 +29,7 @@ use super::{
     metrics::ClusterMetrics,
     objects::resource,
     probing::{Probing, Surroundings},
-    reconcile::{Context, after_failure, reconcile},
+    reconcile::{Context, RoundError, after_failure, reconcile},
     remembered::Remembrance,
     retries::Retries,
     routes::{Routers, Routes},
@@ -202,7 +203,12 @@ async fn lead(
         .debounce(DEBOUNCE);
     let told_wide = Arc::clone(&context);
     let rounds = controller::applier(
-        |object, context| Box::pin(reconcile(object, context)),
+        |tenant: Arc<DynamicObject>, context| {
+            let name = tenant.metadata.name.clone().unwrap_or_default();
+            // Of its own, so that the processors share the rounds and none of them keeps the lease waiting.
+            let round = tokio::spawn(reconcile(name, context));
+            AbortOnDropHandle::new(round).map(ended)
+        },
         |object, error, context: Arc<Context>| after_failure(&object, error, &context),
         context,
         tenants,
@@ -230,6 +236,16 @@ async fn lead(
     let _ = timeout(DRAIN, rounds).await;
     candidate.give_back().await;
     Ok(())
+}
+
+/// What a round came to. One that panicked ends the process, as it would have in this task.
+fn ended(round: Result<Result<Action, RoundError>, JoinError>) -> Result<Action, RoundError> {
+    match round.map_err(JoinError::try_into_panic) {
+        Ok(outcome) => outcome,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Only dropping its handle ends a round early, and then nobody asks what it came to.
+        Err(Err(_)) => Ok(Action::await_change()),
+    }
 }
 
 /// A name as the controller's queue knows it.

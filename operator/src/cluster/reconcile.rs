@@ -30,7 +30,7 @@ use super::{
     settings::Settings,
     statuses::{Extra, StatusError, Statuses, reason},
     termination,
-    wanted::Wanted,
+    wanted::{Phase, Wanted},
 };
 use crate::{
     desired::Desired,
@@ -119,12 +119,12 @@ pub struct Context {
 ///
 /// # Errors
 /// What could not be done; it is tried again.
-pub async fn reconcile(
-    object: Arc<DynamicObject>,
-    context: Arc<Context>,
-) -> Result<Action, RoundError> {
+pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, RoundError> {
     context.metrics.round();
-    let name = object.metadata.name.clone().unwrap_or_default();
+    // One that went meanwhile is told of by its watch.
+    let Some(object) = context.objects.tenant(&name) else {
+        return Ok(Action::await_change());
+    };
     let now = Timestamp::now();
     let placement = context.placement(&object);
     // The schema allows no name that is none; who bypassed it gets no data plane.
@@ -200,9 +200,12 @@ pub async fn reconcile(
     if settled || applied != Applied::default() {
         context.patience.forget(&name);
     }
+    let pod = context.pods.of(&tenant);
+    // A pod without an address tells nothing but what is heard of it anyway.
+    let tells = phase != Phase::AsAsked || pod.is_some_and(|pod| pod.address.is_some());
     let pause = match times {
         None => return Ok(Action::await_change()),
-        Some(_) if !settled => context.patience.next(&name),
+        Some(_) if !settled && tells => context.patience.next(&name),
         Some((due, _)) => LOOK_EVERY.min(until(due, now)),
     };
     Ok(Action::requeue(pause))
