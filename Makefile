@@ -65,7 +65,7 @@ test-cli: ## the plugin against the API server that KUBECONFIG names
 	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test in_a_cluster
 
 .PHONY: test-charts
-test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
+test-charts: judges ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
 	$(CARGO) build $(WORKSPACE) --bins
 	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test charts -- --nocapture
 

@@ -57,6 +57,7 @@ const fn kubernetes(name: &'static str, package: &'static str) -> Program {
 const COLLECT: &str = "400";
 
 const CILIUM: &str = "github.com/cilium/cilium";
+const CONTOUR: &str = "github.com/projectcontour/contour";
 
 const TOOLS: [Tool; 8] = [
     plain("pause", &[program("pause", ".")]),
@@ -102,6 +103,39 @@ const TOOLS: [Tool; 8] = [
     plain("helm3", &[program("helm3", "helm.sh/helm/v3/cmd/helm")]),
 ];
 
+/// What no cluster needs, and single tests do. It is built when it is asked for.
+const OF_TESTS: [Tool; 2] = [
+    // A controller of the Gateway API; it has Envoy carry what it says (`make judges` brings that).
+    Tool {
+        name: "contour",
+        programs: &[program(
+            "contour",
+            "github.com/projectcontour/contour/cmd/contour",
+        )],
+        tags: "",
+        files: &[
+            (CONTOUR, "examples/contour", "own-definitions"),
+            (CONTOUR, "examples/gateway", "gateway-api"),
+        ],
+    },
+    // The definitions alone, of a later version than Contour's.
+    Tool {
+        name: "gateway-api",
+        programs: &[],
+        tags: "",
+        files: &[(
+            "sigs.k8s.io/gateway-api",
+            "config/crd/experimental",
+            "definitions",
+        )],
+    },
+];
+
+/// All that can be built.
+fn all() -> impl Iterator<Item = &'static Tool> {
+    TOOLS.iter().chain(&OF_TESTS)
+}
+
 const fn plain(name: &'static str, programs: &'static [Program]) -> Tool {
     Tool {
         name,
@@ -129,6 +163,18 @@ impl Tools {
         Ok(tools)
     }
 
+    /// Builds one that no cluster needs, if it is missing. The directory must be locked.
+    pub fn build_also(directory: &Directory, name: &str) -> Result<Self> {
+        let tools = Self::of(directory);
+        let Some(tool) = all().find(|tool| tool.name == name) else {
+            bail!("there is no tool {name}: add it to e2e/cluster/src/tools.rs");
+        };
+        if !tools.place(tool)?.exists() {
+            tools.make(tool, directory)?;
+        }
+        Ok(tools)
+    }
+
     /// The tools of a directory where they were built before.
     pub fn of(directory: &Directory) -> Self {
         Self {
@@ -138,8 +184,8 @@ impl Tools {
 
     /// A built program.
     pub fn program(&self, name: &str) -> Result<PathBuf> {
-        let has = |tool: &&Tool| tool.programs.iter().any(|program| program.name == name);
-        let Some(tool) = TOOLS.iter().find(has) else {
+        let has = |tool: &&'static Tool| tool.programs.iter().any(|program| program.name == name);
+        let Some(tool) = all().find(has) else {
             bail!("no tool builds {name}: add it to e2e/cluster/src/tools.rs");
         };
         Ok(self.place(tool)?.join(name))
@@ -147,7 +193,7 @@ impl Tools {
 
     /// A folder of a tool's files.
     pub fn files(&self, tool: &str, name: &str) -> Result<PathBuf> {
-        let Some(tool) = TOOLS.iter().find(|known| known.name == tool) else {
+        let Some(tool) = all().find(|known| known.name == tool) else {
             bail!("there is no tool {tool}: add it to e2e/cluster/src/tools.rs");
         };
         Ok(self.place(tool)?.join(name))
@@ -217,6 +263,9 @@ impl Tool {
 
     /// Where the sources of a module that this tool requires are.
     fn module(&self, module: &str, directory: &Directory) -> Result<PathBuf> {
+        // Of a tool without a program nothing has brought them yet.
+        let download = ["mod", "download", module];
+        self.go(directory)?.args(download).output()?;
         let list = ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module];
         let text = self.go(directory)?.args(list).output()?;
         Ok(PathBuf::from(text.trim()))
@@ -262,7 +311,7 @@ mod tests {
     #[test]
     fn every_tool_has_a_module_and_every_program_a_tool() {
         let tools = tools(Path::new("/cache"));
-        for tool in &TOOLS {
+        for tool in all() {
             assert!(source(tool).join("go.mod").is_file(), "{}", tool.name);
             for program in tool.programs {
                 let path = tools.program(program.name).unwrap();

@@ -10,6 +10,8 @@ use k8s_openapi::{
 };
 use kube::core::ApiResource;
 
+use super::gateway::Version;
+
 /// A kind, in the order in which its objects are applied: what confines comes before what it confines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OwnedKind {
@@ -29,11 +31,13 @@ pub enum OwnedKind {
     ConfigMap,
     /// The tenant's pod.
     StatefulSet,
+    /// What leads its hosts from a Gateway to the edge.
+    TlsRoute,
 }
 
 impl OwnedKind {
     /// All kinds, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -42,10 +46,11 @@ impl OwnedKind {
         Self::Secret,
         Self::ConfigMap,
         Self::StatefulSet,
+        Self::TlsRoute,
     ];
 
-    /// As the API serves it.
-    pub fn resource(self) -> ApiResource {
+    /// As the API serves it, where `TLSRoute` is served in a version.
+    pub fn resource(self, routes: Version) -> ApiResource {
         match self {
             Self::Namespace => ApiResource::erase::<Namespace>(&()),
             Self::ResourceQuota => namespaced::<ResourceQuota>(),
@@ -55,6 +60,7 @@ impl OwnedKind {
             Self::Secret => namespaced::<Secret>(),
             Self::ConfigMap => namespaced::<ConfigMap>(),
             Self::StatefulSet => namespaced::<StatefulSet>(),
+            Self::TlsRoute => routes.resource(),
         }
     }
 
@@ -69,6 +75,7 @@ impl OwnedKind {
             Self::Secret => Secret::KIND,
             Self::ConfigMap => ConfigMap::KIND,
             Self::StatefulSet => StatefulSet::KIND,
+            Self::TlsRoute => "TLSRoute",
         }
     }
 }

@@ -117,8 +117,8 @@ impl Objects {
         self.wide_changed.notified().await;
     }
 
-    /// What plans may name is other than before: everybody is looked at.
-    pub fn classes_changed(&self, triggers: &Triggers) {
+    /// The cluster is other than before in something that everybody goes by: everybody is looked at.
+    pub fn concerns_everybody(&self, triggers: &Triggers) {
         self.wide_changed.notify_one();
         for tenant in self.tenants() {
             triggers.name(tenant.metadata.name.as_deref().unwrap_or_default());

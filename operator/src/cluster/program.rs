@@ -32,7 +32,7 @@ use super::{
     reconcile::{Context, RoundError, after_failure, reconcile},
     remembered::Remembrance,
     retries::Retries,
-    routes::{Routers, Routes},
+    routes::Routes,
     settings::Settings,
     statuses::Statuses,
     triggers::triggers,
@@ -94,7 +94,8 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         _ = signals.next() => return Ok(()),
         fit = crds_check::fit(&client, &check) => fit?,
     }
-    let watches = Watches::start(&client, &options.namespace, &triggers, check);
+    let settings = Settings::from(options);
+    let watches = Watches::start(&client, &settings, &triggers, check);
     let mut routes = Routes::start(
         &client,
         &options.namespace,
@@ -112,9 +113,9 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         &client,
         surroundings,
         &watches,
-        routes.routers(),
+        &routes,
         &candidate,
-        options,
+        (settings, &options.identity[..]),
         &cluster_metrics,
     ));
     tokio::select! {
@@ -149,14 +150,14 @@ fn context(
     client: &Client,
     surroundings: Surroundings,
     watches: &Watches,
-    routers: Arc<Routers>,
+    routes: &Routes,
     candidate: &Candidate,
-    options: &Run,
+    (settings, replica): (Settings, &str),
     metrics: &ClusterMetrics,
 ) -> Context {
     let live = Arc::clone(&watches.live);
     let objects = Arc::clone(&watches.objects);
-    let announcer = Announcer::start(client.clone(), Arc::clone(&objects), &options.identity);
+    let announcer = Announcer::start(client.clone(), Arc::clone(&objects), replica);
     let announcer = Arc::new(announcer);
     Context {
         client: client.clone(),
@@ -168,17 +169,20 @@ fn context(
             candidate.fence(),
             metrics.clone(),
             Arc::clone(&announcer),
+            Arc::clone(&watches.front),
         ),
         statuses: Statuses::new(client.clone(), objects, candidate.fence(), metrics.clone()),
-        settings: Settings::from(options),
+        probing: Probing::start(client, &settings.namespace, surroundings, metrics.clone()),
+        settings,
         metrics: metrics.clone(),
         retries: Retries::default(),
         patience: Retries::default(),
         finalizers: Finalizers::new(client.clone(), candidate.fence()),
         pods: Arc::clone(&watches.pods),
-        probing: Probing::start(client, &options.namespace, surroundings, metrics.clone()),
         announcer,
-        routers,
+        routers: routes.routers(),
+        held: routes.held(),
+        front: Arc::clone(&watches.front),
         remembrance: Remembrance::default(),
         closing: Closing::default(),
     }

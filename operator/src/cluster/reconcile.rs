@@ -15,6 +15,7 @@ use super::{
     classes::Classes,
     closing::Closing,
     finalizer::Finalizers,
+    gateway::Front,
     judge::{dereference, judge},
     keyring::KeyringError,
     memory::{Memory, MemoryError},
@@ -26,9 +27,9 @@ use super::{
     probing::{Isolation, Probing},
     remembered::{Remembered, Remembrance},
     retries::Retries,
-    routes::{Position, Routers},
+    routes::{Held, Position, Routers},
     settings::Settings,
-    statuses::{Extra, StatusError, Statuses, reason},
+    statuses::{Extra, StatusError, Statuses, reason, unreached},
     termination,
     wanted::{Phase, Wanted},
 };
@@ -37,7 +38,7 @@ use crate::{
     host::{Observed, Program},
     object_key::ObjectKey,
     refusal::Refusal,
-    status::{self, OperatorFacts, View},
+    status::{self, OperatorFacts, Verdict, View},
 };
 
 /// How often a tenant that is as it is to be is looked at although nothing was heard of it: its programs may
@@ -105,6 +106,10 @@ pub struct Context {
     pub announcer: Arc<Announcer>,
     /// How far the edge is.
     pub routers: Arc<Routers>,
+    /// What of their hosts tenants have.
+    pub held: Arc<Held>,
+    /// What stands before the edge.
+    pub front: Arc<Front>,
     /// When to try again.
     pub retries: Retries,
     /// When to look again at a tenant that is on its way.
@@ -172,7 +177,7 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
                 context.finalizers.hold(&object).await?;
             }
             let applied = context.applier.apply(&tenant, &wanted.objects).await;
-            let isolated = Extra::isolated(applied.as_ref().map(|_| ()));
+            let isolated = Extra::isolated(applied.as_ref().err());
             (applied, isolated)
         }
         None => (Ok(Applied::default()), Extra::not_isolated_yet()),
@@ -182,7 +187,12 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     let observed = look(&context, &tenant, &memory, times).await?;
     let isolation = isolation(&context, &tenant, &memory, &observed).await;
     extras.insert(2, Extra::isolation(&isolation));
-    let mut statuses = statuses(&tenant, &seen, &observed, &refusals, &extras, now);
+    let trouble = wanted.as_ref().and_then(|wanted| {
+        let front = &context.front;
+        front.trouble(&tenant, &wanted.objects, applied.as_ref().err())
+    });
+    let told = (&extras[..], trouble.as_ref());
+    let mut statuses = statuses(&tenant, &seen, &observed, &refusals, told, now);
     placement.tell(&name, &mut statuses);
     // As long as the probes are at it there will be news soon.
     let settled = is_ready(&statuses, &name) && !isolation.is_pending();
@@ -298,7 +308,7 @@ fn statuses(
     memory: &Memory,
     observed: &Observed,
     refusals: &[Refusal],
-    extras: &[Extra],
+    (extras, trouble): (&[Extra], Option<&Verdict>),
     now: Timestamp,
 ) -> BTreeMap<ObjectKey, Value> {
     let (mut desired, mut digests) = (Desired::default(), BTreeMap::new());
@@ -325,6 +335,9 @@ fn statuses(
             let generation = record.map_or(0, |record| record.generation);
             for extra in extras.iter().rev() {
                 extra.add_to(status, generation);
+            }
+            if let Some(trouble) = trouble {
+                unreached(status, trouble, generation);
             }
             status::set_phase(status);
         }

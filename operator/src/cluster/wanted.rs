@@ -101,6 +101,9 @@ impl Wanted {
         objects.push(config.map_err(MemoryError::Form)?);
         let set = pod::stateful_set(tenant, desired, sizing, settings, phase.runs(desired));
         objects.push(set.map_err(MemoryError::Form)?);
+        // Last: it leads to what is there by then.
+        let hosts = context.held.of(tenant, phase.hosts(desired));
+        objects.extend(context.front.route(tenant, &hosts));
         Ok(Some(Self {
             times: keyring.times(tenant, desired.hosts()),
             objects,

@@ -1,27 +1,38 @@
 //! What is watched, and whether all of it was told.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, core::DynamicObject, runtime::watcher};
 use pavilion_crds::Kind;
 use pavilion_process::Check;
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::sleep,
+};
 
 use super::{
     classes::{ClassKind, Classes},
+    gateway::{Front, Version},
     isolation,
     live::Live,
     objects::{Objects, resource},
     owned::MANAGED_BY,
     parts::Part,
     pods::Pods,
+    settings::Settings,
     triggers::Triggers,
     watching::{News, follow},
 };
+
+/// How long is waited for what the Gateway API has, once everything else is there.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Everything that is watched.
 pub struct Watches {
@@ -33,6 +44,8 @@ pub struct Watches {
     pub pods: Arc<Pods>,
     /// The classes that plans may name.
     pub classes: Arc<Classes>,
+    /// What stands before the edge.
+    pub front: Arc<Front>,
     /// Tells when all of them told their first list.
     pub heard: Arc<Heard>,
 }
@@ -42,18 +55,21 @@ pub struct Heard {
     silent: AtomicUsize,
     /// All have.
     pub all: Notify,
+    /// All but one have.
+    but_one: Notify,
     check: Check,
 }
 
 impl Watches {
     /// Begins to watch. The check fails until every watch has told its first list.
-    pub fn start(client: &Client, namespace: &str, triggers: &Triggers, check: Check) -> Self {
+    pub fn start(client: &Client, settings: &Settings, triggers: &Triggers, check: Check) -> Self {
         let (objects, live) = (Arc::new(Objects::default()), Arc::new(Live::default()));
         check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
-        let parts = Part::all(namespace);
+        let parts = Part::all(&settings.namespace);
         let heard = Arc::new(Heard {
-            silent: AtomicUsize::new(Kind::ALL.len() + ClassKind::ALL.len() + parts.len() + 1),
+            silent: AtomicUsize::new(Kind::ALL.len() + ClassKind::ALL.len() + parts.len() + 2),
             all: Notify::new(),
+            but_one: Notify::new(),
             check,
         });
         for kind in Kind::ALL {
@@ -79,7 +95,7 @@ impl Watches {
             tokio::spawn(follow(api, config, kind.name(), move |news| {
                 told(&news);
                 if classes.hear(kind, news) {
-                    objects.classes_changed(&triggers);
+                    objects.concerns_everybody(&triggers);
                 }
             }));
         }
@@ -87,13 +103,16 @@ impl Watches {
         let ours = watcher::Config::default().labels(&format!("{label}={value}"));
         for part in parts {
             let (live, triggers, mut told) = (Arc::clone(&live), triggers.clone(), heard.first());
-            let api = part.api(client);
+            let api = part.api(client, Version::default());
             let config = part.narrow(ours.clone());
             tokio::spawn(follow(api, config, part.kind.name(), move |news| {
                 told(&news);
                 live.hear(&part, news, &triggers);
             }));
         }
+        let front = Arc::new(Front::new(settings));
+        let known = front.follow(client, &objects, &live, triggers);
+        tokio::spawn(Arc::clone(&heard).await_routes(known));
         let of_tenants = ours.labels(&format!(
             "{label}={value},{}={}",
             isolation::COMPONENT,
@@ -111,6 +130,7 @@ impl Watches {
             live,
             pods,
             classes,
+            front,
             heard,
         }
     }
@@ -123,11 +143,35 @@ impl Heard {
         move |news| {
             if silent && matches!(news, News::Listed(_)) {
                 silent = false;
-                if heard.silent.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    heard.check.set_ok();
-                    heard.all.notify_one();
-                }
+                heard.one();
             }
+        }
+    }
+
+    /// Routes are waited for too, but not for long: whatever is the matter with the Gateway API, tenants are looked after.
+    async fn await_routes(self: Arc<Self>, known: oneshot::Receiver<()>) {
+        let late = async {
+            self.but_one.notified().await;
+            sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            _ = known => {}
+            () = late => {
+                tracing::error!("the cluster does not tell which TLSRoutes there are; going on without");
+            }
+        }
+        self.one();
+    }
+
+    /// One more has told its first list.
+    fn one(&self) {
+        match self.silent.fetch_sub(1, Ordering::AcqRel) {
+            2 => self.but_one.notify_one(),
+            1 => {
+                self.check.set_ok();
+                self.all.notify_one();
+            }
+            _ => {}
         }
     }
 }

@@ -14,6 +14,7 @@ mod benchmark;
 mod callers;
 mod definitions;
 mod drift;
+mod gateway;
 mod guide;
 mod hardening;
 mod lifecycle;
