@@ -117,7 +117,7 @@ async fn quiet(operator: &Operator) -> Result<()> {
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
             let seconds = since.elapsed().as_secs();
-            eprintln!("  not at rest after {seconds} s: {writes} writes");
+            println!("  not at rest after {seconds} s: {writes} writes");
         }
         if writes != last.0 {
             last = (writes, Instant::now());
