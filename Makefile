@@ -65,7 +65,7 @@ test-cli: ## the plugin against the API server that KUBECONFIG names
 	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test in_a_cluster
 
 .PHONY: test-charts
-test-charts: ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
+test-charts: judges ## the charts with Helm 3 and 4, in the cluster that KUBECONFIG names; it gets nothing else
 	$(CARGO) build $(WORKSPACE) --bins
 	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test charts -- --nocapture
 
@@ -131,9 +131,10 @@ bench: packages ## the speed and memory tables, each as a ratio in one run
 	$(CARGO) bench --locked -p pavilion-policy --bench decision
 
 .PHONY: bench-operator
-bench-operator: e2e-packages ## an operator with 1,000 Tenants beside a bare client, as root: speed, memory, restart
-	$(CARGO) build --locked --release -p pavilion-operator -p pavilion-bench
+bench-operator: e2e-packages images ## an operator with 1,000 Tenants beside a bare client, and a cluster beside the host, as root
+	$(CARGO) build --locked --release $(PROGRAMS) -p pavilion-bench
 	target/release/pavilion-bench operator
+	target/release/pavilion-bench cluster
 
 .PHONY: flamegraph
 flamegraph: packages ## where the time of a verification goes: docs/src/verification.svg

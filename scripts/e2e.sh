@@ -59,7 +59,8 @@ await() {
   [ ${#failed[@]} -eq 0 ] || { echo "failed: ${failed[*]}" >&2 && return 1; }
 }
 
-step "$cluster" build
+# Beside the tools of a cluster those of single tests: lanes that run beside each other build nothing.
+step "$cluster" build contour gateway-api certmanager
 trap finish EXIT
 step "$cluster" up
 "$cluster" status

@@ -2,6 +2,7 @@
 //! latency counts from when a request was due. One that finds all connections busy leaves late, and
 //! that shows in its latency.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where and as whom requests are sent.
 #[derive(Clone)]
 pub struct Target {
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     host: String,
     bearer: String,
     tls: TlsConnector,
@@ -49,17 +50,28 @@ pub struct Outcome {
 impl Target {
     /// The edge of a broker, as one tenant's relying party.
     pub fn new(broker: &Broker, tenant: &str, bearer: &str) -> anyhow::Result<Self> {
+        let authority = std::fs::read(broker.authority(tenant))?;
+        let host = format!("verify.{tenant}.localhost");
+        Self::at(broker.address(), &host, &authority, bearer)
+    }
+
+    /// An edge, as a relying party of the tenant at `host`; `authority` is PEM.
+    pub fn at(
+        address: SocketAddr,
+        host: &str,
+        authority: &[u8],
+        bearer: &str,
+    ) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();
-        let authority = broker.state().join(format!("tenants/{tenant}/tls/ca.pem"));
-        for certificate in CertificateDer::pem_file_iter(authority)? {
+        for certificate in CertificateDer::pem_slice_iter(authority) {
             roots.add(certificate?)?;
         }
         let config = ClientConfig::builder()
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Self {
-            address: broker.address(),
-            host: format!("verify.{tenant}.localhost"),
+            address,
+            host: host.to_owned(),
             bearer: format!("Bearer {bearer}"),
             tls: TlsConnector::from(Arc::new(config)),
         })

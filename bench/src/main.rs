@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout)]
 
 mod client;
+mod cluster;
 mod floor;
 mod footprint;
 mod machine;
@@ -43,6 +44,8 @@ enum What {
         #[arg(long, default_value_t = 1000)]
         tenants: usize,
     },
+    /// Pavilion in a cluster, against a broker on the host; needs root, the tools of `make e2e` and the images.
+    Cluster,
     /// Memory of idle tenants, and the time from start to ready.
     Footprint,
     /// Raw `C_Sign` calls with one session per thread; started by the other benches with a token.
@@ -74,6 +77,10 @@ fn main() -> anyhow::Result<()> {
         What::Operator { tenants } => {
             machine::print();
             operator::run(tenants)
+        }
+        What::Cluster => {
+            machine::print();
+            cluster::run()
         }
         What::RawSign { module, threads } => floor::raw_sign(&module, threads),
     }

@@ -25,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_secs(10);
 /// How long a replica keeps the lease without renewing it.
 const LEASE: Duration = Duration::from_secs(4);
+/// How often it is said that there is no rest yet.
+const TELL_EVERY: Duration = Duration::from_secs(30);
 /// After that something is wrong.
 const PATIENCE: Duration = Duration::from_mins(20);
 
@@ -40,50 +42,42 @@ pub fn run(tenants: usize) -> Result<()> {
 }
 
 async fn measure(count: usize) -> Result<()> {
+    println!("{count} Tenants                        measured   target");
     let site = Site::fresh("operator").await?;
     tenants::apply(&site.client, count, WORKERS).await?;
     let (operator, took) = converge(&site, count).await?;
-    let resident = rest(&operator).await?;
     let objects = Objects::of(&site.client).await?;
-    let again = restart(&site, operator, count).await?;
+    let took = took.as_secs_f64();
+    print(
+        &format!("from empty to {} objects", objects.len()),
+        &format!("{took:.1} s"),
+        "",
+    );
+    let resident = rest(&operator).await?;
+    let limit = 60_000.0 + 32.0 * f64::from(u32::try_from(count)?);
+    print(
+        "resident memory at rest",
+        &format!("{:.1} MB", resident / 1000.0),
+        &format!("<= {:.0} MB", limit / 1000.0),
+    );
+    restart(&site, operator, count).await?;
     drop(site);
 
     let site = Site::fresh("bare").await?;
     let bare = bare_client::apply(&site.client, &objects, WORKERS).await?;
-    drop(site);
-
-    let written = objects.len();
-    let (took, bare) = (took.as_secs_f64(), bare.as_secs_f64());
-    println!("\n{count} Tenants, {written} objects         measured   target");
-    println!("  operator, from empty to applied  {took:>7.1} s");
-    println!("  bare client, the same objects    {bare:>7.1} s");
-    println!(
-        "  ratio                            {:>7.2}     >= 0.7",
-        bare / took
-    );
-    let limit = 60_000.0 + 32.0 * f64::from(u32::try_from(count)?);
-    println!(
-        "  resident memory                  {:>7.1} MB  <= {:.0} MB",
-        resident / 1000.0,
-        limit / 1000.0
-    );
-    println!(
-        "  restart to Ready                 {:>7.1} s   <= 10 s",
-        again.ready.as_secs_f64()
-    );
-    println!(
-        "  restart, objects written         {:>7}     0",
-        again.written
-    );
-    println!(
-        "  restart, statuses written        {:>7}     0",
-        again.statuses
-    );
-    println!(
-        "  leader killed to the next        {:>7.1} s   <= 5 s",
-        again.takeover.as_secs_f64()
+    let bare = bare.as_secs_f64();
+    print("bare client, the same objects", &format!("{bare:.1} s"), "");
+    print(
+        "bare client : operator",
+        &format!("{:.2}", bare / took),
+        ">= 0.7",
     );
     Ok(())
+}
+
+/// One line of the table, as soon as it is known.
+fn print(what: &str, measured: &str, target: &str) {
+    println!("  {what:<32} {measured:>9}   {target}");
 }
 
 /// Starts an operator that finds all Tenants there, and waits until all of their objects are.
@@ -116,9 +110,15 @@ async fn rest(operator: &Operator) -> Result<f64> {
 
 async fn quiet(operator: &Operator) -> Result<()> {
     let (since, mut last) = (Instant::now(), (u64::MAX, Instant::now()));
+    let mut told = since;
     while last.1.elapsed() < QUIET {
         ensure!(since.elapsed() < PATIENCE, "it writes on and on");
         let writes = operator.writes().await?;
+        if told.elapsed() > TELL_EVERY {
+            told = Instant::now();
+            let seconds = since.elapsed().as_secs();
+            println!("  not at rest after {seconds} s: {writes} writes");
+        }
         if writes != last.0 {
             last = (writes, Instant::now());
         }
@@ -127,22 +127,16 @@ async fn quiet(operator: &Operator) -> Result<()> {
     Ok(())
 }
 
-struct Again {
-    ready: Duration,
-    written: u64,
-    statuses: u64,
-    takeover: Duration,
-}
-
 /// Stops the operator and starts it anew; then kills it beside one that waits.
-async fn restart(site: &Site, operator: Operator, count: usize) -> Result<Again> {
+async fn restart(site: &Site, operator: Operator, count: usize) -> Result<()> {
     operator.stop().await?;
     let since = Instant::now();
     let first = Operator::start(site, "two", WORKERS)?;
     first
         .until("readyz", |page| page.contains("watches: ok"))
         .await?;
-    let ready = since.elapsed();
+    let ready = since.elapsed().as_secs_f64();
+    print("restart to Ready", &format!("{ready:.1} s"), "<= 10 s");
     let rounds = u64::try_from(count)?;
     while first.count("rounds_total").await? < rounds {
         ensure!(since.elapsed() < PATIENCE, "not every tenant was looked at");
@@ -151,6 +145,8 @@ async fn restart(site: &Site, operator: Operator, count: usize) -> Result<Again>
     quiet(&first).await?;
     let statuses = first.count("status_writes_total").await?;
     let written = first.writes().await? - statuses;
+    print("restart, objects written", &written.to_string(), "0");
+    print("restart, statuses written", &statuses.to_string(), "0");
 
     let second = Operator::start(site, "three", WORKERS)?;
     second
@@ -163,10 +159,11 @@ async fn restart(site: &Site, operator: Operator, count: usize) -> Result<Again>
         ensure!(since.elapsed() < PATIENCE, "nobody leads");
         sleep(Duration::from_millis(20)).await;
     }
-    Ok(Again {
-        ready,
-        written,
-        statuses,
-        takeover: since.elapsed(),
-    })
+    let takeover = since.elapsed().as_secs_f64();
+    print(
+        "leader killed to the next",
+        &format!("{takeover:.1} s"),
+        "<= 5 s",
+    );
+    Ok(())
 }

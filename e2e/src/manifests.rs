@@ -32,6 +32,11 @@ impl Manifests {
         }
     }
 
+    /// The objects, a tenant before what belongs to it.
+    pub fn objects(&self) -> &[Value] {
+        &self.objects
+    }
+
     /// These manifests and those.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {

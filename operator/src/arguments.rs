@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf};
+use std::{fmt, net::SocketAddr, num::NonZeroU16, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pavilion_crds::GoDuration;
@@ -97,6 +97,10 @@ pub struct Run {
     /// The port relying parties use; part of the issuer's name
     #[arg(long, value_name = "PORT", default_value_t = 443)]
     pub public_port: u16,
+    /// The Gateway that leads relying parties to the router unopened, and the listener of it if not any; none, if
+    /// not given
+    #[arg(long, value_name = "NAMESPACE/NAME[/LISTENER]")]
+    pub gateway: Option<GatewayName>,
     /// The image of the verifier
     #[arg(long, value_name = "REFERENCE")]
     pub verifier_image: String,
@@ -141,6 +145,17 @@ pub struct Run {
     pub log_level: LogLevel,
 }
 
+/// A Gateway of the Gateway API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayName {
+    /// Where it is.
+    pub namespace: String,
+    /// What it is called.
+    pub name: String,
+    /// The only listener of it that is meant, if one is.
+    pub section: Option<String>,
+}
+
 /// When an image is fetched, as Kubernetes has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]
@@ -161,6 +176,33 @@ impl PullPolicy {
             Self::IfNotPresent => "IfNotPresent",
             Self::Never => "Never",
         }
+    }
+}
+
+impl FromStr for GatewayName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (namespace, name, section) = match parts[..] {
+            [namespace, name] => (namespace, name, None),
+            [namespace, name, section] => (namespace, name, Some(section)),
+            _ => return Err("must be like edge/public or edge/public/tls".to_owned()),
+        };
+        if parts.contains(&"") {
+            return Err("has an empty part".to_owned());
+        }
+        Ok(Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            section: section.map(str::to_owned),
+        })
+    }
+}
+
+impl fmt::Display for GatewayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 
@@ -218,7 +260,7 @@ mod tests {
     fn a_cluster_needs_a_region_and_a_name_for_each_replica() {
         let line = "pavilion-operator run --region eu-central --namespace pavilion-system --identity a \
              --verifier-image r/verifier:1 --signer-image r/signer:1 --auditor-image r/auditor:1 --probe-image r/probe:1 \
-             --closed-address 10.0.0.1:5432 --closed-address [fd00::1]:443";
+             --closed-address 10.0.0.1:5432 --closed-address [fd00::1]:443 --gateway edge/public/tls";
         let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
         let Command::Run(run) = arguments.command else {
             panic!("another command");
@@ -227,6 +269,9 @@ mod tests {
         assert_eq!(run.image_pull_policy, PullPolicy::IfNotPresent);
         assert_eq!(run.probe_every.as_seconds(), 300);
         assert_eq!(run.closed_address.len(), 2);
+        let gateway = run.gateway.unwrap();
+        assert_eq!(gateway.to_string(), "edge/public");
+        assert_eq!(gateway.section.as_deref(), Some("tls"));
         for wrong in [
             "--workers 0",
             "--workers 257",
@@ -241,6 +286,15 @@ mod tests {
                 Arguments::try_parse_from(line.split_whitespace()).is_err(),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn a_gateway_is_named_with_its_namespace() {
+        let whole: GatewayName = "edge/public".parse().unwrap();
+        assert_eq!(whole.section, None);
+        for wrong in ["public", "a/b/c/d", "edge/", "/public", "edge/public/"] {
+            assert!(wrong.parse::<GatewayName>().is_err(), "{wrong}");
         }
     }
 

@@ -3,20 +3,23 @@
 //! Every replica watches ([`watches`] → [`objects`], [`live`]) and is Ready; the holder of the
 //! [`lease`] looks at a tenant whenever something of it changed ([`reconcile`]): what its objects come
 //! to ([`judge`]), whether it is placed here ([`placement`]), what it needs ([`isolation`], [`keyring`], [`memory`],
-//! [`pod`]), what others supply for it ([`cert_manager`], [`supplies`], [`keys`]), what of that is missing ([`apply`], and [`announcer`] where somebody else undid it), how its programs are
-//! ([`pods`], [`observe`]), whether it is isolated ([`probing`]), and what it is told ([`statuses`]). A tenant
-//! that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve
-//! ([`routes`]). What no tenant has, like Regions and Plans, is told how it is ([`wide`]).
+//! [`pod`]), what others supply for it ([`cert_manager`], [`supplies`], [`keys`]), what of that is missing ([`apply`],
+//! and [`announcer`] where somebody else undid it), how its programs are ([`pods`], [`observe`]), whether it is isolated
+//! ([`probing`]), whether the Gateway before the edge leads to it ([`gateway`]), and what it is told ([`statuses`]). A
+//! tenant that is deleted ends step by step ([`termination`]). Every replica tells routers what to serve ([`routes`]).
+//! What no tenant has, like Regions and Plans, is told how it is ([`wide`]).
 
 mod announcer;
 mod apply;
 mod cert_manager;
+mod claims;
 mod classes;
 mod client;
 mod closing;
 mod crds_check;
 mod evidence;
 mod finalizer;
+mod gateway;
 mod gone;
 mod isolation;
 mod judge;

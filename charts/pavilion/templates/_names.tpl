@@ -37,6 +37,17 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{ .Release.Namespace }}-neighbour
 {{- end -}}
 
+{{/* The Gateway before the edge, as the operator is told of it; empty where there is none. */}}
+{{- define "pavilion.gateway" -}}
+{{- $gateway := .Values.router.gateway -}}
+{{- if $gateway.name -}}
+{{- default .Release.Namespace $gateway.namespace -}}/{{- $gateway.name -}}
+{{- with $gateway.sectionName -}}/{{- . -}}{{- end -}}
+{{- else if or $gateway.namespace $gateway.sectionName -}}
+{{- fail "router.gateway.name is required where router.gateway says anything: name the Gateway that stands before the edge" -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The operator, as the API server calls it. */}}
 {{- define "pavilion.operatorUser" -}}
 system:serviceaccount:{{ .Release.Namespace }}:pavilion-operator

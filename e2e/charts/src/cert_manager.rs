@@ -8,11 +8,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use pavilion_e2e_cluster::build_tool;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{directory, tool};
+use crate::{tool, tools_with};
 
 /// Where its account is, and the Secrets of its ClusterIssuers.
 pub const CERT_MANAGER: &str = "cert-manager";
@@ -49,7 +48,7 @@ impl CertManager {
     /// # Errors
     /// The tool that cannot be built, or what kubectl says.
     pub fn start() -> Result<Self> {
-        let tools = build_tool(&directory()?, "certmanager")?;
+        let tools = tools_with("certmanager")?;
         let definitions = tools.files("certmanager", "crds")?.display().to_string();
         kubectl(&["apply", "--server-side", "-f", &definitions], None)?;
         let established = ["wait", "--for=condition=Established", "--timeout=1m", "crd"];

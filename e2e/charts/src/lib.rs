@@ -1,6 +1,7 @@
 //! The charts as those see them who install them: by Helm 3 and by Helm 4.
 
 pub mod cert_manager;
+pub mod gateway;
 mod helm;
 pub mod page;
 mod rendered;
@@ -13,7 +14,7 @@ pub use values::{Difference, compare};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pavilion_e2e_cluster::{Directory, Tools, checkout};
+use pavilion_e2e_cluster::{Directory, Tools, build_also, checkout};
 
 /// The namespace that the documentation installs into.
 pub const NAMESPACE: &str = "pavilion-system";
@@ -32,10 +33,19 @@ pub fn chart(name: &str) -> PathBuf {
 /// # Errors
 /// One that is not there.
 pub fn tool(name: &str) -> Result<PathBuf> {
-    Tools::of(&directory()?).program(name)
+    Tools::of(&harness()?).program(name)
 }
 
-fn directory() -> Result<Directory> {
+/// A tool of a test's own, built if it is missing.
+///
+/// # Errors
+/// One that cannot be built.
+pub fn tools_with(name: &str) -> Result<Tools> {
+    build_also(&harness()?, name)
+}
+
+fn harness() -> Result<Directory> {
     let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
-    Directory::open(&named.unwrap_or_else(|| checkout().join("target/e2e")))
+    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
+    Directory::open(&path)
 }

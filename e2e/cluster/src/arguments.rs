@@ -23,7 +23,10 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build the tools that are missing
-    Build,
+    Build {
+        /// Tools that no cluster needs, and single tests do: contour, gateway-api, certmanager.
+        also: Vec<String>,
+    },
     /// Bring a cluster up; print the path of its kubeconfig
     ///
     /// A cluster that is up already is left as it is. One that is not whole, because a process of it or an `up` was

@@ -1,6 +1,7 @@
 //! A cluster as its user sees it: up, down, and how to reach it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -9,11 +10,11 @@ use crate::bring_up::Site;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Lock};
 use crate::names::{ClusterName, NodeNumber};
-use crate::node::Node;
+use crate::node::{MARK, Node};
 use crate::plan::{self, Plan};
 use crate::report::{Clock, say};
 use crate::tools::Tools;
-use crate::{containerd, machine, network, take_down};
+use crate::{containerd, machine, namespaces, network, take_down};
 
 /// A cluster that is up.
 #[derive(Clone, Debug)]
@@ -28,10 +29,10 @@ pub fn build(directory: &Directory) -> Result<Tools> {
     build_locked(directory, &lock)
 }
 
-/// Builds one tool that not every cluster needs, if it is missing.
-pub fn build_tool(directory: &Directory, name: &str) -> Result<Tools> {
+/// Builds a tool that no cluster needs, if it is missing.
+pub fn build_also(directory: &Directory, tool: &str) -> Result<Tools> {
     let _lock = directory.lock()?;
-    Tools::build_one(directory, name)
+    Tools::build_also(directory, tool)
 }
 
 fn build_locked(directory: &Directory, _lock: &Lock) -> Result<Tools> {
@@ -183,6 +184,17 @@ impl Cluster {
         let tools = Tools::of(&self.directory);
         let site = Site::new(&self.directory, &tools, &self.plan, clock)?;
         site.boot(node)
+    }
+
+    /// A program that is to run in the namespaces of a node, and ends with it.
+    ///
+    /// # Errors
+    /// A node that does not run.
+    pub fn command_on(&self, node: &Node, program: &Path) -> Result<Command> {
+        let mut command = Command::new("nsenter");
+        command.args(namespaces::enter(node)?).arg(program);
+        command.env(MARK, node.folder());
+        Ok(command)
     }
 
     /// Its nodes, the one with the control plane first.

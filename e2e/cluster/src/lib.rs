@@ -53,7 +53,7 @@ use anyhow::Result;
 use clap::Parser;
 
 pub use audit::{AuditLog, Write};
-pub use cluster::{Cluster, build, build_tool, down};
+pub use cluster::{Cluster, build, build_also, down};
 pub use directory::Directory;
 pub use images::reference;
 pub use names::{ClusterName, NodeNumber};
@@ -85,7 +85,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     let directory = Directory::open(&arguments.directory())?;
     match &arguments.command {
-        Command::Build => build(&directory).map(drop),
+        Command::Build { also } => {
+            build(&directory)?;
+            also.iter()
+                .try_for_each(|tool| build_also(&directory, tool).map(drop))
+        }
         Command::Up { name, nodes } => {
             let cluster = Cluster::up(&directory, name, *nodes)?;
             print(format_args!("{}", cluster.kubeconfig().display()));

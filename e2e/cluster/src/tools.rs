@@ -23,8 +23,6 @@ struct Tool {
     tags: &'static str,
     /// Folders of a module that are needed when the tool runs: the module, the folder, what it is called here.
     files: &'static [(&'static str, &'static str, &'static str)],
-    /// Whether it is built only where somebody asks for it, and not for each cluster.
-    on_demand: bool,
 }
 
 #[derive(Debug)]
@@ -60,8 +58,9 @@ const COLLECT: &str = "400";
 
 const CILIUM: &str = "github.com/cilium/cilium";
 const CERT_MANAGER: &str = "github.com/cert-manager/cert-manager";
+const CONTOUR: &str = "github.com/projectcontour/contour";
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 8] = [
     plain("pause", &[program("pause", ".")]),
     plain("probe", &[program("probe", ".")]),
     plain("etcd", &[program("etcd", "go.etcd.io/etcd/server/v3")]),
@@ -96,7 +95,6 @@ const TOOLS: [Tool; 9] = [
             (CILIUM, "bpf", "bpf"),
             (CILIUM, "pkg/k8s/apis/cilium.io/client/crds", "crds"),
         ],
-        on_demand: false,
     },
     plain(
         "coredns",
@@ -104,12 +102,44 @@ const TOOLS: [Tool; 9] = [
     ),
     plain("helm4", &[program("helm4", "helm.sh/helm/v4/cmd/helm")]),
     plain("helm3", &[program("helm3", "helm.sh/helm/v3/cmd/helm")]),
+];
+
+/// What no cluster needs, and single tests do. It is built when it is asked for.
+const OF_TESTS: [Tool; 3] = [
+    // A controller of the Gateway API; it has Envoy carry what it says (`make judges` brings that).
+    Tool {
+        name: "contour",
+        programs: &[program(
+            "contour",
+            "github.com/projectcontour/contour/cmd/contour",
+        )],
+        tags: "",
+        files: &[
+            (CONTOUR, "examples/contour", "own-definitions"),
+            (CONTOUR, "examples/gateway", "gateway-api"),
+        ],
+    },
+    // The definitions alone, of a later version than Contour's.
+    Tool {
+        name: "gateway-api",
+        programs: &[],
+        tags: "",
+        files: &[(
+            "sigs.k8s.io/gateway-api",
+            "config/crd/experimental",
+            "definitions",
+        )],
+    },
     Tool {
         files: &[(CERT_MANAGER, "deploy/crds", "crds")],
-        on_demand: true,
         ..plain("certmanager", &[program("cert-manager", ".")])
     },
 ];
+
+/// All that can be built.
+fn all() -> impl Iterator<Item = &'static Tool> {
+    TOOLS.iter().chain(&OF_TESTS)
+}
 
 const fn plain(name: &'static str, programs: &'static [Program]) -> Tool {
     Tool {
@@ -117,7 +147,6 @@ const fn plain(name: &'static str, programs: &'static [Program]) -> Tool {
         programs,
         tags: "",
         files: &[],
-        on_demand: false,
     }
 }
 
@@ -131,14 +160,14 @@ impl Tools {
     /// Builds what is missing of what each cluster needs. The directory must be locked.
     pub fn build(directory: &Directory) -> Result<Self> {
         let tools = Self::of(directory);
-        for tool in TOOLS.iter().filter(|tool| !tool.on_demand) {
+        for tool in &TOOLS {
             tools.make_if_missing(tool, directory)?;
         }
         Ok(tools)
     }
 
-    /// Builds one, if it is missing. The directory must be locked.
-    pub fn build_one(directory: &Directory, name: &str) -> Result<Self> {
+    /// Builds one that no cluster needs, if it is missing. The directory must be locked.
+    pub fn build_also(directory: &Directory, name: &str) -> Result<Self> {
         let tools = Self::of(directory);
         tools.make_if_missing(find(name)?, directory)?;
         Ok(tools)
@@ -153,8 +182,8 @@ impl Tools {
 
     /// A built program.
     pub fn program(&self, name: &str) -> Result<PathBuf> {
-        let has = |tool: &&Tool| tool.programs.iter().any(|program| program.name == name);
-        let Some(tool) = TOOLS.iter().find(has) else {
+        let has = |tool: &&'static Tool| tool.programs.iter().any(|program| program.name == name);
+        let Some(tool) = all().find(has) else {
             bail!("no tool builds {name}: add it to e2e/cluster/src/tools.rs");
         };
         Ok(self.place(tool)?.join(name))
@@ -221,7 +250,7 @@ impl Tools {
 }
 
 fn find(name: &str) -> Result<&'static Tool> {
-    match TOOLS.iter().find(|tool| tool.name == name) {
+    match all().find(|tool| tool.name == name) {
         Some(tool) => Ok(tool),
         None => bail!("there is no tool {name}: add it to e2e/cluster/src/tools.rs"),
     }
@@ -243,6 +272,9 @@ impl Tool {
 
     /// Where the sources of a module that this tool requires are.
     fn module(&self, module: &str, directory: &Directory) -> Result<PathBuf> {
+        // Of a tool without a program nothing has brought them yet.
+        let download = ["mod", "download", module];
+        self.go(directory)?.args(download).output()?;
         let list = ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module];
         let text = self.go(directory)?.args(list).output()?;
         Ok(PathBuf::from(text.trim()))
@@ -288,7 +320,7 @@ mod tests {
     #[test]
     fn every_tool_has_a_module_and_every_program_a_tool() {
         let tools = tools(Path::new("/cache"));
-        for tool in &TOOLS {
+        for tool in all() {
             assert!(source(tool).join("go.mod").is_file(), "{}", tool.name);
             for program in tool.programs {
                 let path = tools.program(program.name).unwrap();

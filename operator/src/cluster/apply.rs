@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
-    core::DynamicObject,
+    core::{ApiResource, DynamicObject},
 };
 use pavilion_bundle::TenantName;
 use serde_json::json;
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::{
     announcer::Announcer,
     cert_manager::Certificates,
+    gateway::Front,
     keyring,
     kinds::OwnedKind,
     lease::{Fence, LeaseOver},
@@ -65,6 +66,7 @@ pub struct Applier {
     metrics: ClusterMetrics,
     announcer: Arc<Announcer>,
     certificates: Arc<Certificates>,
+    front: Arc<Front>,
 }
 
 impl Applier {
@@ -76,6 +78,7 @@ impl Applier {
         metrics: ClusterMetrics,
         announcer: Arc<Announcer>,
         certificates: Arc<Certificates>,
+        front: Arc<Front>,
     ) -> Self {
         Self {
             client,
@@ -84,6 +87,7 @@ impl Applier {
             metrics,
             announcer,
             certificates,
+            front,
         }
     }
 
@@ -109,6 +113,7 @@ impl Applier {
             if let Some(damage) = damage {
                 let restored = Restored {
                     key: owned.key.clone(),
+                    api_version: self.resource(&owned.key).api_version,
                     damage,
                 };
                 self.tell_of(tenant, &restored, namespace_went);
@@ -185,7 +190,7 @@ impl Applier {
         let api = self.api(&owned.key);
         // Nobody else has fields in these objects to be overwritten: what another set of ours is drift.
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let object = owned.object();
+        let object = owned.object(self.resource(&owned.key));
         let existed = self.live.has(&owned.key);
         let patch = Patch::Apply(&object);
         let request = api.patch(&owned.key.name, &params, &patch);
@@ -228,14 +233,19 @@ impl Applier {
         self.live.has(&authority_key(tenant, beside))
     }
 
-    /// Deletes a tenant's namespace, with its log and its token, the keys that open it, and the order for an authority.
-    /// The namespace first: whoever finds it ending knows what was begun.
+    /// Deletes a tenant's namespace, with its log and its token, the route that leads to it, the order for an authority, and
+    /// the keys that open it. The namespace first: whoever finds it ending knows what was begun. The keys last: without
+    /// them all is gone.
     ///
     /// # Errors
     /// The lease, or the API server.
     pub async fn destroy(&self, tenant: &TenantName, beside: &str) -> Result<(), ApplyError> {
-        let (keys, authority) = (keys_key(tenant, beside), authority_key(tenant, beside));
-        for key in [namespace_key(tenant), keys, authority] {
+        for key in [
+            namespace_key(tenant),
+            route_key(tenant, beside),
+            authority_key(tenant, beside),
+            keys_key(tenant, beside),
+        ] {
             if let Some(seen) = self.live.seen(&key).filter(|seen| !seen.deleting) {
                 self.delete(&key, &seen).await?;
             }
@@ -352,11 +362,22 @@ impl Applier {
     }
 
     fn api(&self, key: &OwnedKey) -> Api<DynamicObject> {
-        let resource = key.kind.resource();
+        let resource = self.resource(key);
         match &key.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         }
+    }
+
+    fn resource(&self, key: &OwnedKey) -> ApiResource {
+        key.kind.resource(self.front.version())
+    }
+}
+
+impl ApplyError {
+    /// Whether it is an object of this kind that failed. What comes before it in the order is as it is to be.
+    pub fn is_of(&self, kind: OwnedKind) -> bool {
+        matches!(self, Self::Api(key, _) if key.kind == kind)
     }
 }
 
@@ -373,6 +394,13 @@ fn keys_key(tenant: &TenantName, beside: &str) -> OwnedKey {
         kind: OwnedKind::Secret,
         namespace: Some(beside.to_owned()),
         name: keyring::name_of(tenant),
+    }
+}
+
+fn route_key(tenant: &TenantName, beside: &str) -> OwnedKey {
+    OwnedKey {
+        kind: OwnedKind::TlsRoute,
+        ..keys_key(tenant, beside)
     }
 }
 

@@ -155,7 +155,7 @@ fn claimed(set: &ManifestSet, others: &Objects, tenant: &TenantName) -> Vec<Refu
     };
     let mine = since(&object.value["metadata"]);
     let mut owners = BTreeMap::new();
-    for other in others.tenants() {
+    for other in others.claimants(hosts(object.spec())) {
         let metadata = serde_json::to_value(&other.metadata).unwrap_or_default();
         if since(&metadata) < mine {
             for host in hosts(&other.data["spec"]) {

@@ -10,7 +10,7 @@ use k8s_openapi::{
 };
 use kube::core::ApiResource;
 
-use super::cert_manager;
+use super::{cert_manager, gateway::Version};
 
 /// A kind, in the order in which its objects are applied: what confines comes before what it confines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,13 +31,15 @@ pub enum OwnedKind {
     ConfigMap,
     /// The tenant's pod.
     StatefulSet,
+    /// What leads its hosts from a Gateway to the edge.
+    TlsRoute,
     /// What cert-manager is asked for.
     Certificate,
 }
 
 impl OwnedKind {
     /// All kinds, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -46,11 +48,12 @@ impl OwnedKind {
         Self::Secret,
         Self::ConfigMap,
         Self::StatefulSet,
+        Self::TlsRoute,
         Self::Certificate,
     ];
 
-    /// As the API serves it.
-    pub fn resource(self) -> ApiResource {
+    /// As the API serves it, where `TLSRoute` is served in a version.
+    pub fn resource(self, routes: Version) -> ApiResource {
         match self {
             Self::Namespace => ApiResource::erase::<Namespace>(&()),
             Self::ResourceQuota => namespaced::<ResourceQuota>(),
@@ -60,6 +63,7 @@ impl OwnedKind {
             Self::Secret => namespaced::<Secret>(),
             Self::ConfigMap => namespaced::<ConfigMap>(),
             Self::StatefulSet => namespaced::<StatefulSet>(),
+            Self::TlsRoute => routes.resource(),
             Self::Certificate => cert_manager::resource(),
         }
     }
@@ -75,6 +79,7 @@ impl OwnedKind {
             Self::Secret => Secret::KIND,
             Self::ConfigMap => ConfigMap::KIND,
             Self::StatefulSet => StatefulSet::KIND,
+            Self::TlsRoute => "TLSRoute",
             Self::Certificate => cert_manager::KIND,
         }
     }

@@ -5,8 +5,10 @@
 //! are watched, not their metadata alone: the metadata of a `ConfigMap` or a `ServiceAccount` does not
 //! tell that their content changed.
 
+mod known;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +19,8 @@ use kube::core::DynamicObject;
 use pavilion_bundle::TenantName;
 use pavilion_json::Digest;
 use serde_json::Value;
+
+use known::Known;
 
 use super::{
     gone::Gone,
@@ -34,7 +38,7 @@ pub const FIELD_MANAGER: &str = "pavilion-tenant";
 /// What is there.
 #[derive(Debug, Default)]
 pub struct Live {
-    seen: Mutex<HashMap<OwnedKey, Seen>>,
+    seen: Mutex<Known>,
     gone: Mutex<Gone>,
     /// Whether this replica writes: only then does it know a change of its own from one of others.
     leads: AtomicBool,
@@ -103,7 +107,7 @@ impl Live {
 
     /// Whether the object is there at all.
     pub fn has(&self, key: &OwnedKey) -> bool {
-        self.lock().contains_key(key)
+        self.lock().get(key).is_some()
     }
 
     /// What is known of an object.
@@ -117,12 +121,9 @@ impl Live {
         let wanted: HashSet<&OwnedKey> = wanted.iter().map(|owned| &owned.key).collect();
         let seen = self.lock();
         let mut orphans: Vec<_> = seen
-            .iter()
+            .of(tenant)
             .filter(|(key, found)| {
-                &found.tenant == tenant
-                    && !found.deleting
-                    && key.namespace.is_some()
-                    && !wanted.contains(key)
+                !found.deleting && key.namespace.is_some() && !wanted.contains(key)
             })
             .map(|(key, found)| (key.clone(), found.clone()))
             .collect();
@@ -220,19 +221,23 @@ impl Live {
 
     /// What is not in a whole list is gone, and its going may have been missed.
     fn keep_only(&self, part: &Part, places: &HashSet<Place>, triggers: &Triggers) {
-        self.lock().retain(|key, seen| {
-            let place = (key.namespace.clone(), key.name.clone());
-            let kept = !part.has(key) || places.contains(&place);
-            if !kept {
-                self.lost(key, seen);
+        let mut known = self.lock();
+        let missed: Vec<OwnedKey> = known
+            .keys()
+            .filter(|key| part.has(key))
+            .filter(|key| !places.contains(&(key.namespace.clone(), key.name.clone())))
+            .cloned()
+            .collect();
+        for key in missed {
+            if let Some(seen) = known.remove(&key) {
+                self.lost(&key, &seen);
                 triggers.tenant(&seen.tenant);
             }
-            kept
-        });
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<OwnedKey, Seen>> {
-        // Every change is one call on the map, so a panic elsewhere leaves nothing half made.
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Every change is made whole by one holder, and none of them panics in between.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kube::{
-    core::{ApiResource, DynamicObject},
+    core::{ApiResource, DynamicObject, ObjectMeta},
     runtime::{
         reflector::{Store, store::Writer},
         watcher::Event,
@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::{
+    claims::Claims,
     judge::{plan_of, region},
     triggers::Triggers,
     watching::{News, Place},
@@ -38,10 +39,17 @@ pub fn resource(kind: Kind) -> ApiResource {
 /// What a tenant consists of: itself, and what lies in its namespace.
 type Belongings = BTreeMap<ObjectKey, Arc<DynamicObject>>;
 
+/// What tenants consist of.
+#[derive(Default)]
+struct Tenants {
+    belongings: HashMap<String, Belongings>,
+    claims: Claims,
+}
+
 /// All objects of our kinds.
 pub struct Objects {
-    by_tenant: Mutex<HashMap<String, Belongings>>,
-    /// The Tenants once more, as a controller takes them.
+    by_tenant: Mutex<Tenants>,
+    /// The Tenants once more, as a controller takes them: by name alone.
     tenants: Mutex<Writer<DynamicObject>>,
     /// What no tenant has.
     wide: Mutex<Belongings>,
@@ -63,13 +71,27 @@ impl Default for Objects {
 impl Objects {
     /// Everything of one tenant, itself among it.
     pub fn of(&self, tenant: &str) -> Belongings {
-        self.lock().get(tenant).cloned().unwrap_or_default()
+        let all = self.lock();
+        all.belongings.get(tenant).cloned().unwrap_or_default()
+    }
+
+    /// One Tenant.
+    pub fn tenant(&self, name: &str) -> Option<Arc<DynamicObject>> {
+        let all = self.lock();
+        let belongings = all.belongings.get(name)?;
+        belongings.get(&ObjectKey::tenant(name)).cloned()
+    }
+
+    /// The Tenants that want any of these hosts.
+    pub fn claimants<'a>(&self, hosts: impl Iterator<Item = &'a str>) -> Vec<Arc<DynamicObject>> {
+        let names = self.lock().claims.of(hosts);
+        names.iter().filter_map(|name| self.tenant(name)).collect()
     }
 
     /// Every Tenant.
     pub fn tenants(&self) -> Vec<Arc<DynamicObject>> {
         let all = self.lock();
-        let tenants = all.iter().filter_map(|(name, belongings)| {
+        let tenants = all.belongings.iter().filter_map(|(name, belongings)| {
             belongings.get(&ObjectKey::tenant(name.as_str())).cloned()
         });
         tenants.collect()
@@ -95,8 +117,8 @@ impl Objects {
         self.wide_changed.notified().await;
     }
 
-    /// What plans may name, or cert-manager, came or went: everybody is looked at.
-    pub fn surroundings_changed(&self, triggers: &Triggers) {
+    /// The cluster is other than before in something that everybody goes by: everybody is looked at.
+    pub fn concerns_everybody(&self, triggers: &Triggers) {
         self.wide_changed.notify_one();
         for tenant in self.tenants() {
             triggers.name(tenant.metadata.name.as_deref().unwrap_or_default());
@@ -110,7 +132,7 @@ impl Objects {
             News::Gone(object) => {
                 if kind == Kind::Tenant {
                     self.writer()
-                        .apply_watcher_event(&Event::Delete(object.clone()));
+                        .apply_watcher_event(&Event::Delete(named(&object)));
                 }
                 self.forget(&key(kind, &object), triggers);
             }
@@ -170,14 +192,17 @@ impl Objects {
                 return false;
             };
             let mut all = self.lock();
-            let belongings = all.entry(tenant).or_default();
+            let Tenants { belongings, claims } = &mut *all;
+            let belongings = belongings.entry(tenant.clone()).or_default();
             if is_older(belongings.get(&key)) {
                 return false;
             }
             let before = belongings.insert(key, Arc::clone(&object));
             if kind == Kind::Tenant {
+                let wanted = before.iter().flat_map(|before| hosts(&before.data["spec"]));
+                claims.change(&tenant, wanted, hosts(&object.data["spec"]));
                 self.writer()
-                    .apply_watcher_event(&Event::Apply((*object).clone()));
+                    .apply_watcher_event(&Event::Apply(named(&object)));
             }
             before
         };
@@ -204,17 +229,15 @@ impl Objects {
 
     /// Whoever wants a host that this Tenant has by now, and may get it when the Tenant changes or goes.
     fn rivals(&self, key: &ObjectKey) -> Vec<String> {
-        let own = self.of(key.tenant_name().unwrap_or_default()).remove(key);
-        let Some(own) = own.filter(|_| key.kind == Kind::Tenant) else {
+        if key.kind != Kind::Tenant {
+            return Vec::new();
+        }
+        let Some(own) = self.tenant(&key.name) else {
             return Vec::new();
         };
-        let own: HashSet<&str> = hosts(&own.data["spec"]).collect();
-        let mut rivals = self.tenants();
-        rivals.retain(|rival| hosts(&rival.data["spec"]).any(|host| own.contains(host)));
-        let names = rivals
-            .iter()
-            .filter_map(|rival| rival.metadata.name.clone());
-        names.filter(|name| *name != key.name).collect()
+        let mut rivals = self.lock().claims.of(hosts(&own.data["spec"]));
+        rivals.remove(&key.name);
+        rivals.into_iter().collect()
     }
 
     fn forget(&self, key: &ObjectKey, triggers: &Triggers) {
@@ -230,12 +253,16 @@ impl Objects {
         };
         let rivals = self.rivals(key);
         let mut all = self.lock();
-        let Some(belongings) = all.get_mut(tenant) else {
+        let Some(belongings) = all.belongings.get_mut(tenant) else {
             return;
         };
-        belongings.remove(key);
+        let before = belongings.remove(key);
         if belongings.is_empty() {
-            all.remove(tenant);
+            all.belongings.remove(tenant);
+        }
+        if let Some(before) = before.filter(|_| key.kind == Kind::Tenant) {
+            let wanted = hosts(&before.data["spec"]);
+            all.claims.change(tenant, wanted, std::iter::empty());
         }
         drop(all);
         tell(triggers, Some(tenant), rivals);
@@ -249,7 +276,8 @@ impl Objects {
         let mut known: Vec<ObjectKey> = self.lock_wide().keys().cloned().collect();
         {
             let all = self.lock();
-            known.extend(all.values().flat_map(BTreeMap::keys).cloned());
+            let belongings = all.belongings.values();
+            known.extend(belongings.flat_map(BTreeMap::keys).cloned());
         }
         for key in known.iter().filter(|key| key.kind == kind) {
             if !places.contains(&(key.namespace.clone(), key.name.clone())) {
@@ -282,11 +310,24 @@ impl Objects {
         self.wide.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Belongings>> {
-        // Every change is one call on a map, so a panic elsewhere leaves nothing half made.
+    fn lock(&self) -> MutexGuard<'_, Tenants> {
+        // Every change is made whole by one holder, and none of them panics in between.
         self.by_tenant
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As much of a Tenant as a controller's queue needs.
+fn named(tenant: &DynamicObject) -> DynamicObject {
+    DynamicObject {
+        types: None,
+        metadata: ObjectMeta {
+            name: tenant.metadata.name.clone(),
+            resource_version: tenant.metadata.resource_version.clone(),
+            ..ObjectMeta::default()
+        },
+        data: Value::Null,
     }
 }
 

@@ -1,7 +1,7 @@
 //! One object that is made for a tenant: its name and all that is applied of it.
 
 use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::core::{DynamicObject, TypeMeta};
+use kube::core::{ApiResource, DynamicObject, TypeMeta};
 use pavilion_bundle::TenantName;
 use pavilion_crds::NAMESPACE_PREFIX;
 use pavilion_json::Digest;
@@ -104,9 +104,8 @@ impl Owned {
         digest(&self.content)
     }
 
-    /// What is sent to the API server.
-    pub fn object(&self) -> DynamicObject {
-        let resource = self.key.kind.resource();
+    /// What is sent to the API server, which serves its kind as `resource`.
+    pub fn object(&self, resource: ApiResource) -> DynamicObject {
         let mut data = self.content.clone();
         let metadata = data["metadata"].take();
         if let Some(fields) = data.as_object_mut() {

@@ -2,7 +2,7 @@
 
 use kube::{Api, Client, core::DynamicObject, runtime::watcher};
 
-use super::{keyring::POD_SECRET, kinds::OwnedKind, owned::OwnedKey};
+use super::{gateway::Version, keyring::POD_SECRET, kinds::OwnedKind, owned::OwnedKey};
 
 /// What one watch sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +22,13 @@ enum Where {
 }
 
 impl Part {
-    /// All that is needed. Of the cluster's Secrets that are those in the operator's own namespace, and those of
+    /// All that every cluster serves. Of the cluster's Secrets that are those in the operator's own namespace, and those of
     /// the one name that a tenant's own has: nobody else's are ever seen.
     pub fn all(namespace: &str) -> Vec<Self> {
         let places = |kind| match kind {
             OwnedKind::Secret => vec![Where::In(namespace.to_owned()), Where::Named(POD_SECRET)],
-            OwnedKind::Certificate => vec![Where::In(namespace.to_owned())],
+            // Not every cluster serves them.
+            OwnedKind::TlsRoute | OwnedKind::Certificate => Vec::new(),
             _ => vec![Where::Everywhere],
         };
         let parts = OwnedKind::ALL.into_iter().flat_map(|kind| {
@@ -37,9 +38,25 @@ impl Part {
         parts.collect()
     }
 
-    /// Where its objects are asked for.
-    pub fn api(&self, client: &Client) -> Api<DynamicObject> {
-        let (client, resource) = (client.clone(), self.kind.resource());
+    /// The routes that lead from a Gateway to the routers, which lie beside these.
+    pub fn routes(namespace: &str) -> Self {
+        Self {
+            kind: OwnedKind::TlsRoute,
+            place: Where::In(namespace.to_owned()),
+        }
+    }
+
+    /// What cert-manager is asked for, beside the operator.
+    pub fn certificates(namespace: &str) -> Self {
+        Self {
+            kind: OwnedKind::Certificate,
+            place: Where::In(namespace.to_owned()),
+        }
+    }
+
+    /// Where its objects are asked for, where `TLSRoute` is served in a version.
+    pub fn api(&self, client: &Client, routes: Version) -> Api<DynamicObject> {
+        let (client, resource) = (client.clone(), self.kind.resource(routes));
         match &self.place {
             Where::In(namespace) => Api::namespaced_with(client, namespace, &resource),
             Where::Everywhere | Where::Named(_) => Api::all_with(client, &resource),
@@ -83,6 +100,10 @@ mod tests {
         assert_eq!(seen("pavilion-system", "tenant-acme"), 1);
         assert_eq!(seen("pavilion-acme", "pavilion"), 1);
         assert_eq!(seen("kube-system", "bootstrap-token"), 0);
-        assert_eq!(parts.len(), OwnedKind::ALL.len() + 1);
+        assert_eq!(
+            parts.len(),
+            OwnedKind::ALL.len() - 1,
+            "Secrets twice, routes and Certificates not"
+        );
     }
 }

@@ -2,12 +2,12 @@
 
 use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
 
-use futures::{StreamExt, channel::mpsc::UnboundedReceiver};
+use futures::{FutureExt, StreamExt, channel::mpsc::UnboundedReceiver};
 use kube::{
     Client,
     core::DynamicObject,
     runtime::{
-        controller::{self, ReconcileRequest},
+        controller::{self, Action, ReconcileRequest},
         reflector::{ObjectRef, Store},
     },
 };
@@ -15,7 +15,8 @@ use pavilion_crds::Kind;
 use pavilion_process::{
     Exit, Health, HealthServer, Identity, Metrics, Signals, crypto, files, standard_error,
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::{sync::Notify, task::JoinError, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     announcer::Announcer,
@@ -28,10 +29,10 @@ use super::{
     metrics::ClusterMetrics,
     objects::resource,
     probing::{Probing, Surroundings},
-    reconcile::{Context, after_failure, reconcile},
+    reconcile::{Context, RoundError, after_failure, reconcile},
     remembered::Remembrance,
     retries::Retries,
-    routes::{Routers, Routes},
+    routes::Routes,
     settings::Settings,
     statuses::Statuses,
     triggers::triggers,
@@ -93,9 +94,10 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         _ = signals.next() => return Ok(()),
         fit = crds_check::fit(&client, &check) => fit?,
     }
+    let settings = Settings::from(options);
     let watches = tokio::select! {
         _ = signals.next() => return Ok(()),
-        watches = Watches::start(&client, &options.namespace, &triggers, check) => watches,
+        watches = Watches::start(&client, &settings, &triggers, check) => watches,
     };
     let mut routes = Routes::start(
         &client,
@@ -114,9 +116,9 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         &client,
         surroundings,
         &watches,
-        routes.routers(),
+        &routes,
         &candidate,
-        options,
+        (settings, &options.identity[..]),
         &cluster_metrics,
     ));
     tokio::select! {
@@ -151,14 +153,14 @@ fn context(
     client: &Client,
     surroundings: Surroundings,
     watches: &Watches,
-    routers: Arc<Routers>,
+    routes: &Routes,
     candidate: &Candidate,
-    options: &Run,
+    (settings, replica): (Settings, &str),
     metrics: &ClusterMetrics,
 ) -> Context {
     let live = Arc::clone(&watches.live);
     let objects = Arc::clone(&watches.objects);
-    let announcer = Announcer::start(client.clone(), Arc::clone(&objects), &options.identity);
+    let announcer = Announcer::start(client.clone(), Arc::clone(&objects), replica);
     let announcer = Arc::new(announcer);
     Context {
         client: client.clone(),
@@ -171,9 +173,11 @@ fn context(
             metrics.clone(),
             Arc::clone(&announcer),
             Arc::clone(&watches.certificates),
+            Arc::clone(&watches.front),
         ),
         statuses: Statuses::new(client.clone(), objects, candidate.fence(), metrics.clone()),
-        settings: Settings::from(options),
+        probing: Probing::start(client, &settings.namespace, surroundings, metrics.clone()),
+        settings,
         metrics: metrics.clone(),
         retries: Retries::default(),
         patience: Retries::default(),
@@ -181,9 +185,10 @@ fn context(
         pods: Arc::clone(&watches.pods),
         certificates: Arc::clone(&watches.certificates),
         supplies: Arc::clone(&watches.supplies),
-        probing: Probing::start(client, &options.namespace, surroundings, metrics.clone()),
         announcer,
-        routers,
+        routers: routes.routers(),
+        held: routes.held(),
+        front: Arc::clone(&watches.front),
         remembrance: Remembrance::default(),
         closing: Closing::default(),
     }
@@ -208,7 +213,12 @@ async fn lead(
         .debounce(DEBOUNCE);
     let told_wide = Arc::clone(&context);
     let rounds = controller::applier(
-        |object, context| Box::pin(reconcile(object, context)),
+        |tenant: Arc<DynamicObject>, context| {
+            let name = tenant.metadata.name.clone().unwrap_or_default();
+            // Of its own, so that the processors share the rounds and none of them keeps the lease waiting.
+            let round = tokio::spawn(reconcile(name, context));
+            AbortOnDropHandle::new(round).map(ended)
+        },
         |object, error, context: Arc<Context>| after_failure(&object, error, &context),
         context,
         tenants,
@@ -236,6 +246,16 @@ async fn lead(
     let _ = timeout(DRAIN, rounds).await;
     candidate.give_back().await;
     Ok(())
+}
+
+/// What a round came to. One that panicked ends the process, as it would have in this task.
+fn ended(round: Result<Result<Action, RoundError>, JoinError>) -> Result<Action, RoundError> {
+    match round.map_err(JoinError::try_into_panic) {
+        Ok(outcome) => outcome,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Only dropping its handle ends a round early, and then nobody asks what it came to.
+        Err(Err(_)) => Ok(Action::await_change()),
+    }
 }
 
 /// A name as the controller's queue knows it.

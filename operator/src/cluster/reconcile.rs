@@ -17,8 +17,9 @@ use super::{
     classes::Classes,
     closing::Closing,
     finalizer::Finalizers,
+    gateway::Front,
     judge::{dereference, judge},
-    keyring::KeyringError,
+    keyring::{Keyring, KeyringError},
     keys::listens_with,
     memory::{Memory, MemoryError},
     metrics::ClusterMetrics,
@@ -30,19 +31,19 @@ use super::{
     probing::{Isolation, Probing},
     remembered::{Remembered, Remembrance},
     retries::Retries,
-    routes::{Position, Routers},
+    routes::{Held, Position, Routers},
     settings::Settings,
-    statuses::{Extra, StatusError, Statuses, reason},
+    statuses::{Extra, StatusError, Statuses, reason, unreached},
     supplies::{Supplies, Supply},
     termination,
-    wanted::Wanted,
+    wanted::{Phase, Wanted},
 };
 use crate::{
     desired::Desired,
     host::{Observed, Program},
     object_key::ObjectKey,
     refusal::Refusal,
-    status::{self, OperatorFacts, View},
+    status::{self, OperatorFacts, Verdict, View},
 };
 
 /// How often a tenant that is as it is to be is looked at although nothing was heard of it: its programs may
@@ -114,6 +115,10 @@ pub struct Context {
     pub announcer: Arc<Announcer>,
     /// How far the edge is.
     pub routers: Arc<Routers>,
+    /// What of their hosts tenants have.
+    pub held: Arc<Held>,
+    /// What stands before the edge.
+    pub front: Arc<Front>,
     /// When to try again.
     pub retries: Retries,
     /// When to look again at a tenant that is on its way.
@@ -128,12 +133,12 @@ pub struct Context {
 ///
 /// # Errors
 /// What could not be done; it is tried again.
-pub async fn reconcile(
-    object: Arc<DynamicObject>,
-    context: Arc<Context>,
-) -> Result<Action, RoundError> {
+pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, RoundError> {
     context.metrics.round();
-    let name = object.metadata.name.clone().unwrap_or_default();
+    // One that went meanwhile is told of by its watch.
+    let Some(object) = context.objects.tenant(&name) else {
+        return Ok(Action::await_change());
+    };
     let now = Timestamp::now();
     let placement = context.placement(&object);
     // The schema allows no name that is none; who bypassed it gets no data plane.
@@ -187,7 +192,7 @@ pub async fn reconcile(
                 }
                 outcome => outcome,
             };
-            let isolated = Extra::isolated(applied.as_ref().map(|_| ()));
+            let isolated = Extra::isolated(applied.as_ref().err());
             (applied, isolated)
         }
         None => (Ok(Applied::default()), Extra::not_isolated_yet()),
@@ -199,7 +204,12 @@ pub async fn reconcile(
     let root = wanted.as_ref().and_then(|wanted| wanted.keys.root.clone());
     let rooted = root.as_ref().is_none_or(|root| root.holds);
     extras.extend(root.map(Extra::trust_root));
-    let mut statuses = statuses(&tenant, &seen, &observed, &refusals, &extras, now);
+    let trouble = wanted.as_ref().and_then(|wanted| {
+        let front = &context.front;
+        front.trouble(&tenant, &wanted.objects, applied.as_ref().err())
+    });
+    let told = (&extras[..], trouble.as_ref());
+    let mut statuses = statuses(&tenant, &seen, &observed, &refusals, told, now);
     placement.tell(&name, &mut statuses);
     // As long as the probes are at it there will be news soon.
     let settled = is_ready(&statuses, &name) && !isolation.is_pending() && rooted;
@@ -209,6 +219,7 @@ pub async fn reconcile(
     let waits = wanted.is_some();
     let times = wanted.as_ref().and_then(|wanted| wanted.times);
     let keyring = wanted.and_then(|wanted| wanted.keys.keyring);
+    let changes = keyring.as_ref().is_some_and(Keyring::changes);
     context
         .remembrance
         .keep(&tenant, Remembered { memory, keyring });
@@ -216,9 +227,13 @@ pub async fn reconcile(
     if settled || applied != Applied::default() {
         context.patience.forget(&name);
     }
+    let pod = context.pods.of(&tenant);
+    // A pod without an address tells nothing but what is heard of it anyway. From root to root also one without a pod goes
+    // step by step.
+    let tells = phase != Phase::AsAsked || changes || pod.is_some_and(|pod| pod.address.is_some());
     let pause = match times {
         None if !waits => return Ok(Action::await_change()),
-        Some((due, _)) if settled => LOOK_EVERY.min(until(due, now)),
+        Some((due, _)) if settled || !tells => LOOK_EVERY.min(until(due, now)),
         _ => context.patience.next(&name),
     };
     Ok(Action::requeue(pause))
@@ -328,7 +343,7 @@ fn statuses(
     memory: &Memory,
     observed: &Observed,
     refusals: &[Refusal],
-    extras: &[Extra],
+    (extras, trouble): (&[Extra], Option<&Verdict>),
     now: Timestamp,
 ) -> BTreeMap<ObjectKey, Value> {
     let (mut desired, mut digests) = (Desired::default(), BTreeMap::new());
@@ -355,6 +370,9 @@ fn statuses(
             let generation = record.map_or(0, |record| record.generation);
             for extra in extras.iter().rev() {
                 extra.add_to(status, generation);
+            }
+            if let Some(trouble) = trouble {
+                unreached(status, trouble, generation);
             }
             status::set_phase(status);
         }

@@ -14,6 +14,8 @@ const NAMED: usize = 3;
 pub struct Restored {
     /// The object.
     pub key: OwnedKey,
+    /// The API that it belongs to.
+    pub api_version: String,
     /// What had become of it.
     pub damage: Damage,
 }
@@ -105,7 +107,13 @@ mod tests {
             namespace: Some("pavilion-acme".to_owned()),
             name: "pavilion".to_owned(),
         };
-        Restored { key, damage }.to_string()
+        let api_version = "v1".to_owned();
+        let restored = Restored {
+            key,
+            api_version,
+            damage,
+        };
+        restored.to_string()
     }
 
     #[test]

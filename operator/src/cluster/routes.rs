@@ -13,6 +13,7 @@ mod address;
 mod door;
 mod entry;
 mod file;
+mod held;
 mod identities;
 mod known;
 mod metrics;
@@ -28,7 +29,7 @@ use kube::{Api, Client, runtime::watcher};
 use pavilion_process::{Health, Metrics};
 use tokio::{sync::watch, task::AbortHandle};
 
-pub use self::{address::Address, known::Position, routers::Routers};
+pub use self::{address::Address, held::Held, known::Position, routers::Routers};
 use self::{
     door::Door,
     identities::Identities,
@@ -48,6 +49,7 @@ pub struct Routes {
     client: Client,
     namespace: String,
     routers: Arc<Routers>,
+    held: Arc<Held>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -68,6 +70,7 @@ impl Routes {
         let counted = metrics.register(RouteMetrics::register);
         let known = Arc::new(Known::new(counted.clone()));
         let routers = Arc::new(Routers::new(triggers.clone()));
+        let held = Arc::new(Held::new(triggers.clone()));
         let (tell, published) = watch::channel(Published::default());
         let door = Door {
             secrets: Api::namespaced(client.clone(), namespace),
@@ -82,11 +85,12 @@ impl Routes {
             client: client.clone(),
             namespace: namespace.to_owned(),
             routers: Arc::clone(&routers),
+            held: Arc::clone(&held),
             tasks: Vec::new(),
         };
         started.watch(&known);
         started.watch_routers(&routers);
-        started.spawn(publish(known, tell, counted));
+        started.spawn(publish(known, held, tell, counted));
         started.spawn(door.open());
         started
     }
@@ -106,6 +110,11 @@ impl Routes {
     )]
     pub fn routers(&self) -> Arc<Routers> {
         Arc::clone(&self.routers)
+    }
+
+    /// What of their hosts tenants have.
+    pub fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held)
     }
 
     fn watch(&mut self, known: &Arc<Known>) {

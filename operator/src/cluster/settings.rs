@@ -2,7 +2,7 @@
 
 use pavilion_process::LogLevel;
 
-use crate::arguments::Run;
+use crate::arguments::{GatewayName, Run};
 
 /// The part of the command line that objects are built from.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Settings {
     pub region: String,
     /// The port relying parties use.
     pub public_port: u16,
+    /// The Gateway that the edge stands behind.
+    pub gateway: Option<GatewayName>,
     /// The images of a tenant's programs.
     pub images: Images,
     /// When the kubelet fetches them: `Always`, `IfNotPresent` or `Never`.
@@ -46,6 +48,7 @@ impl From<&Run> for Settings {
             namespace: options.namespace.clone(),
             region: options.region.clone(),
             public_port: options.public_port,
+            gateway: options.gateway.clone(),
             images: Images {
                 verifier: options.verifier_image.clone(),
                 signer: options.signer_image.clone(),

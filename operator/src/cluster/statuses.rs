@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::{
     apply::{ApplyError, REQUEST_TIME_OUT},
+    kinds::OwnedKind,
     lease::{Fence, LeaseOver},
     metrics::ClusterMetrics,
     objects::{Objects, resource},
@@ -178,14 +179,16 @@ impl Extra {
         }
     }
 
-    /// Whether what confines the tenant is in place.
-    pub fn isolated(outcome: Result<(), &ApplyError>) -> Self {
-        let verdict = match outcome {
-            Ok(()) => Verdict::yes(
+    /// Whether what confines the tenant is in place, by what could not be applied. The route from a Gateway confines
+    /// nothing.
+    pub fn isolated(failed: Option<&ApplyError>) -> Self {
+        let failed = failed.filter(|error| !error.is_of(OwnedKind::TlsRoute));
+        let verdict = match failed {
+            None => Verdict::yes(
                 &manifest::ISOLATION_APPLIED,
                 manifest::ISOLATION_APPLIED.meaning,
             ),
-            Err(error) => Verdict::no(reason(error), error.to_string()),
+            Some(error) => Verdict::no(reason(error), error.to_string()),
         };
         Self {
             type_: "IsolationApplied",
@@ -297,6 +300,21 @@ impl Extra {
     }
 }
 
+/// Tells a tenant that its hosts do not lead to it. What is amiss with its own part stands; what is only on its way is no
+/// reason beside one that may last.
+pub fn unreached(status: &mut Value, why: &Verdict, generation: u64) {
+    let conditions = status["conditions"].as_array_mut();
+    for condition in conditions.into_iter().flatten() {
+        let gives_way =
+            condition["status"] == "True" || condition["reason"] == manifest::PROGRESSING.code;
+        for type_ in ["Programmed", "Ready"] {
+            if condition["type"] == type_ && gives_way {
+                *condition = json!(why.condition(type_, generation));
+            }
+        }
+    }
+}
+
 /// The stable word for a failure, also a label of metrics.
 pub fn reason(error: &ApplyError) -> &'static Entry {
     match error {
@@ -309,6 +327,7 @@ pub fn reason(error: &ApplyError) -> &'static Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::owned::OwnedKey;
 
     #[test]
     fn a_list_that_was_emptied_is_no_reason_to_write_and_anything_else_is() {
@@ -319,5 +338,48 @@ mod tests {
         assert!(!says_the_same(&said, &other) && !says_the_same(&other, &said));
         assert!(!says_the_same(&said, &Value::Null));
         assert!(says_the_same(&Value::Null, &json!({})));
+    }
+
+    #[test]
+    fn whoever_is_not_reached_is_told_and_what_is_amiss_before_that_stands() {
+        let status = |ready: &str, reason: &str| {
+            json!({"conditions": [
+                {"type": "Programmed", "status": "True", "reason": "Ready"},
+                {"type": "CertificateValid", "status": "True", "reason": "Ready"},
+                {"type": "Ready", "status": ready, "reason": reason},
+            ]})
+        };
+        let why = Verdict::no(&manifest::GATEWAY_SILENT, "nobody answers");
+        let reasons = |mut status: Value| {
+            unreached(&mut status, &why, 1);
+            [0, 1, 2].map(|index| status["conditions"][index]["reason"].clone())
+        };
+        assert_eq!(
+            reasons(status("True", "Ready")),
+            ["GatewaySilent", "Ready", "GatewaySilent"]
+        );
+        assert_eq!(
+            reasons(status("False", "Suspended")),
+            ["GatewaySilent", "Ready", "Suspended"]
+        );
+        assert_eq!(
+            reasons(status("False", "Progressing")),
+            ["GatewaySilent", "Ready", "GatewaySilent"]
+        );
+    }
+
+    #[test]
+    fn a_route_that_cannot_be_applied_leaves_the_tenant_confined() {
+        let failed = |kind| {
+            let key = OwnedKey {
+                kind,
+                namespace: Some("pavilion-system".to_owned()),
+                name: "tenant-acme".to_owned(),
+            };
+            let error = ApplyError::Api(key, "no".to_owned());
+            Extra::isolated(Some(&error)).verdict.holds
+        };
+        assert!(failed(OwnedKind::TlsRoute) && Extra::isolated(None).verdict.holds);
+        assert!(!failed(OwnedKind::StatefulSet));
     }
 }

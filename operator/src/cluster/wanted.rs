@@ -112,6 +112,9 @@ impl Wanted {
             objects.push(config.map_err(MemoryError::Form)?);
             let set = pod::stateful_set(tenant, desired, sizing, settings, phase.runs(desired));
             objects.push(set.map_err(MemoryError::Form)?);
+            // Last of what is the tenant's: it leads to what is there by then.
+            let hosts = context.held.of(tenant, routing.hosts);
+            objects.extend(context.front.route(tenant, &hosts));
         }
         objects.extend(authority(tenant, in_force, settings));
         let keyring = keys.keyring.as_ref();

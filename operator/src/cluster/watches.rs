@@ -1,30 +1,40 @@
 //! What is watched, and whether all of it was told.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, core::DynamicObject, runtime::watcher};
 use pavilion_crds::Kind;
 use pavilion_process::Check;
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::sleep,
+};
 
 use super::{
     cert_manager::{self, Certificates},
     classes::{ClassKind, Classes},
+    gateway::{Front, Version},
     isolation,
-    kinds::OwnedKind,
     live::Live,
     objects::{Objects, resource},
     owned::MANAGED_BY,
     parts::Part,
     pods::Pods,
+    settings::Settings,
     supplies::{Supplies, Supply},
     triggers::Triggers,
     watching::{News, follow},
 };
+
+/// How long is waited for what the Gateway API has, once everything else is there.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Everything that is watched.
 pub struct Watches {
@@ -36,6 +46,8 @@ pub struct Watches {
     pub pods: Arc<Pods>,
     /// The classes that plans may name.
     pub classes: Arc<Classes>,
+    /// What stands before the edge.
+    pub front: Arc<Front>,
     /// What cert-manager says.
     pub certificates: Arc<Certificates>,
     /// The Secrets that others supply for tenants.
@@ -49,6 +61,8 @@ pub struct Heard {
     silent: AtomicUsize,
     /// All have.
     pub all: Notify,
+    /// All but one have.
+    but_one: Notify,
     check: Check,
 }
 
@@ -57,28 +71,21 @@ impl Watches {
     /// cert-manager by now.
     pub async fn start(
         client: &Client,
-        namespace: &str,
+        settings: &Settings,
         triggers: &Triggers,
         check: Check,
     ) -> Self {
         let (objects, live) = (Arc::new(Objects::default()), Arc::new(Live::default()));
         check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
-        let mut parts = Part::all(namespace);
-        let later: Vec<Part> = parts
-            .extract_if(.., |part| part.kind == OwnedKind::Certificate)
-            .collect();
-        let have_certificates = cert_manager::is_served(client).await == Ok(true);
-        let waited_for = if have_certificates { later.len() } else { 0 };
+        let namespace = &settings.namespace;
+        let parts = Part::all(namespace);
+        let certificates_served = cert_manager::is_served(client).await == Ok(true);
+        let of_kinds = Kind::ALL.len() + ClassKind::ALL.len() + parts.len() + Supply::ALL.len();
         let heard = Arc::new(Heard {
-            silent: AtomicUsize::new(
-                Kind::ALL.len()
-                    + ClassKind::ALL.len()
-                    + parts.len()
-                    + Supply::ALL.len()
-                    + 1
-                    + waited_for,
-            ),
+            // Beside these the routes and the pods.
+            silent: AtomicUsize::new(of_kinds + 2 + usize::from(certificates_served)),
             all: Notify::new(),
+            but_one: Notify::new(),
             check,
         });
         for kind in Kind::ALL {
@@ -104,7 +111,7 @@ impl Watches {
             tokio::spawn(follow(api, config, kind.name(), move |news| {
                 told(&news);
                 if classes.hear(kind, news) {
-                    objects.surroundings_changed(&triggers);
+                    objects.concerns_everybody(&triggers);
                 }
             }));
         }
@@ -112,30 +119,29 @@ impl Watches {
         let ours = watcher::Config::default().labels(&format!("{label}={value}"));
         for part in parts {
             let (live, triggers, mut told) = (Arc::clone(&live), triggers.clone(), heard.first());
-            let api = part.api(client);
+            let api = part.api(client, Version::default());
             let config = part.narrow(ours.clone());
             tokio::spawn(follow(api, config, part.kind.name(), move |news| {
                 told(&news);
                 live.hear(&part, news, &triggers);
             }));
         }
+        let front = Arc::new(Front::new(settings));
+        let known = front.follow(client, &objects, &live, triggers);
+        tokio::spawn(Arc::clone(&heard).await_routes(known));
         let certificates = Arc::<Certificates>::default();
-        for part in later {
-            let told = have_certificates.then(|| heard.first());
-            let watch = watch_certificates(
-                client.clone(),
-                part.narrow(ours.clone()),
-                part,
-                (
-                    Arc::clone(&certificates),
-                    Arc::clone(&live),
-                    Arc::clone(&objects),
-                ),
-                triggers.clone(),
-                told,
-            );
-            tokio::spawn(watch);
-        }
+        tokio::spawn(watch_certificates(
+            client.clone(),
+            ours.clone(),
+            Part::certificates(namespace),
+            (
+                Arc::clone(&certificates),
+                Arc::clone(&live),
+                Arc::clone(&objects),
+            ),
+            triggers.clone(),
+            certificates_served.then(|| heard.first()),
+        ));
         let supplies = watch_supplies(client, namespace, triggers, &heard);
         let of_tenants = ours.labels(&format!(
             "{label}={value},{}={}",
@@ -154,6 +160,7 @@ impl Watches {
             live,
             pods,
             classes,
+            front,
             certificates,
             supplies,
             heard,
@@ -191,15 +198,20 @@ async fn watch_certificates(
 ) {
     cert_manager::until_served(&client).await;
     let kind = part.kind.name();
-    follow(part.api(&client), config, kind, move |news| {
-        if let Some(told) = &mut told {
-            told(&news);
-        }
-        if certificates.hear(&news, &triggers) {
-            objects.surroundings_changed(&triggers);
-        }
-        live.hear(&part, news, &triggers);
-    })
+    follow(
+        part.api(&client, Version::default()),
+        config,
+        kind,
+        move |news| {
+            if let Some(told) = &mut told {
+                told(&news);
+            }
+            if certificates.hear(&news, &triggers) {
+                objects.concerns_everybody(&triggers);
+            }
+            live.hear(&part, news, &triggers);
+        },
+    )
     .await;
 }
 
@@ -210,11 +222,35 @@ impl Heard {
         move |news| {
             if silent && matches!(news, News::Listed(_)) {
                 silent = false;
-                if heard.silent.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    heard.check.set_ok();
-                    heard.all.notify_one();
-                }
+                heard.one();
             }
+        }
+    }
+
+    /// Routes are waited for too, but not for long: whatever is the matter with the Gateway API, tenants are looked after.
+    async fn await_routes(self: Arc<Self>, known: oneshot::Receiver<()>) {
+        let late = async {
+            self.but_one.notified().await;
+            sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            _ = known => {}
+            () = late => {
+                tracing::error!("the cluster does not tell which TLSRoutes there are; going on without");
+            }
+        }
+        self.one();
+    }
+
+    /// One more has told its first list.
+    fn one(&self) {
+        match self.silent.fetch_sub(1, Ordering::AcqRel) {
+            2 => self.but_one.notify_one(),
+            1 => {
+                self.check.set_ok();
+                self.all.notify_one();
+            }
+            _ => {}
         }
     }
 }

@@ -142,7 +142,8 @@ fn status_of_region(
     let ready = if !accepted.holds {
         accepted.clone()
     } else if is_ours {
-        edge(context.routers.trouble())
+        let missing = context.front.missing();
+        missing.unwrap_or_else(|| edge(context.routers.trouble()))
     } else {
         let here = &context.settings.region;
         let message = format!("this cluster is {here}; by this Region nothing is placed here");

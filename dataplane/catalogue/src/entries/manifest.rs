@@ -165,6 +165,18 @@ entries! { Manifest;
         "The edge of the region is not ready",
         "No router takes requests, or one of them has trouble; the message names it.",
         "Look at the Deployment pavilion-router.";
+    GATEWAY_API_MISSING = "GatewayApiMissing", 0, FINAL,
+        "A Gateway is named, and the cluster serves no TLSRoute",
+        "The chart's value router.gateway names a Gateway, and the Gateway API's definitions are not installed, or not in a version that is known.",
+        "Install the Gateway API, 1.5 or later in the standard channel, an earlier one in the experimental channel; or take router.gateway.name out.";
+    GATEWAY_SILENT = "GatewaySilent", 0, RETRY,
+        "Nobody answers for the Gateway",
+        "The tenant's route to the Gateway that router.gateway names is there, and no controller has said whether it takes it.",
+        "Wait a moment; if it lasts look whether there is a Gateway of that name, and whether the controller of its class runs.";
+    GATEWAY_REFUSED = "GatewayRefused", 0, RETRY,
+        "The Gateway does not take the tenant's route",
+        "Its controller says why; the message repeats it. The tenant's hosts do not lead to it through this Gateway.",
+        "Compare the Gateway's listener with the message: it must be of protocol TLS and mode Passthrough, allow routes from the operator's namespace, and have room for the tenant's hosts.";
     PLAN_UNKNOWN = "PlanUnknown", 0, FINAL,
         "There is no Plan of this name",
         "spec.plan of the Tenant names a class that is not there. What was accepted before keeps serving.",

@@ -15,6 +15,7 @@ mod callers;
 mod certificates;
 mod definitions;
 mod drift;
+mod gateway;
 mod guide;
 mod hardening;
 mod lifecycle;

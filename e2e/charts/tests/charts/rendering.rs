@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const HERE: &str = "region.name=here,region.jurisdiction=DE";
 
 /// Everything that can be turned on, and what is chosen instead of a default.
-const EVERYTHING: [&str; 18] = [
+const EVERYTHING: [&str; 21] = [
     "region.name=eu-central",
     "region.jurisdiction=DE",
     "region.regimes={GDPR,eIDAS}",
@@ -23,6 +23,9 @@ const EVERYTHING: [&str; 18] = [
     "images.pullSecrets={registry}",
     "router.service.type=NodePort",
     "router.service.nodePort=30443",
+    "router.gateway.name=public",
+    "router.gateway.namespace=edge",
+    "router.gateway.sectionName=tls",
     "networkPolicies.apiServer.cidrs={10.0.0.1/32}",
     "networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
     "admissionPolicies.exemptUsers={somebody}",
@@ -76,6 +79,7 @@ fn what_is_chosen_gets_where_it_belongs() {
         "run",
         "--region=eu-central",
         "--public-port=8443",
+        "--gateway=edge/public/tls",
         "--storage-class=fast",
         "--signer-image=pavilion.local/signer:9.9.9",
         "--probe-image=pavilion.local/probe:9.9.9",
@@ -199,6 +203,23 @@ fn the_pods_of_tenants_wait_for_operator_and_routers() {
 }
 
 #[test]
+fn a_gateway_is_beside_the_release_unless_another_place_is_named_and_there_is_none_by_itself() {
+    let [helm, _] = Helm::both().unwrap();
+    let told = |settings: &[&str]| {
+        let objects = helm.template("pavilion", settings).unwrap();
+        let mut told = arguments(&objects);
+        told.retain(|one| one.starts_with("--gateway"));
+        told
+    };
+    assert!(told(&[HERE]).is_empty());
+    let beside = told(&[HERE, "router.gateway.name=public"]);
+    assert_eq!(beside, ["--gateway=pavilion-system/public"]);
+    let nameless = helm.template("pavilion", &[HERE, "router.gateway.namespace=edge"]);
+    let error = nameless.unwrap_err().to_string();
+    assert!(error.contains("router.gateway.name is required"), "{error}");
+}
+
+#[test]
 fn an_image_is_named_by_its_digest_where_one_is_given() {
     let [helm, _] = Helm::both().unwrap();
     let digest = format!("sha256:{}", "0a".repeat(32));
@@ -234,6 +255,8 @@ fn a_value_that_is_unknown_missing_or_wrong_is_refused_and_named() {
         ("images.digests.signer=latest", "signer"),
         ("router.replicas=two", "replicas"),
         ("router.service.type=ExternalName", "type"),
+        ("router.gateway.gateway=public", "gateway"),
+        ("router.gateway.name=Edge/public", "name"),
         ("region.jurisdiction=Germany", "jurisdiction"),
         ("region.endpoint=http://edge.example", "endpoint"),
         ("isolation.everySeconds=0", "everySeconds"),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
-const DENIED: [(&str, &str, &str, &str); 44] = [
+const DENIED: [(&str, &str, &str, &str); 50] = [
     ("*", "*", "*", ""),
     ("", "nodes", "get", ""),
     ("", "nodes", "list", ""),
@@ -96,12 +96,34 @@ const DENIED: [(&str, &str, &str, &str); 44] = [
     ("pavilion.dev", "plans", "patch", ""),
     ("scheduling.k8s.io", "priorityclasses", "create", ""),
     ("node.k8s.io", "runtimeclasses", "patch", ""),
+    // Of Gateways it knows the name that it was told, and of routes its own.
+    ("gateway.networking.k8s.io", "gateways", "get", NAMESPACE),
+    ("gateway.networking.k8s.io", "gateways", "patch", NAMESPACE),
+    ("gateway.networking.k8s.io", "tlsroutes", "list", ""),
+    (
+        "gateway.networking.k8s.io",
+        "tlsroutes",
+        "create",
+        "pavilion-acme",
+    ),
+    (
+        "gateway.networking.k8s.io",
+        "tlsroutes/status",
+        "patch",
+        NAMESPACE,
+    ),
+    (
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "list",
+        "",
+    ),
     ("events.k8s.io", "events", "delete", "default"),
     ("coordination.k8s.io", "leases", "update", "kube-system"),
 ];
 
 /// What its work is done with.
-const ALLOWED: [(&str, &str, &str, &str); 17] = [
+const ALLOWED: [(&str, &str, &str, &str); 20] = [
     ("", "namespaces", "create", ""),
     // Of tenants only, says a policy.
     ("", "namespaces", "delete", ""),
@@ -117,6 +139,14 @@ const ALLOWED: [(&str, &str, &str, &str); 17] = [
     ("pavilion.dev", "plans/status", "patch", ""),
     ("scheduling.k8s.io", "priorityclasses", "watch", ""),
     ("node.k8s.io", "runtimeclasses", "list", ""),
+    ("gateway.networking.k8s.io", "tlsroutes", "watch", NAMESPACE),
+    ("gateway.networking.k8s.io", "tlsroutes", "patch", NAMESPACE),
+    (
+        "gateway.networking.k8s.io",
+        "tlsroutes",
+        "delete",
+        NAMESPACE,
+    ),
     ("coordination.k8s.io", "leases", "create", NAMESPACE),
     ("cert-manager.io", "certificates", "patch", NAMESPACE),
     ("events.k8s.io", "events", "create", "default"),

@@ -19,7 +19,7 @@ pub(super) fn event(restored: &Restored) -> Event {
         note: Some(restored.to_string().chars().take(NOTE).collect()),
         action: ACTION.to_owned(),
         secondary: Some(ObjectReference {
-            api_version: Some(key.kind.resource().api_version),
+            api_version: Some(restored.api_version.clone()),
             kind: Some(key.kind.name().to_owned()),
             namespace: key.namespace.clone(),
             name: Some(key.name.clone()),

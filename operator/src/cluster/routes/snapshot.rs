@@ -8,7 +8,8 @@ use pavilion_json::Digest;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    known::{Known, Material, Position},
+    held::Held,
+    known::{Known, Position},
     metrics::RouteMetrics,
     table::{Built, build},
 };
@@ -45,6 +46,7 @@ pub struct Sealed {
 /// Publishes what follows from what is known, whenever that changes. Never ends.
 pub async fn publish(
     known: Arc<Known>,
+    held: Arc<Held>,
     published: watch::Sender<Published>,
     metrics: RouteMetrics,
 ) {
@@ -56,7 +58,9 @@ pub async fn publish(
             continue;
         };
         let before = published.borrow().clone();
-        match next(before.as_deref(), &material) {
+        let built = build(&material);
+        held.hear(built.refused.clone());
+        match next(before.as_deref(), built, material.position) {
             Ok(snapshot) => {
                 metrics.published(&snapshot);
                 published.send_replace(Some(Arc::new(snapshot)));
@@ -72,13 +76,12 @@ pub async fn publish(
 }
 
 /// The snapshot after `before`. Its table is another one only if its routes are.
-fn next(before: Option<&Snapshot>, material: &Material) -> Result<Snapshot, String> {
+fn next(before: Option<&Snapshot>, built: Built, position: Position) -> Result<Snapshot, String> {
     let Built {
         routes,
         files,
         refused,
-    } = build(material);
-    let position = material.position;
+    } = built;
     if let Some(before) = before
         && before.table.routes == routes
     {
@@ -86,7 +89,7 @@ fn next(before: Option<&Snapshot>, material: &Material) -> Result<Snapshot, Stri
         return Ok(Snapshot { position, table });
     }
     for (host, tenant) in refused {
-        tracing::error!(%host, tenant, "another tenant has this host; it is not routed to this one");
+        tracing::error!(%host, %tenant, "another tenant has this host; it is not routed to this one");
     }
     // The same on every replica that sees these changes together; where this one saw them one after
     // the other, one more each time.
@@ -128,6 +131,7 @@ pub(super) mod tests {
             address::tests::pod,
             entry::tests::{route, secret},
         },
+        triggers::triggers,
         watching::News,
     };
 
@@ -142,7 +146,8 @@ pub(super) mod tests {
     }
 
     fn after(before: Option<&Snapshot>, known: &Known) -> Snapshot {
-        next(before, &known.material().unwrap()).unwrap()
+        let material = known.material().unwrap();
+        next(before, build(&material), material.position).unwrap()
     }
 
     #[test]
@@ -196,7 +201,8 @@ pub(super) mod tests {
         let known = Arc::new(known());
         let (tell, mut told) = watch::channel(Published::default());
         let metrics = RouteMetrics::default();
-        let task = tokio::spawn(publish(Arc::clone(&known), tell, metrics));
+        let held = Arc::new(Held::new(triggers().0));
+        let task = tokio::spawn(publish(Arc::clone(&known), held, tell, metrics));
         told.changed().await.unwrap();
         for (version, tenant) in [(1, "acme"), (2, "beta"), (3, "gamma")] {
             let document = route(tenant, &[&format!("{tenant}.example")]);

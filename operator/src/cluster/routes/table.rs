@@ -1,7 +1,7 @@
 //! The routes that follow from what is known. Pure: the same material is the same table.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::{IpAddr, SocketAddr},
 };
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use pavilion_bundle::{Certificate, Closed, HostName, Route, TlsTarget, Upstream};
 use pavilion_json::Digest;
 
-use super::{entry::Entry, file::File, known::Material};
+use super::{entry::Entry, file::File, held::Refused, known::Material};
 use crate::cluster::isolation::{API_PORT, LOG_PORT};
 
 /// Where a tenant's verifier and auditor answer, and for which paths.
@@ -23,7 +23,7 @@ pub struct Built {
     /// The files they name, by their digests.
     pub files: HashMap<Digest, Bytes>,
     /// Hosts that two Secrets claim, with the tenant that does not get it.
-    pub refused: Vec<(HostName, String)>,
+    pub refused: BTreeSet<Refused>,
 }
 
 /// Builds it: the hosts of every tenant, closed where its owner wants that and while it has no pod that has been ready and stays.
@@ -36,8 +36,7 @@ pub fn build(material: &Material) -> Built {
     for entry in entries {
         for host in &entry.hosts {
             if claims.contains_key(host) {
-                let tenant = entry.tenant.to_string();
-                built.refused.push((host.clone(), tenant));
+                built.refused.insert((host.clone(), entry.tenant.clone()));
             } else {
                 claims.insert(host, entry);
             }
@@ -168,7 +167,7 @@ mod tests {
         assert_eq!(hosts(&one), [("a.example", "zeta"), ("b.example", "acme")]);
         assert_eq!(
             one.refused,
-            [("a.example".parse().unwrap(), "acme".to_owned())]
+            BTreeSet::from([("a.example".parse().unwrap(), "acme".parse().unwrap())])
         );
         assert_eq!(
             build(&material(vec![second, first], &["acme", "zeta"])),
