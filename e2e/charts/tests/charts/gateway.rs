@@ -234,24 +234,25 @@ async fn relying_parties_come_through_a_gateway_to_the_tenant_whose_host_they_na
     until_told(&stage, "False Progressing").await;
 
     // Who trusts the tenant's own root alone is shown a certificate of it: nobody on the way opened the connection.
+    let root = root(&stage).await;
     eventually("somebody comes through", async || {
-        get(&stage, &contour, HOST).await.is_some()
+        get(&root, &contour, HOST).await.is_some()
     })
     .await;
-    let (status, problem) = get(&stage, &contour, HOST).await.unwrap();
+    let (status, problem) = get(&root, &contour, HOST).await.unwrap();
     assert_eq!((status, &problem["code"]), (503, &json!("tenant_starting")));
-    assert_eq!(get(&stage, &contour, "nobody.example").await, None);
+    assert_eq!(get(&root, &contour, "nobody.example").await, None);
 
     let tenants = api(&stage.admin, "Tenant", None);
-    let retain = json!({"spec": {"deletionPolicy": "Retain"}});
-    merge(&tenants, TENANT, &retain).await.unwrap();
+    let delete = json!({"spec": {"deletionPolicy": "Delete"}});
+    merge(&tenants, TENANT, &delete).await.unwrap();
     tenants
         .delete(TENANT, &DeleteParams::default())
         .await
         .unwrap();
     until_gone(&stage).await;
     eventually("nobody comes through", async || {
-        get(&stage, &contour, HOST).await.is_none()
+        get(&root, &contour, HOST).await.is_none()
     })
     .await;
     drop((contour, router));
@@ -266,12 +267,16 @@ async fn apply_gateway(stage: &Stage, contour: &Contour, namespaces: &Value) {
         .await;
 }
 
-/// What somebody is answered who trusts the tenant's root and asks a host through the Gateway; `None` who gets nowhere.
-async fn get(stage: &Stage, contour: &Contour, host: &str) -> Option<(u16, Value)> {
+/// What relying parties of the tenant trust.
+async fn root(stage: &Stage) -> String {
     let namespace = format!("pavilion-{TENANT}");
     let maps = api(&stage.admin, "ConfigMap", Some(&namespace));
     let map = maps.get("pavilion").await.unwrap();
-    let root = map.data["data"]["ca.crt"].as_str().unwrap();
+    map.data["data"]["ca.crt"].as_str().unwrap().to_owned()
+}
+
+/// What somebody is answered who trusts this root alone and asks a host through the Gateway; `None` who gets nowhere.
+async fn get(root: &str, contour: &Contour, host: &str) -> Option<(u16, Value)> {
     let address = SocketAddr::from(([127, 0, 0, 1], contour.port()));
     let client = client_of(host, address, root.as_bytes());
     let url = format!("https://{host}:{}/", contour.port());
