@@ -69,7 +69,8 @@ async fn edit(installation: &Installation, years: u32) -> Result<Duration> {
         status.and_then(|status| status.served.as_ref().map(|served| served.digest.clone()))
     };
     let before = served(&installation.tenant("acme").await?);
-    let rule = json!({"spec": {"rule": {"claim": "pid.birthdate", "age": {"atLeast": years}}}});
+    let clause = json!({"claim": "pid.birthdate", "age": {"atLeast": years}});
+    let rule = json!({"spec": {"rule": {"all": [clause]}}});
     let since = Instant::now();
     installation
         .patch("Policy", "acme", "over18", &Patch::Merge(&rule))

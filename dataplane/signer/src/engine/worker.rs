@@ -136,6 +136,15 @@ impl Worker {
             }
             self.tell();
         }
+        self.end();
+    }
+
+    /// Closes the session, if it is of the present generation. The keeper may be restarting the
+    /// module at that moment, so this is a call like any other.
+    fn end(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let live = shared.link.enter();
+        self.forget_stale(&live);
         self.close();
     }
 
@@ -255,14 +264,7 @@ impl Worker {
 
     /// This worker's session of the present generation.
     fn session(&mut self, live: &Live) -> Result<&mut Open, TokenError> {
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.generation != live.generation)
-        {
-            self.open = None;
-            self.shared.metrics.sessions_open.dec();
-        }
+        self.forget_stale(live);
         match &mut self.open {
             Some(open) => Ok(open),
             none => {
@@ -278,6 +280,14 @@ impl Worker {
                     handles: HashMap::new(),
                 }))
             }
+        }
+    }
+
+    /// Forgets a session that ended with its generation: its number may be another session's now.
+    fn forget_stale(&mut self, live: &Live) {
+        let stale = |open: &mut Open| open.generation != live.generation;
+        if self.open.take_if(stale).is_some() {
+            self.shared.metrics.sessions_open.dec();
         }
     }
 

@@ -16,20 +16,21 @@ fn requests_in_flight_survive_the_loss_of_the_log_in() {
     alone(async |room: Room| {
         let engine = Arc::new(room.start());
         let key = current(&engine, Purpose::Result);
-        for round in 0..4 {
+        for _round in 0..4 {
+            // A module must not be used while it is restarted. An answer shows that the log-in
+            // holds, so that nobody restarts it before the next one is taken away.
+            engine
+                .sign(&key.key_id, answer(&key.key_id, 0))
+                .await
+                .unwrap();
+            let administrator = room.second_session();
             let asked: Vec<_> = (0..40)
                 .map(|number| {
                     let (engine, kid) = (Arc::clone(&engine), key.key_id.clone());
                     tokio::spawn(async move { engine.sign(&kid, answer(&kid, number)).await })
                 })
                 .collect();
-            if round > 0 {
-                // A module must not be used while it is restarted, and a recovery that somebody else
-                // asked for may still be under way.
-                let mut readiness = engine.readiness();
-                readiness.wait_for(Option::is_none).await.unwrap();
-                room.second_session().logout().unwrap();
-            }
+            administrator.logout().unwrap();
             for (number, one) in asked.into_iter().enumerate() {
                 let signature = one.await.unwrap().unwrap();
                 assert!(verifies(&key.jwk, &answer(&key.key_id, number), &signature));

@@ -64,7 +64,8 @@ pub fn alone<F: AsyncFnOnce(Room)>(test: F) {
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success() && said.contains("1 passed"),
-        "{said}\n{complained}"
+        "{}\n{said}\n{complained}",
+        output.status
     );
 }
 
