@@ -16,6 +16,7 @@ mod changes;
 mod command;
 mod deletion;
 mod faults;
+mod gateway;
 mod isolation;
 mod killed;
 mod node;

@@ -25,6 +25,11 @@ pub struct Shop {
 impl Shop {
     /// One that trusts the tenant's root, as the cluster publishes it.
     pub fn open() -> Self {
+        Self::by(edge())
+    }
+
+    /// The same, that goes to this address.
+    pub fn by(edge: String) -> Self {
         let folder = TempDir::new().unwrap();
         let root = kubectl_with(&[
             "-n",
@@ -36,10 +41,7 @@ impl Shop {
             "jsonpath={.data.ca\\.crt}",
         ]);
         fs::write(folder.path().join("ca.crt"), root).unwrap();
-        let shop = Self {
-            folder,
-            edge: edge(),
-        };
+        let shop = Self { folder, edge };
         let holder = shop.path("holder.jwk.json");
         done(&plugin(&["dev", "key", "--out", &holder]));
         shop

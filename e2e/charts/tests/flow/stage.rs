@@ -51,6 +51,11 @@ impl Stage {
 
 /// Installs both charts, or brings them to this checkout's, and waits until operator and edge run.
 pub fn install() {
+    install_with(&[]);
+}
+
+/// The same with further settings.
+pub fn install_with(settings: &[&str]) {
     let [_, helm] = Helm::both().unwrap();
     let crds = chart("pavilion-crds").display().to_string();
     let line = ["upgrade", "--install", CRDS_RELEASE, &crds];
@@ -58,7 +63,14 @@ pub fn install() {
     helm.succeed(&[&line[..], &wait].concat()).unwrap();
     let pavilion = chart("pavilion").display().to_string();
     let line = ["upgrade", "--install", RELEASE, &pavilion];
-    let arguments = [&line[..], &wait, &PAVILION_SETTINGS, &["--timeout=3m"]].concat();
+    let arguments = [
+        &line[..],
+        &wait,
+        &PAVILION_SETTINGS,
+        settings,
+        &["--timeout=3m"],
+    ];
+    let arguments = arguments.concat();
     let outcome = helm.run(&arguments).unwrap();
     if !outcome.succeeded {
         let pods = kubectl(&format!("-n {NAMESPACE} get pods -o wide"));
