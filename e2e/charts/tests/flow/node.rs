@@ -8,10 +8,11 @@ use crate::{
     traffic::Traffic,
 };
 
-/// What the edge and a tenant that has just come back may say.
-const COMING_BACK: [&str; 6] = [
+/// What the edge and a tenant that has just come back may say, on a machine that boots and has little time for it.
+const COMING_BACK: [&str; 7] = [
     "edge_draining",
     "log_unavailable",
+    "overloaded",
     "signer_unavailable",
     "state_unavailable",
     "tenant_starting",
