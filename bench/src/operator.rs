@@ -45,6 +45,7 @@ async fn measure(count: usize) -> Result<()> {
     println!("{count} Tenants                        measured   target");
     let site = Site::fresh("operator").await?;
     tenants::apply(&site.client, count, WORKERS).await?;
+    let before = site.processor()?;
     let (operator, took) = converge(&site, count).await?;
     let objects = Objects::of(&site.client).await?;
     let took = took.as_secs_f64();
@@ -53,6 +54,7 @@ async fn measure(count: usize) -> Result<()> {
         &format!("{took:.1} s"),
         "",
     );
+    print_processor(&before, &site, Some(&operator))?;
     let resident = rest(&operator).await?;
     let limit = 60_000.0 + 32.0 * f64::from(u32::try_from(count)?);
     print(
@@ -64,9 +66,11 @@ async fn measure(count: usize) -> Result<()> {
     drop(site);
 
     let site = Site::fresh("bare").await?;
+    let before = site.processor()?;
     let bare = bare_client::apply(&site.client, &objects, WORKERS).await?;
     let bare = bare.as_secs_f64();
     print("bare client, the same objects", &format!("{bare:.1} s"), "");
+    print_processor(&before, &site, None)?;
     print(
         "bare client : operator",
         &format!("{:.2}", bare / took),
@@ -78,6 +82,26 @@ async fn measure(count: usize) -> Result<()> {
 /// One line of the table, as soon as it is known.
 fn print(what: &str, measured: &str, target: &str) {
     println!("  {what:<32} {measured:>9}   {target}");
+}
+
+/// Which program spent how much processor time since `before`.
+fn print_processor(
+    before: &[(String, f64)],
+    site: &Site,
+    operator: Option<&Operator>,
+) -> Result<()> {
+    for ((name, now), (_, before)) in site.processor()?.into_iter().zip(before) {
+        print(
+            &format!("  processor time, {name}"),
+            &format!("{:.1} s", now - before),
+            "",
+        );
+    }
+    if let Some(operator) = operator {
+        let spent = crate::usage::processor(operator.pid())?.as_secs_f64();
+        print("  processor time, operator", &format!("{spent:.1} s"), "");
+    }
+    Ok(())
 }
 
 /// Starts an operator that finds all Tenants there, and waits until all of their objects are.

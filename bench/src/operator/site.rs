@@ -9,8 +9,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, ResourceExt};
-use pavilion_e2e_cluster::{Cluster, ClusterName, Directory, checkout, down};
+use pavilion_e2e_cluster::{Cluster, ClusterName, Directory, checkout, down, recorded};
 use tokio::time::sleep;
+
+use crate::usage::processor;
 
 /// The operator's namespace.
 pub const NAMESPACE: &str = "pavilion-system";
@@ -20,6 +22,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Site {
     directory: Directory,
     name: ClusterName,
+    /// What runs of it, by pid.
+    programs: Vec<(String, u32)>,
     /// Its administrator's kubeconfig.
     pub kubeconfig: PathBuf,
     /// Its administrator.
@@ -33,11 +37,15 @@ impl Site {
         let name: ClusterName = name.parse()?;
         let cluster = Cluster::control_plane(&directory, &name)?;
         let kubeconfig = cluster.kubeconfig();
+        let records = cluster.nodes().into_iter().flat_map(|node| recorded(&node));
+        let programs = records.map(|(name, record)| Ok((name, u32::try_from(record.pid)?)));
+        let programs = programs.collect::<Result<_>>()?;
         let read = Kubeconfig::read_from(&kubeconfig)?;
         let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
         let site = Self {
             directory,
             name,
+            programs,
             kubeconfig,
             client: Client::try_from(config)?,
         };
@@ -54,6 +62,13 @@ impl Site {
             .create(&PostParams::default(), &namespace)
             .await?;
         Ok(site)
+    }
+
+    /// Processor time that its programs have spent so far, in seconds.
+    pub fn processor(&self) -> Result<Vec<(String, f64)>> {
+        let programs = self.programs.iter();
+        let spent = programs.map(|(name, pid)| Ok((name.clone(), processor(*pid)?.as_secs_f64())));
+        spent.collect()
     }
 
     async fn define(&self) -> Result<()> {

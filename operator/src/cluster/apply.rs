@@ -22,7 +22,7 @@ use super::{
     live::{FIELD_MANAGER, Live, Seen},
     metrics::ClusterMetrics,
     owned::{Owned, OwnedKey, TENANT_LABEL, namespace_of},
-    owned_fields::applied_by,
+    owned_fields::{applied_by, has_applied},
     pod::NAME,
     pods::{TenantPod, pod_name},
     restored::{Damage, Restored},
@@ -145,8 +145,7 @@ impl Applier {
         let Some(found) = found.items.into_iter().next() else {
             return Some(Damage::Deleted);
         };
-        let whole = serde_json::to_value(&found).unwrap_or_default();
-        let left = applied_by(&whole, FIELD_MANAGER).unwrap_or_default();
+        let left = applied_by(&found, FIELD_MANAGER).unwrap_or_default();
         Some(Damage::between(&owned.content, &left))
     }
 
@@ -169,8 +168,7 @@ impl Applier {
             return Ok(());
         };
         // Ours before somebody took its labels away.
-        let whole = serde_json::to_value(&found).unwrap_or_default();
-        if applied_by(&whole, FIELD_MANAGER).is_some() {
+        if has_applied(&found.metadata, FIELD_MANAGER) {
             return Ok(());
         }
         let label = found

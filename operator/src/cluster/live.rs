@@ -18,7 +18,6 @@ use std::{
 use kube::core::DynamicObject;
 use pavilion_bundle::TenantName;
 use pavilion_json::Digest;
-use serde_json::Value;
 
 use known::Known;
 
@@ -29,7 +28,7 @@ use super::{
     owned_fields::applied_by,
     parts::Part,
     triggers::Triggers,
-    watching::{News, Place},
+    watching::{News, Place, version},
 };
 
 /// The field manager of everything applied for a tenant.
@@ -133,7 +132,8 @@ impl Live {
 
     /// Takes note of what an apply of `owned` came to, before the watch tells.
     pub fn applied(&self, owned: &Owned, answer: &DynamicObject) {
-        let Some((key, mut seen)) = look(owned.key.kind, answer) else {
+        let key = key_of(owned.key.kind, answer);
+        let Some((key, mut seen)) = key.zip(look(answer)) else {
             return;
         };
         let wanted = owned.digest();
@@ -156,12 +156,14 @@ impl Live {
         let kind = part.kind;
         match news {
             News::Seen(object) => {
-                if let Some((key, seen)) = look(kind, &object) {
+                if let Some(key) = key_of(kind, &object).filter(|key| self.is_news(key, &object))
+                    && let Some(seen) = look(&object)
+                {
                     self.tell(triggers, key, seen);
                 }
             }
             News::Gone(object) => {
-                if let Some((key, seen)) = look(kind, &object) {
+                if let (Some(key), Some(seen)) = (key_of(kind, &object), look(&object)) {
                     self.forget(&key, &seen, triggers);
                 }
             }
@@ -177,9 +179,14 @@ impl Live {
         }
     }
 
-    /// Whether something of ours is other than before. News that is older than what is known is no
-    /// news: resource versions of one kind are ordered (Kubernetes 1.35, KEP-5504), also over an object that
-    /// was deleted and made anew.
+    /// News that is older than what is known is no news, also over an object that was deleted and made anew. Most is of
+    /// what we wrote ourselves.
+    fn is_news(&self, key: &OwnedKey, object: &DynamicObject) -> bool {
+        let known = self.lock().get(key).map(|known| known.version);
+        known.is_none_or(|known| known < version(&object.metadata))
+    }
+
+    /// Whether something of ours is other than before.
     fn see(&self, key: OwnedKey, mut seen: Seen) -> bool {
         let mut all = self.lock();
         let before = all.get(&key);
@@ -254,28 +261,28 @@ impl Seen {
     }
 }
 
-/// What is kept of an object; `None` for one that names no tenant.
-fn look(kind: OwnedKind, object: &DynamicObject) -> Option<(OwnedKey, Seen)> {
+fn key_of(kind: OwnedKind, object: &DynamicObject) -> Option<OwnedKey> {
     let metadata = &object.metadata;
-    let tenant = metadata.labels.as_ref()?.get(TENANT_LABEL)?.parse().ok()?;
-    let key = OwnedKey {
+    Some(OwnedKey {
         kind,
         namespace: metadata.namespace.clone(),
         name: metadata.name.clone()?,
-    };
-    let whole = serde_json::to_value(object).unwrap_or(Value::Null);
-    let version = metadata.resource_version.as_ref();
-    let seen = Seen {
+    })
+}
+
+/// What is kept of an object; `None` for one that names no tenant.
+fn look(object: &DynamicObject) -> Option<Seen> {
+    let metadata = &object.metadata;
+    Some(Seen {
         uid: metadata.uid.clone().unwrap_or_default(),
-        tenant,
+        tenant: metadata.labels.as_ref()?.get(TENANT_LABEL)?.parse().ok()?,
         deleting: metadata.deletion_timestamp.is_some(),
-        version: version.and_then(|text| text.parse().ok()).unwrap_or(0),
-        ours: applied_by(&whole, FIELD_MANAGER).and_then(|ours| digest(&ours)),
+        version: version(&object.metadata),
+        ours: applied_by(object, FIELD_MANAGER).and_then(|ours| digest(&ours)),
         stands_for: None,
         was: None,
         let_go: false,
-    };
-    Some((key, seen))
+    })
 }
 
 #[cfg(test)]

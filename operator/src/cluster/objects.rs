@@ -20,7 +20,7 @@ use super::{
     claims::Claims,
     judge::{plan_of, region},
     triggers::Triggers,
-    watching::{News, Place},
+    watching::{News, Place, version},
 };
 use crate::object_key::ObjectKey;
 
@@ -179,7 +179,7 @@ impl Objects {
         let key = key(kind, &object);
         let object = Arc::new(object);
         let is_older = |known: Option<&Arc<DynamicObject>>| {
-            known.is_some_and(|known| version(known) > version(&object))
+            known.is_some_and(|known| version(&known.metadata) > version(&object.metadata))
         };
         let before = if is_wide(kind) {
             let mut all = self.lock_wide();
@@ -359,12 +359,6 @@ fn is_wide(kind: Kind) -> bool {
 /// Whether its author says something else; what it is told is no matter here.
 fn is_said_anew(before: &DynamicObject, now: &DynamicObject) -> bool {
     before.metadata.uid != now.metadata.uid || before.metadata.generation != now.metadata.generation
-}
-
-/// Resource versions of one kind are ordered (Kubernetes 1.35, KEP-5504).
-fn version(object: &DynamicObject) -> u64 {
-    let version = object.metadata.resource_version.as_ref();
-    version.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn is_other(before: &DynamicObject, now: &DynamicObject) -> bool {

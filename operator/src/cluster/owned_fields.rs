@@ -6,36 +6,60 @@
 //! the names is that of structured-merge-diff (`f:` field, `k:` item by its keys, `v:` item by its
 //! value, `i:` item by its place, `.` the thing itself).
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DynamicObject;
 use serde_json::{Map, Value};
 
 /// The part of `object` that `manager` applied; `None` when it applied nothing.
-pub fn applied_by(object: &Value, manager: &str) -> Option<Value> {
-    let entries = object["metadata"]["managedFields"].as_array()?;
-    let entry = entries.iter().find(|entry| {
-        entry["manager"] == manager
-            && entry["operation"] == "Apply"
-            && entry.get("subresource").is_none_or(|part| part == "")
+pub fn applied_by(object: &DynamicObject, manager: &str) -> Option<Value> {
+    let fields = fields_of(&object.metadata, manager)?;
+    let mut ours = match &object.data {
+        Value::Object(members) => members_of(members, fields),
+        _ => Map::new(),
+    };
+    if let Some(Value::Object(fields)) = fields.get(METADATA) {
+        let mut metadata = object.metadata.clone();
+        metadata.managed_fields = None;
+        let metadata = serde_json::to_value(metadata).unwrap_or_default();
+        ours.insert("metadata".to_owned(), reduced(&metadata, fields));
+    }
+    Some(Value::Object(ours))
+}
+
+/// Whether `manager` applied anything of the object that this is the metadata of.
+pub fn has_applied(metadata: &ObjectMeta, manager: &str) -> bool {
+    fields_of(metadata, manager).is_some()
+}
+
+const METADATA: &str = "f:metadata";
+
+fn fields_of<'a>(metadata: &'a ObjectMeta, manager: &str) -> Option<&'a Map<String, Value>> {
+    let mut entries = metadata.managed_fields.iter().flatten();
+    let entry = entries.find(|entry| {
+        entry.manager.as_deref() == Some(manager)
+            && entry.operation.as_deref() == Some("Apply")
+            && entry.subresource.as_deref().is_none_or(str::is_empty)
     })?;
-    Some(reduced(object, entry["fieldsV1"].as_object()?))
+    entry.fields_v1.as_ref()?.0.as_object()
 }
 
 fn reduced(value: &Value, fields: &Map<String, Value>) -> Value {
     let whole = fields.keys().all(|name| name == ".");
     match value {
         _ if whole => value.clone(),
-        Value::Object(members) => members_of(members, fields),
+        Value::Object(members) => Value::Object(members_of(members, fields)),
         Value::Array(items) => items_of(items, fields),
         other => other.clone(),
     }
 }
 
-fn members_of(members: &Map<String, Value>, fields: &Map<String, Value>) -> Value {
+fn members_of(members: &Map<String, Value>, fields: &Map<String, Value>) -> Map<String, Value> {
     let kept = fields.iter().filter_map(|(name, inner)| {
         let name = name.strip_prefix("f:")?;
         let value = reduced(members.get(name)?, inner.as_object()?);
         Some((name.to_owned(), value))
     });
-    Value::Object(kept.collect())
+    kept.collect()
 }
 
 /// In the order in which they stand in the object.
@@ -71,12 +95,12 @@ mod tests {
 
     use super::*;
 
-    fn object(fields: Value) -> Value {
+    fn object(fields: Value) -> DynamicObject {
         let fields = json!([
             {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
             {"manager": "ours", "operation": "Apply", "fieldsV1": fields},
         ]);
-        json!({
+        let object = json!({
             "metadata": {"labels": {"a": "1", "theirs": "2"}, "managedFields": fields},
             "spec": {
                 "replicas": 1,
@@ -85,7 +109,8 @@ mod tests {
                 "set": ["one", "two"],
             },
             "status": {"ready": true},
-        })
+        });
+        serde_json::from_value(object).unwrap()
     }
 
     #[test]
@@ -120,7 +145,8 @@ mod tests {
     #[test]
     fn what_was_never_applied_by_us_is_nothing() {
         assert_eq!(applied_by(&object(json!({"f:spec": {}})), "others"), None);
-        assert_eq!(applied_by(&json!({"metadata": {}}), "ours"), None);
+        let bare = serde_json::from_value(json!({"metadata": {}})).unwrap();
+        assert_eq!(applied_by(&bare, "ours"), None);
         assert_eq!(applied_by(&object(json!({})), "kubelet"), None);
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt::Debug};
 use futures::StreamExt;
 use kube::{
     Api, Resource, ResourceExt,
-    core::DynamicObject,
+    core::{DynamicObject, ObjectMeta},
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
 use serde::de::DeserializeOwned;
@@ -56,4 +56,10 @@ pub async fn follow<K>(
 /// Where an object is.
 pub fn place(object: &impl Resource) -> Place {
     (object.namespace(), object.name_any())
+}
+
+/// The version of the object that this is the metadata of, zero for one without. Those of one kind are ordered (Kubernetes 1.35, KEP-5504).
+pub fn version(metadata: &ObjectMeta) -> u64 {
+    let version = metadata.resource_version.as_ref();
+    version.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
