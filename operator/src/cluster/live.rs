@@ -291,7 +291,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::triggers::triggers;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// A quota as a watch tells it: ours is all of it that `fields` names.
     fn quota(version: u64, uid: &str, pods: &str, fields: &Value) -> DynamicObject {
