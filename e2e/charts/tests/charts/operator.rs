@@ -3,14 +3,13 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command},
     time::{Duration, Instant},
 };
 
 use kube::{Client, core::DynamicObject};
-use pavilion_e2e_charts::NAMESPACE;
+use pavilion_e2e_charts::{NAMESPACE, gateway::free_port};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -32,7 +31,7 @@ impl Operator {
         let folder = TempDir::new().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         callers::write_kubeconfig(admin, NAMESPACE, "pavilion-operator", &kubeconfig).await;
-        let port = free_port();
+        let port = free_port().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let child = Command::new(program())
             .args(arguments(admin, port).await)
@@ -155,11 +154,6 @@ async fn arguments(admin: &Client, port: u16) -> Vec<String> {
         }
     };
     arguments.into_iter().map(here).collect()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Waits until something holds; fails by name when it never does.
