@@ -1,7 +1,5 @@
 //! Dereference, validate and build for one tenant: what its objects come to, or every fault in them.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use kube::core::DynamicObject;
 use pavilion_bundle::TenantName;
@@ -13,6 +11,7 @@ use super::{
     classes::Classes,
     memory::{InForce, Memory, MemoryError},
     objects::{Objects, hosts},
+    routes::Held,
     settings::Settings,
     sizing::Sizing,
     wide,
@@ -57,7 +56,7 @@ pub fn dereference(objects: &Objects, tenant: &str, memory: &mut Memory) -> Mani
 /// Every fault.
 pub fn judge(
     set: &ManifestSet,
-    others: &Objects,
+    (others, held): (&Objects, &Held),
     classes: &Classes,
     tenant: &TenantName,
     memory: &Memory,
@@ -65,7 +64,7 @@ pub fn judge(
     now: Timestamp,
 ) -> Result<Memory, Vec<Refusal>> {
     let valid = validate(set, &memory.records, now)?;
-    let claimed = claimed(set, others, tenant);
+    let claimed = claimed(set, others, held, tenant);
     if !claimed.is_empty() {
         return Err(claimed);
     }
@@ -142,39 +141,45 @@ pub fn plan_of(spec: &Value) -> &str {
     spec["plan"].as_str().unwrap_or(DEFAULT_PLAN)
 }
 
-/// Hosts that another tenant had first. Who was made first has them; names decide between two that
-/// were made in the same second.
-fn claimed(set: &ManifestSet, others: &Objects, tenant: &TenantName) -> Vec<Refusal> {
+/// Hosts that are another tenant's: whoever is served at a host keeps it. Of several that want one which nobody has, the one
+/// that was made first gets it; names decide between two that were made in the same second.
+fn claimed(set: &ManifestSet, others: &Objects, held: &Held, tenant: &TenantName) -> Vec<Refusal> {
     let own = ObjectKey::tenant(tenant.as_str());
     let Some(object) = set.objects.iter().find(|object| object.key == own) else {
         return Vec::new();
     };
-    let since = |metadata: &Value| {
-        let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
-        (text("creationTimestamp"), text("name"))
-    };
-    let mine = since(&object.value["metadata"]);
-    let mut owners = BTreeMap::new();
-    for other in others.claimants(hosts(object.spec())) {
-        let metadata = serde_json::to_value(&other.metadata).unwrap_or_default();
-        if since(&metadata) < mine {
-            for host in hosts(&other.data["spec"]) {
-                owners.insert(
-                    host.to_owned(),
-                    other.metadata.name.clone().unwrap_or_default(),
-                );
-            }
-        }
-    }
     let refused = hosts(object.spec())
         .enumerate()
         .filter_map(|(index, host)| {
-            let owner = owners.get(host)?;
+            let holder = host
+                .parse()
+                .ok()
+                .and_then(|host| held.holder(&host, tenant));
+            let owner = match holder {
+                Some(holder) if holder == *tenant => return None,
+                Some(holder) => holder.to_string(),
+                None => first_claimant(host, &object.value["metadata"], others)?,
+            };
             let message = format!("{host} is already a host of Tenant {owner}");
             let field = format!("spec.ingress.hosts[{index}]");
             Some(object.refuse(field, &manifest::HOST_CLAIMED, message))
         });
     refused.collect()
+}
+
+/// The first of those that want a host and were made before the one with this metadata.
+fn first_claimant(host: &str, mine: &Value, others: &Objects) -> Option<String> {
+    let since = |metadata: &Value| {
+        let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+        (text("creationTimestamp"), text("name"))
+    };
+    let mine = since(mine);
+    let claimants = others.claimants([host].into_iter());
+    let claimants = claimants.iter();
+    let claims =
+        claimants.map(|other| since(&serde_json::to_value(&other.metadata).unwrap_or_default()));
+    let first = claims.filter(|other| *other < mine).min();
+    first.map(|(_, name)| name)
 }
 
 /// An object as a manifest would have it.

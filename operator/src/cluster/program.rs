@@ -125,6 +125,12 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         _ = signals.next() => return Ok(()),
         () = watches.heard.all.notified() => tracing::info!("everything is seen; ready"),
     }
+    let held = routes.held();
+    tokio::select! {
+        _ = signals.next() => return Ok(()),
+        // Nobody is given a host before it is known who has it.
+        () = held.known() => {}
+    }
     tokio::select! {
         _ = signals.next() => return Ok(()),
         () = candidate.take() => tracing::info!("this replica writes"),

@@ -115,7 +115,7 @@ pub struct Context {
     pub announcer: Arc<Announcer>,
     /// How far the edge is.
     pub routers: Arc<Routers>,
-    /// What of their hosts tenants have.
+    /// Who has which host.
     pub held: Arc<Held>,
     /// What stands before the edge.
     pub front: Arc<Front>,
@@ -163,7 +163,7 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     let set = dereference(&context.objects, &name, &mut seen);
     let judged = judge(
         &set,
-        &context.objects,
+        (&context.objects, &context.held),
         &context.classes,
         &tenant,
         &seen,

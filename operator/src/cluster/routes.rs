@@ -104,15 +104,11 @@ impl Routes {
     }
 
     /// What routers serve. Only the replica that writes knows.
-    #[allow(
-        dead_code,
-        reason = "for the status of tenants, which does not tell of routes yet"
-    )]
     pub fn routers(&self) -> Arc<Routers> {
         Arc::clone(&self.routers)
     }
 
-    /// What of their hosts tenants have.
+    /// Who has which host.
     pub fn held(&self) -> Arc<Held> {
         Arc::clone(&self.held)
     }

@@ -77,6 +77,36 @@ async fn a_host_belongs_to_the_tenant_that_had_it_first_until_that_is_gone() {
 }
 
 #[tokio::test]
+async fn a_tenant_that_is_served_at_a_host_keeps_it_from_an_older_one_that_wants_it_later() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator("one").await;
+    let (older, younger) = (stage.tenant("older"), stage.tenant("younger"));
+    let host = format!("{}.example", stage.mark);
+    stage
+        .apply_tenant(&older, REGION, &format!("other-{host}"))
+        .await;
+    stage.until(&older, "Accepted", "True Accepted").await;
+    // Seconds are what the API server tells the two apart by.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    stage.apply_tenant(&younger, REGION, &host).await;
+    stage
+        .until(&younger, "IsolationApplied", "True IsolationApplied")
+        .await;
+    stage.apply_tenant(&older, REGION, &host).await;
+    stage.until(&older, "Accepted", "False HostClaimed").await;
+    let told = stage.api("Tenant", None).get(&older).await.unwrap();
+    let told = told.data["status"].to_string();
+    assert!(
+        told.contains(&format!("already a host of Tenant {younger}")),
+        "{told}"
+    );
+    let accepted = stage.condition("Tenant", None, &younger, "Accepted").await;
+    assert_eq!(accepted, "True Accepted");
+    delete(&stage.api("Tenant", None), &younger).await;
+    stage.until(&older, "Accepted", "True Accepted").await;
+}
+
+#[tokio::test]
 async fn a_broken_edit_leaves_the_last_good_bundle_in_force_and_says_so() {
     let stage = Stage::set().await;
     let operator = stage.operator("one").await;

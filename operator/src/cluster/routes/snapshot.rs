@@ -59,7 +59,7 @@ pub async fn publish(
         };
         let before = published.borrow().clone();
         let built = build(&material);
-        held.hear(built.refused.clone());
+        held.hear(built.holders(), built.refused.clone());
         match next(before.as_deref(), built, material.position) {
             Ok(snapshot) => {
                 metrics.published(&snapshot);

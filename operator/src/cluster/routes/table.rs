@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use pavilion_bundle::{Certificate, Closed, HostName, Route, TlsTarget, Upstream};
+use pavilion_bundle::{Certificate, Closed, HostName, Route, TenantName, TlsTarget, Upstream};
 use pavilion_json::Digest;
 
 use super::{entry::Entry, file::File, held::Refused, known::Material};
@@ -26,8 +26,19 @@ pub struct Built {
     pub refused: BTreeSet<Refused>,
 }
 
+impl Built {
+    /// Who has which host.
+    pub fn holders(&self) -> BTreeMap<HostName, TenantName> {
+        let routes = self.routes.iter();
+        routes
+            .map(|route| (route.host.clone(), route.tenant.clone()))
+            .collect()
+    }
+}
+
 /// Builds it: the hosts of every tenant, closed where its owner wants that and while it has no pod that has been ready and stays.
-/// Of two that claim one host the one whose Secret was made first has it; by name where both are as old.
+/// A tenant gets no host that another has, so that two claim one only if they were given it within moments: then the one
+/// whose Secret was made first has it; by name where both are as old.
 pub fn build(material: &Material) -> Built {
     let mut entries: Vec<&Entry> = material.entries.iter().collect();
     entries.sort_by_key(|entry| (entry.since, &entry.tenant));
