@@ -106,7 +106,7 @@ impl Applier {
             }
             let damage = self.damage(owned).await;
             self.adopt(tenant, &owned.key).await?;
-            if !self.write(owned).await? {
+            if !self.write(tenant, owned).await? {
                 continue;
             }
             applied.written += 1;
@@ -182,8 +182,9 @@ impl Applier {
         Err(ApplyError::NamespaceTaken(key.name.clone(), tenant.clone()))
     }
 
-    /// Whether it was written; one of a kind that is not there is not.
-    async fn write(&self, owned: &Owned) -> Result<bool, ApplyError> {
+    /// Whether it was written. A Certificate that is not taken, or of which there is no such kind, keeps nothing else back:
+    /// what is the matter with it is told of the tenant's root.
+    async fn write(&self, tenant: &TenantName, owned: &Owned) -> Result<bool, ApplyError> {
         self.fence.check()?;
         let api = self.api(&owned.key);
         // Nobody else has fields in these objects to be overwritten: what another set of ours is drift.
@@ -198,6 +199,11 @@ impl Applier {
                 if owned.key.kind == OwnedKind::Certificate && status.code == 404 =>
             {
                 self.certificates.are_unserved();
+                return Ok(false);
+            }
+            Ok(Err(error)) if owned.key.kind == OwnedKind::Certificate => {
+                tracing::warn!(%error, "{} is not taken", owned.key);
+                self.certificates.refused(tenant, &error.to_string());
                 return Ok(false);
             }
             Ok(Err(error)) => return Err(ApplyError::Api(owned.key.clone(), error.to_string())),
@@ -339,7 +345,12 @@ impl Applier {
         let api = self.api(key);
         match timeout(REQUEST_TIME_OUT, api.delete(&key.name, &params)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {}
+            // The watch may have missed that it went.
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
+                self.live.went(key, &seen.uid);
+                return Ok(());
+            }
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
             Ok(Err(error)) => return Err(ApplyError::Api(key.clone(), error.to_string())),
             Err(_) => return Err(no_answer(key)),
         }

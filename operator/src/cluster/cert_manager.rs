@@ -149,6 +149,12 @@ impl Certificates {
         self.served.store(false, Ordering::Release);
     }
 
+    /// A tenant's authority could not even be asked for.
+    pub fn refused(&self, tenant: &TenantName, why: &str) {
+        let said = format!("the API server did not take what asks for it: {why}");
+        self.lock().insert(tenant.clone(), said);
+    }
+
     /// Why a tenant's authority is not there, as far as cert-manager says.
     pub fn said(&self, tenant: &TenantName) -> String {
         if !self.served.load(Ordering::Acquire) {
@@ -235,6 +241,8 @@ mod tests {
         assert!(certificates.said(&tenant()).contains("not installed"));
         certificates.hear(&News::Listed(HashSet::new()), &triggers);
         assert!(certificates.said(&tenant()).contains("not been asked"));
+        certificates.refused(&tenant(), "its webhook is away");
+        assert!(certificates.said(&tenant()).contains("its webhook is away"));
         certificates.are_unserved();
         assert!(certificates.said(&tenant()).contains("not installed"));
     }

@@ -89,6 +89,14 @@ impl Live {
         }
     }
 
+    /// An object that we deleted is not there any more.
+    pub fn went(&self, key: &OwnedKey, uid: &str) {
+        let mut all = self.lock();
+        if all.get(key).is_some_and(|known| known.uid == uid) {
+            all.remove(key);
+        }
+    }
+
     /// Forgets what went of a tenant that is gone.
     pub fn forget_tenant(&self, tenant: &TenantName) {
         self.gone().forget(tenant);

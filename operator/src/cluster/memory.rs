@@ -13,8 +13,9 @@ use pavilion_bundle::{Document, TenantName};
 use pavilion_json::{Digest, JsonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::timeout;
 
-use super::{owned::namespace_of, pod::CONFIG_MAP, sizing::Sizing};
+use super::{apply::REQUEST_TIME_OUT, owned::namespace_of, pod::CONFIG_MAP, sizing::Sizing};
 use crate::{desired::DesiredTenant, records::Records};
 
 /// The bundle, as the verifier reads it.
@@ -54,6 +55,9 @@ pub enum MemoryError {
     /// The API server.
     #[error(transparent)]
     Api(#[from] Box<kube::Error>),
+    /// The API server, which said nothing.
+    #[error("the API server did not answer in time")]
+    Silent,
     /// What is there cannot be read.
     #[error("ConfigMap {CONFIG_MAP}: {0}: {1}")]
     Unreadable(&'static str, serde_json::Error),
@@ -95,7 +99,9 @@ impl Memory {
     /// The API server, or a `ConfigMap` that no release wrote.
     pub async fn load(client: &Client, tenant: &TenantName) -> Result<Self, MemoryError> {
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace_of(tenant));
-        let Some(found) = api.get_opt(CONFIG_MAP).await.map_err(Box::new)? else {
+        let found = timeout(REQUEST_TIME_OUT, api.get_opt(CONFIG_MAP)).await;
+        let found = found.map_err(|_| MemoryError::Silent)?;
+        let Some(found) = found.map_err(Box::new)? else {
             return Ok(Self::default());
         };
         let data = found.data.unwrap_or_default();

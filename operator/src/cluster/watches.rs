@@ -14,7 +14,7 @@ use pavilion_crds::Kind;
 use pavilion_process::Check;
 use tokio::{
     sync::{Notify, oneshot},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -33,8 +33,10 @@ use super::{
     watching::{News, follow},
 };
 
-/// How long is waited for what the Gateway API has, once everything else is there.
+/// How long is waited for what the Gateway API and cert-manager have, once everything else is there.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Before the API server is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything that is watched.
 pub struct Watches {
@@ -52,23 +54,23 @@ pub struct Watches {
     pub certificates: Arc<Certificates>,
     /// The Secrets that others supply for tenants.
     pub supplies: Arc<Supplies>,
-    /// Tells when all of them told their first list.
+    /// Tells when all of them told their first list, as far as the operator needs them.
     pub heard: Arc<Heard>,
 }
 
 /// How many of the watches have not told their first list.
 pub struct Heard {
     silent: AtomicUsize,
-    /// All have.
+    /// All have, or those that have not are not waited for any more.
     pub all: Notify,
-    /// All but one have.
-    but_one: Notify,
+    /// All have that no cluster is without.
+    needed: Notify,
     check: Check,
 }
 
 impl Watches {
-    /// Begins to watch. The check fails until every watch has told its first list; of Certificates only where there is
-    /// cert-manager by now.
+    /// Begins to watch. The check fails until every watch has told its first list. Those of the Gateway API and of
+    /// cert-manager, where there is any by now, are not waited for for long.
     pub async fn start(
         client: &Client,
         settings: &Settings,
@@ -79,13 +81,12 @@ impl Watches {
         check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
         let namespace = &settings.namespace;
         let parts = Part::all(namespace);
-        let certificates_served = cert_manager::is_served(client).await == Ok(true);
         let of_kinds = Kind::ALL.len() + ClassKind::ALL.len() + parts.len() + Supply::ALL.len();
         let heard = Arc::new(Heard {
-            // Beside these the routes and the pods.
-            silent: AtomicUsize::new(of_kinds + 2 + usize::from(certificates_served)),
+            // Beside these the pods.
+            silent: AtomicUsize::new(of_kinds + 1),
             all: Notify::new(),
-            but_one: Notify::new(),
+            needed: Notify::new(),
             check,
         });
         for kind in Kind::ALL {
@@ -127,8 +128,9 @@ impl Watches {
             }));
         }
         let front = Arc::new(Front::new(settings));
-        let known = front.follow(client, &objects, &live, triggers);
-        tokio::spawn(Arc::clone(&heard).await_routes(known));
+        let routes_known = front.follow(client, &objects, &live, triggers);
+        let (listed, certificates_known) = oneshot::channel();
+        tokio::spawn(Arc::clone(&heard).conclude(routes_known, certificates_known));
         let certificates = Arc::<Certificates>::default();
         tokio::spawn(watch_certificates(
             client.clone(),
@@ -140,7 +142,7 @@ impl Watches {
                 Arc::clone(&objects),
             ),
             triggers.clone(),
-            certificates_served.then(|| heard.first()),
+            certificates_served(client).await.then_some(listed),
         ));
         let supplies = watch_supplies(client, namespace, triggers, &heard);
         let of_tenants = ours.labels(&format!(
@@ -187,14 +189,28 @@ fn watch_supplies(
     supplies
 }
 
-/// Begins once there is cert-manager.
+/// Whether there is cert-manager. Asked until the API server says: a Certificate that was not seen would be left behind.
+async fn certificates_served(client: &Client) -> bool {
+    loop {
+        match cert_manager::is_served(client).await {
+            Ok(served) => return served,
+            Err(why) => tracing::warn!(
+                why,
+                "the API server does not say whether there is cert-manager"
+            ),
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Begins once there is cert-manager; tells of its first list.
 async fn watch_certificates(
     client: Client,
     config: watcher::Config,
     part: Part,
     (certificates, live, objects): (Arc<Certificates>, Arc<Live>, Arc<Objects>),
     triggers: Triggers,
-    mut told: Option<impl FnMut(&News) + Send>,
+    mut listed: Option<oneshot::Sender<()>>,
 ) {
     cert_manager::until_served(&client).await;
     let kind = part.kind.name();
@@ -203,13 +219,15 @@ async fn watch_certificates(
         config,
         kind,
         move |news| {
-            if let Some(told) = &mut told {
-                told(&news);
-            }
             if certificates.hear(&news, &triggers) {
                 objects.concerns_everybody(&triggers);
             }
+            let is_list = matches!(news, News::Listed(_));
             live.hear(&part, news, &triggers);
+            if let Some(listed) = listed.take_if(|_| is_list) {
+                // Nobody waits for it any more.
+                let _ = listed.send(());
+            }
         },
     )
     .await;
@@ -227,30 +245,30 @@ impl Heard {
         }
     }
 
-    /// Routes are waited for too, but not for long: whatever is the matter with the Gateway API, tenants are looked after.
-    async fn await_routes(self: Arc<Self>, known: oneshot::Receiver<()>) {
-        let late = async {
-            self.but_one.notified().await;
-            sleep(PATIENCE).await;
-        };
-        tokio::select! {
-            _ = known => {}
-            () = late => {
-                tracing::error!("the cluster does not tell which TLSRoutes there are; going on without");
+    /// What not every cluster has is waited for too, but not for long: whatever is the matter with the Gateway API or with
+    /// cert-manager, tenants are looked after.
+    async fn conclude(
+        self: Arc<Self>,
+        routes: oneshot::Receiver<()>,
+        certificates: oneshot::Receiver<()>,
+    ) {
+        self.needed.notified().await;
+        for (what, known) in [("TLSRoutes", routes), ("Certificates", certificates)] {
+            // Where there are none its sender is dropped.
+            if timeout(PATIENCE, known).await.is_err() {
+                tracing::error!(
+                    "the cluster does not tell which {what} there are; going on without"
+                );
             }
         }
-        self.one();
+        self.check.set_ok();
+        self.all.notify_one();
     }
 
     /// One more has told its first list.
     fn one(&self) {
-        match self.silent.fetch_sub(1, Ordering::AcqRel) {
-            2 => self.but_one.notify_one(),
-            1 => {
-                self.check.set_ok();
-                self.all.notify_one();
-            }
-            _ => {}
+        if self.silent.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.needed.notify_one();
         }
     }
 }

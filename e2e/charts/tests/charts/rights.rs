@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Group, resource (and subresource), verb, namespace: what would make the account more than an operator.
-const DENIED: [(&str, &str, &str, &str); 50] = [
+const DENIED: [(&str, &str, &str, &str); 53] = [
     ("*", "*", "*", ""),
     ("", "nodes", "get", ""),
     ("", "nodes", "list", ""),
@@ -25,6 +25,9 @@ const DENIED: [(&str, &str, &str, &str); 50] = [
     ("", "secrets", "get", "kube-system"),
     ("", "secrets", "watch", "pavilion-acme"),
     ("", "secrets", "deletecollection", "pavilion-acme"),
+    ("", "configmaps", "get", "kube-system"),
+    ("", "configmaps", "patch", "pavilion-acme"),
+    ("", "pods", "get", "pavilion-acme"),
     ("", "pods", "create", "pavilion-acme"),
     ("", "pods", "delete", "pavilion-acme"),
     ("", "pods/exec", "create", "pavilion-acme"),
@@ -274,6 +277,11 @@ async fn the_account_writes_nowhere_but_in_its_own_namespace_and_in_those_of_ten
     assert!(refusal(other, made).contains("pavilion-operator-bounds"));
 
     let namespaces = api(&account, "Namespace", None);
+    let mark = json!({"metadata": {"labels": {"pavilion.dev/tenant": "of-somebody-else"}}});
+    let marked = namespaces
+        .patch(other, &PatchParams::default(), &Patch::Merge(&mark))
+        .await;
+    assert!(refusal(other, marked).contains("pavilion-operator-namespaces"));
     let label =
         json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}});
     for name in ["kube-system", NAMESPACE] {

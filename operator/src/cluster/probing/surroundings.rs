@@ -8,10 +8,12 @@ use std::{
 };
 
 use kube::Client;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long the API server may take to say where it is.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Before it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
 const HTTPS: u16 = 443;
 const DNS: u16 = 53;
 
@@ -27,11 +29,17 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Looks around. What cannot be found out is left out, and then nothing is verified.
+    /// Looks around, until the API server has said where it is: a tenant that was not kept from an address that nobody
+    /// knew of would pass for isolated.
     pub async fn find(client: &Client, closed: &[SocketAddr]) -> Self {
-        let mut api_server = Vec::new();
+        let mut api_server = loop {
+            match as_it_calls_itself(client).await {
+                Ok(addresses) => break addresses,
+                Err(why) => tracing::warn!(why, "the API server does not say where it is"),
+            }
+            sleep(PAUSE).await;
+        };
         api_server.extend(as_a_service());
-        api_server.extend(as_it_calls_itself(client).await);
         api_server.sort_unstable();
         api_server.dedup();
         let resolver = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
@@ -54,23 +62,15 @@ fn as_a_service() -> Option<SocketAddr> {
 
 /// The addresses that it offers to clients (`/api`, which every account may read). A name among them is left out:
 /// tenants may resolve none.
-async fn as_it_calls_itself(client: &Client) -> Vec<SocketAddr> {
-    match timeout(PATIENCE, client.list_core_api_versions()).await {
-        Ok(Ok(versions)) => {
-            let offered = versions.server_address_by_client_cidrs.iter();
-            offered
-                .filter_map(|offered| address(&offered.server_address))
-                .collect()
-        }
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "the API server does not say where it is");
-            Vec::new()
-        }
-        Err(_) => {
-            tracing::warn!("the API server did not say in time where it is");
-            Vec::new()
-        }
-    }
+async fn as_it_calls_itself(client: &Client) -> Result<Vec<SocketAddr>, String> {
+    let versions = match timeout(PATIENCE, client.list_core_api_versions()).await {
+        Ok(versions) => versions.map_err(|error| error.to_string())?,
+        Err(_) => return Err("it did not answer in time".to_owned()),
+    };
+    let offered = versions.server_address_by_client_cidrs.iter();
+    Ok(offered
+        .filter_map(|offered| address(&offered.server_address))
+        .collect())
 }
 
 /// An address, with the port of HTTPS where it has none.

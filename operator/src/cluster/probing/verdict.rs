@@ -193,6 +193,12 @@ fn wanted<'a>(
 
 /// What takes the worth from the refusals.
 fn unproven(seen: &Seen<'_>, inside: &Told) -> Option<String> {
+    let mut tried = seen.tries.open.iter().chain(&seen.tries.closed);
+    if !tried.any(|(place, _)| *place == Place::Names) {
+        return Some(
+            "nobody knows where the name server is: the operator's own pod names none".to_owned(),
+        );
+    }
     for (place, address) in &seen.tries.open {
         if !reached(Some(inside), Expected::Open, *address) {
             let name = place.name();

@@ -51,6 +51,8 @@ pub struct Routers {
 struct State {
     pods: BTreeMap<String, Router>,
     waiting: BTreeMap<TenantName, Waiting>,
+    /// Whether the first list is there.
+    listed: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -83,7 +85,8 @@ impl Routers {
     /// Takes note of what the watch of router pods tells.
     pub fn hear(&self, news: News<Pod>) {
         {
-            let pods = &mut self.lock().pods;
+            let mut state = self.lock();
+            let State { pods, listed, .. } = &mut *state;
             match news {
                 News::Seen(pod) => {
                     let name = pod.name_any();
@@ -95,15 +98,17 @@ impl Routers {
                 }
                 News::Listed(places) => {
                     pods.retain(|name, _| places.iter().any(|(_, listed)| listed == name));
+                    *listed = true;
                 }
             }
         }
         self.wake.notify_one();
     }
 
-    /// Whether there is one at all.
+    /// Whether there is one at all; before the first list nobody knows that there is none.
     pub fn any(&self) -> bool {
-        !self.lock().pods.is_empty()
+        let state = self.lock();
+        !state.listed || !state.pods.is_empty()
     }
 
     /// How far every router is that takes requests; `None` while there is none, or one has not said.

@@ -240,13 +240,12 @@ fn a_refusal_counts_only_where_somebody_else_gets_through() {
         let (code, message) = unknown(world.judge());
         assert_eq!(code, "IsolationUnproven", "{message}");
     }
-    // Nobody told where the API server is.
-    let mut world = World::isolated();
-    world
-        .tries
-        .closed
-        .retain(|(place, _)| *place != Place::ApiServer);
-    assert_eq!(unknown(world.judge()).0, "IsolationUnproven");
+    // Nobody told where the API server is, or the name server.
+    for missing in [Place::ApiServer, Place::Names] {
+        let mut world = World::isolated();
+        world.tries.closed.retain(|(place, _)| *place != missing);
+        assert_eq!(unknown(world.judge()).0, "IsolationUnproven");
+    }
 }
 
 #[test]
