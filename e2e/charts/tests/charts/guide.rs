@@ -1,6 +1,6 @@
 //! The commands of the pages on installing, upgrading and uninstalling do what they say.
 
-use pavilion_e2e_charts::{Helm, cert_manager::CertManager, page};
+use pavilion_e2e_charts::{Helm, cert_manager::CertManager, page, tool};
 use serde_json::json;
 
 use crate::{
@@ -14,7 +14,9 @@ const PAGES: [&str; 2] = ["guides/install.md", "guides/upgrade.md"];
 
 /// Executes what a page says, by one Helm.
 fn follow(page: &str, helm: &Helm) {
-    let outcome = page::execute(page, &[("helm", helm.program())]).unwrap();
+    let kubectl = tool("kubectl").unwrap();
+    let programs = [("helm", helm.program()), ("kubectl", kubectl.as_path())];
+    let outcome = page::execute(page, &programs).unwrap();
     assert!(outcome.succeeded, "{}: {page}: {}", helm.name, outcome.said);
 }
 
