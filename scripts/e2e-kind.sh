@@ -78,5 +78,5 @@ done
 step make --no-print-directory test-images
 API_SERVER_PID=$(docker top "$name-control-plane" -eo pid,comm | awk '$2 == "kube-apiserver" {print $1}')
 export API_SERVER_PID
-# Nodes made by kind have no switch, and their API server keeps no audit log.
-step make --no-print-directory test-flow FLOW="--skip node:: --skip steady::"
+# Nodes made by kind have no switch and cannot be entered, and their API server keeps no audit log.
+step make --no-print-directory test-flow FLOW="--skip node:: --skip steady:: --skip gateway::"
