@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use jiff::SignedDuration;
 use pavilion_process::mutual_tls::{Credentials, client_config, server_config};
 use rustls::{ClientConnection, ServerConnection};
 use rustls_pki_types::ServerName;
@@ -34,6 +35,25 @@ fn certificates_are_renewed_in_time_and_the_pins_never_change() {
     }
     let (due, until) = keyring.times(&tenant, &hosts).unwrap();
     assert!(due > day(120) && due < until);
+}
+
+#[test]
+fn in_the_last_minutes_of_a_root_nothing_is_made_or_written_again() {
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let root = given(day(0));
+    let end = root.not_after().unwrap();
+    let now = end - SignedDuration::from_secs(60);
+    let mut keyring = Keyring::make(&tenant, root, &hosts, None, now).unwrap();
+    let first = serde_json::to_value(&keyring).unwrap();
+    let last = end - SignedDuration::from_secs(1);
+    for now in [now, last] {
+        keyring.renew(&tenant, &hosts, now).unwrap();
+        assert_eq!(serde_json::to_value(&keyring).unwrap(), first);
+        let (due, _) = keyring.times(&tenant, &hosts).unwrap();
+        assert!(due > now);
+    }
+    keyring.renew(&tenant, &hosts, end).unwrap();
+    assert!(keyring.times(&tenant, &hosts).unwrap().0 > end);
 }
 
 #[test]
@@ -91,7 +111,7 @@ fn shake_hands(mut client: ClientConnection, mut server: ServerConnection) -> bo
 fn given(now: Timestamp) -> TrustRoot {
     let made = TrustRoot::make("elsewhere", now).unwrap();
     let key = Zeroizing::new(made.key().to_owned());
-    TrustRoot::given("acme", made.certificate(), key, None, now).unwrap()
+    TrustRoot::given("acme", made.certificate(), key, None, &[], now).unwrap()
 }
 
 /// Every step from the keys as they are to a root.
