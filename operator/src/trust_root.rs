@@ -1,6 +1,7 @@
 //! Trust roots: an authority of its own for each that needs one, and the leaves that it signs.
 
 mod given;
+mod voucher;
 
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,7 @@ use x509_parser::{pem::parse_x509_pem, prelude::X509Certificate};
 use zeroize::Zeroizing;
 
 pub use self::given::GivenError;
+use self::voucher::Voucher;
 use crate::validate::ServerCertificate;
 
 /// A root is made once.
@@ -40,16 +42,6 @@ pub struct TrustRoot {
     /// Nobody for one that was made here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     voucher: Option<Voucher>,
-}
-
-/// Who vouches for an authority.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Voucher {
-    /// PEM, from the authority's own certificate up to the one below `authority`; empty where the two are the same.
-    chain: String,
-    /// PEM: what relying parties trust.
-    authority: String,
 }
 
 /// Text that is wiped when it is dropped, as a JSON string.
@@ -146,6 +138,29 @@ impl TrustRoot {
         Timestamp::from_second(seconds).ok()
     }
 
+    /// Until when relying parties are led from it to [`TrustRoot::authority`]: when the first certificate on that way ends.
+    pub fn vouched_until(&self) -> Option<Timestamp> {
+        let above = self.voucher.as_ref().and_then(Voucher::not_after);
+        self.not_after().into_iter().chain(above).min()
+    }
+
+    /// Whether a leaf that it signed goes on to be shown: it is fresh, or ends with the root, as another one would.
+    pub fn keeps(&self, leaf: &ServerCertificate, now: Timestamp) -> bool {
+        is_fresh(leaf, now) || (leaf.in_force(now).is_ok() && self.ends_with(leaf))
+    }
+
+    /// When a leaf that it signed is due for renewal.
+    pub fn renewal(&self, leaf: &ServerCertificate) -> Timestamp {
+        if self.ends_with(leaf) {
+            return leaf.not_after;
+        }
+        leaf.not_after - leaf.not_after.duration_since(leaf.not_before) / 3
+    }
+
+    fn ends_with(&self, leaf: &ServerCertificate) -> bool {
+        self.not_after() == Some(leaf.not_after)
+    }
+
     /// Something of its certificate; `None` for one that cannot be read.
     fn read<T>(&self, what: impl FnOnce(&X509Certificate<'_>) -> T) -> Option<T> {
         let (_, pem) = parse_x509_pem(self.certificate.as_bytes()).ok()?;
@@ -205,11 +220,6 @@ pub fn is_fresh(leaf: &ServerCertificate, now: Timestamp) -> bool {
     leaf.in_force(now).is_ok() && leaf.not_after.duration_since(now) > life / 3
 }
 
-/// When a leaf is due for renewal.
-pub fn renewal(leaf: &ServerCertificate) -> Timestamp {
-    leaf.not_after - leaf.not_after.duration_since(leaf.not_before) / 3
-}
-
 fn params_of_root(owner: &str) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = DistinguishedName::new();
@@ -247,7 +257,7 @@ mod tests {
         let read = ServerCertificate::read(&leaf.chain, &leaf.key, &names).unwrap();
         assert_eq!(read.not_after, leaf.not_after);
         assert!(is_fresh(&leaf, day(59)) && !is_fresh(&leaf, day(61)));
-        assert!(renewal(&leaf) > day(59) && renewal(&leaf) < day(61));
+        assert!(root.renewal(&leaf) > day(59) && root.renewal(&leaf) < day(61));
     }
 
     #[test]

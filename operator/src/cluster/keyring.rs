@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     host::MAX_BODY_BYTES,
-    trust_root::{Side, TrustRoot, is_fresh, renewal, secret_text},
+    trust_root::{Side, TrustRoot, secret_text},
     validate::ServerCertificate,
 };
 
@@ -215,7 +215,7 @@ impl Keyring {
     ) -> Result<(), KeyringError> {
         if changeover::step(&mut self.root, &mut self.beside, wanted, everywhere) {
             tracing::info!("{tenant}: another root signs from now on");
-            self.sign(tenant, hosts, now, |_, _| false)?;
+            self.sign(tenant, hosts, now, |_, _, _| false)?;
         }
         Ok(())
     }
@@ -246,7 +246,8 @@ impl Keyring {
         std::iter::once(&self.root).chain(beside)
     }
 
-    /// Renews what has to be: a certificate that does not name its hosts, or is past two thirds of its time.
+    /// Renews what has to be: a certificate that does not name its hosts, or is past two thirds of its time and would not end
+    /// with the root again.
     ///
     /// # Errors
     /// A certificate that could not be made.
@@ -256,8 +257,8 @@ impl Keyring {
         hosts: &[HostName],
         now: Timestamp,
     ) -> Result<(), KeyringError> {
-        let is_good = |leaf: &Leaf, names: &[HostName]| {
-            leaf.read(names).is_some_and(|leaf| is_fresh(&leaf, now))
+        let is_good = |root: &TrustRoot, leaf: &Leaf, names: &[HostName]| {
+            leaf.read(names).is_some_and(|leaf| root.keeps(&leaf, now))
         };
         self.sign(tenant, hosts, now, is_good)
     }
@@ -268,7 +269,7 @@ impl Keyring {
         tenant: &TenantName,
         hosts: &[HostName],
         now: Timestamp,
-        keep: impl Fn(&Leaf, &[HostName]) -> bool,
+        keep: impl Fn(&TrustRoot, &Leaf, &[HostName]) -> bool,
     ) -> Result<(), KeyringError> {
         let (server, edge) = (internal(&server_name(tenant)), internal(EDGE_NAME));
         let leaves = [
@@ -277,7 +278,7 @@ impl Keyring {
             (&mut self.edge, Side::Client, &edge),
         ];
         for (leaf, side, names) in leaves {
-            if !keep(leaf, names) {
+            if !keep(&self.root, leaf, names) {
                 *leaf = Leaf::from(&self.root.sign(side, names, now)?);
                 let name = names.first().map_or("", HostName::as_str);
                 tracing::info!("{tenant}: made a certificate for {name}");
@@ -286,16 +287,18 @@ impl Keyring {
         Ok(())
     }
 
-    /// When the first certificate is due, and when the one that relying parties see ends.
+    /// When the first certificate is due, and until when relying parties believe what they see.
     pub fn times(&self, tenant: &TenantName, hosts: &[HostName]) -> Option<(Timestamp, Timestamp)> {
         let public = self.public.read(hosts)?;
         let pod = self.pod.read(&internal(&server_name(tenant)))?;
         let edge = self.edge.read(&internal(EDGE_NAME))?;
-        let due = [&public, &pod, &edge].map(renewal).into_iter().min()?;
+        let leaves = [&public, &pod, &edge];
+        let due = leaves.map(|leaf| self.root.renewal(leaf));
+        let due = due.into_iter().min()?;
         let supplied = self.shown_supplied(hosts);
         let until = supplied.map_or_else(
             || {
-                let root = self.root.not_after();
+                let root = self.root.vouched_until();
                 root.map_or(public.not_after, |root| root.min(public.not_after))
             },
             |(_, supplied)| supplied.not_after,

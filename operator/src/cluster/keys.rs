@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
-use pavilion_bundle::TenantName;
+use pavilion_bundle::{HostName, TenantName};
 use pavilion_catalogue::{Entry, manifest};
 use pavilion_crds::IssuerRef;
 
@@ -129,9 +129,19 @@ impl Asked<'_> {
             chain,
             key.clone(),
             authority.as_deref(),
+            self.made_for(),
             self.now,
         );
         Ok(root.map_err(|error| format!("what {issuer} gave cannot be used: {error}")))
+    }
+
+    /// The hosts that a certificate is made for which relying parties see: none where the owner supplies one.
+    fn made_for(&self) -> &[HostName] {
+        let desired = &self.in_force.desired;
+        match desired.certificate {
+            CertificateSource::InSecret => &[],
+            _ => desired.hosts(),
+        }
     }
 
     /// The root to go to; `None` where that is the one in force, or nobody knows yet which it is.
@@ -228,7 +238,7 @@ fn verdict(
         return Some(Verdict::no(&manifest::PROGRESSING, message));
     }
     let issuer = issuer?;
-    let until = keyring.root().not_after();
+    let until = keyring.root().vouched_until();
     let until = until.map_or_else(String::new, |until| format!(" until {until}"));
     let message = format!("{issuer} vouches for it{until}");
     Some(Verdict::yes(&manifest::READY, message))

@@ -7,7 +7,6 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::ResourceExt;
 use pavilion_bundle::TenantName;
 
 use super::{
@@ -15,7 +14,7 @@ use super::{
     pod::{BUNDLE_ANNOTATION, KEYS_ANNOTATION, NAME, PROBE_CONTAINER},
     routes::Address,
     triggers::Triggers,
-    watching::{News, Place},
+    watching::{News, Place, version},
 };
 use crate::host::Program;
 
@@ -79,8 +78,7 @@ impl Pods {
     pub fn hear(&self, news: News<Pod>, triggers: &Triggers) {
         match news {
             News::Seen(object) => {
-                let version = object.resource_version();
-                let version = version.and_then(|text| text.parse().ok()).unwrap_or(0);
+                let version = version(&object.metadata);
                 if let Some((tenant, pod)) = look(object) {
                     let mut seen = self.lock();
                     if seen.get(&tenant).is_none_or(|(_, before)| *before != pod) {

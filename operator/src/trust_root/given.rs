@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pavilion_bundle::HostName;
 use pavilion_process::crypto;
 use rcgen::{KeyPair, PublicKeyData};
 use rustls::{
@@ -17,15 +18,22 @@ use super::{Side, TrustRoot, Voucher};
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The largest chain that is read, in bytes.
-const MAX_CHAIN: usize = 64 * 1024;
+/// The largest chain that is read, in bytes. Relying parties get it behind a leaf, in a file of at most
+/// [`pavilion_rpc::routes::MAX_FILE_BYTES`].
+const MAX_CHAIN: usize = 16 * 1024;
+
+/// The most that is read of those that relying parties trust, in bytes.
+const MAX_AUTHORITIES: usize = 64 * 1024;
 
 /// Why an authority cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GivenError {
     /// No PEM certificate, one that does not parse, or too many.
-    #[error("tls.crt is not a PEM chain of X.509 certificates of at most 64 KiB, its own first")]
+    #[error("tls.crt is not a PEM chain of X.509 certificates of at most 16 KiB, its own first")]
     Unreadable,
+    /// The same of those that relying parties trust.
+    #[error("ca.crt is not PEM of X.509 certificates of at most 64 KiB")]
+    AuthoritiesUnreadable,
     /// It is nobody who may sign.
     #[error("its certificate is not one of an authority: its issuer did not allow isCA")]
     NoAuthority,
@@ -45,7 +53,7 @@ pub enum GivenError {
 
 impl TrustRoot {
     /// One that others vouch for: its chain (its own certificate first), its key, and what relying parties trust, all
-    /// PEM. Without the last they trust the end of the chain.
+    /// PEM. Without the last they trust the end of the chain. It is to be believed in what it signs for `hosts`.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -54,12 +62,14 @@ impl TrustRoot {
         chain: &str,
         key: Zeroizing<String>,
         authority: Option<&str>,
+        hosts: &[HostName],
         now: Timestamp,
     ) -> Result<Self, GivenError> {
-        let chain = blocks(chain)?;
+        let chain = blocks(chain, MAX_CHAIN).ok_or(GivenError::Unreadable)?;
         let (certificate, der) = chain.first().ok_or(GivenError::Unreadable)?;
         check(der, &key, now)?;
-        let authorities = blocks(authority.unwrap_or_default())?;
+        let authorities = blocks(authority.unwrap_or_default(), MAX_AUTHORITIES);
+        let authorities = authorities.ok_or(GivenError::AuthoritiesUnreadable)?;
         let top = chain.last().into_iter().cloned().collect();
         let authorities = Some(authorities)
             .filter(|all| !all.is_empty())
@@ -85,22 +95,21 @@ impl TrustRoot {
             let why = "it allows no authority below it (path length)";
             return Err(GivenError::NotVouchedFor(why.to_owned()));
         }
-        try_out(&root, anchors, &above, now).map_err(GivenError::NotVouchedFor)?;
+        try_out(&root, hosts, anchors, &above, now).map_err(GivenError::NotVouchedFor)?;
         Ok(root)
     }
 }
 
-/// Every certificate of a text, as it stands there and read.
-fn blocks(text: &str) -> Result<Vec<(String, CertificateDer<'static>)>, GivenError> {
-    if text.len() > MAX_CHAIN {
-        return Err(GivenError::Unreadable);
+/// Every certificate of a text of at most so many bytes, as it stands there and read.
+fn blocks(text: &str, most: usize) -> Option<Vec<(String, CertificateDer<'static>)>> {
+    if text.len() > most {
+        return None;
     }
     let blocks = text.split_inclusive(END);
     let blocks = blocks.filter_map(|block| Some(&block[block.find(BEGIN)?..]));
     let read = |block: &str| {
-        let der = CertificateDer::from_pem_slice(block.as_bytes());
-        let der = der.map_err(|_| GivenError::Unreadable)?;
-        Ok((format!("{block}\n"), der))
+        let der = CertificateDer::from_pem_slice(block.as_bytes()).ok()?;
+        Some((format!("{block}\n"), der))
     };
     blocks.map(read).collect()
 }
@@ -141,16 +150,18 @@ fn allows(der: &CertificateDer<'_>, below: usize) -> bool {
     most.is_none_or(|most| usize::try_from(most).is_ok_and(|most| below <= most))
 }
 
-/// Whether a leaf of `root`, one without names, is believed by who trusts `anchors` and is shown `above`.
+/// Whether a leaf of `root` for `hosts` is believed by who trusts `anchors` and is shown `above`. Name constraints of
+/// whoever stands above bear on the names of a leaf (RFC 5280 section 4.2.1.10).
 fn try_out(
     root: &TrustRoot,
+    hosts: &[HostName],
     anchors: Vec<CertificateDer<'static>>,
     above: &[CertificateDer<'_>],
     now: Timestamp,
 ) -> Result<(), String> {
     let told = |error: &dyn std::fmt::Display| error.to_string();
     let leaf = root
-        .sign(Side::Server, &[], now)
+        .sign(Side::Server, hosts, now)
         .map_err(|error| told(&error))?;
     let leaf = CertificateDer::from_pem_slice(leaf.chain.as_bytes());
     let leaf = leaf.map_err(|error| told(&error))?;
@@ -175,6 +186,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::time::SystemTime;
 
+    use jiff::SignedDuration;
     use rcgen::{
         BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
         Issuer, KeyUsagePurpose, NameConstraints,
@@ -189,11 +201,19 @@ mod tests {
 
     /// An authority of an organisation, which may have so many below it.
     fn organisation(below: u8) -> (String, Issuer<'static, KeyPair>) {
+        organisation_with(below, |_| {})
+    }
+
+    fn organisation_with(
+        below: u8,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (String, Issuer<'static, KeyPair>) {
         let mut params = CertificateParams::default();
         params
             .distinguished_name
             .push(DnType::CommonName, "Organisation");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap().pem();
         (certificate, Issuer::new(params, key))
@@ -241,7 +261,9 @@ mod tests {
 
         fn root(&self, now: i64) -> Result<TrustRoot, GivenError> {
             let authority = Some(self.authority.as_str());
-            TrustRoot::given("acme", &self.chain, self.key.clone(), authority, day(now))
+            let hosts = ["a.example".parse().unwrap()];
+            let key = self.key.clone();
+            TrustRoot::given("acme", &self.chain, key, authority, &hosts, day(now))
         }
     }
 
@@ -259,7 +281,7 @@ mod tests {
         let hosts = ["a.example".parse().unwrap()];
         let leaf = root.sign(Side::Server, &hosts, day(1)).unwrap();
         let shown = root.chain(&leaf.chain);
-        assert_eq!(blocks(&shown).unwrap().len(), 2);
+        assert_eq!(blocks(&shown, MAX_CHAIN).unwrap().len(), 2);
         let read = ServerCertificate::read(&shown, &leaf.key, &hosts).unwrap();
         read.fits_the_edge(&hosts).unwrap();
     }
@@ -271,6 +293,70 @@ mod tests {
         assert_eq!(end(300), day(365));
         assert_eq!(Some(end(300)), root.not_after());
         assert!(end(1) < day(100));
+    }
+
+    #[test]
+    fn a_leaf_that_ends_with_its_root_is_not_made_again_until_then() {
+        let root = Given::new(|_| {}).root(1).unwrap();
+        let end = root.not_after().unwrap();
+        for left in [1, 149, 3_600, 30 * 86_400] {
+            let made = end - SignedDuration::from_secs(left);
+            let leaf = root.sign(Side::Server, &[], made).unwrap();
+            let last = end - SignedDuration::from_secs(1);
+            assert!(root.keeps(&leaf, made) && root.keeps(&leaf, last));
+            assert!(root.renewal(&leaf) == end && !root.keeps(&leaf, end));
+        }
+        let after = root.sign(Side::Server, &[], end).unwrap();
+        assert!(root.keeps(&after, end) && root.renewal(&after) > end);
+    }
+
+    #[test]
+    fn relying_parties_are_led_to_the_organisation_until_the_first_certificate_on_the_way_ends() {
+        let until = |number| SystemTime::from(day(number)).into();
+        let given = |top: i64, middle: i64| {
+            let (authority, issuer) = organisation_with(2, |params| params.not_after = until(top));
+            let key = KeyPair::generate().unwrap();
+            let mut params = params();
+            params.distinguished_name.push(DnType::CommonName, "Middle");
+            params.not_after = until(middle);
+            let above = params.signed_by(&key, &issuer).unwrap().pem();
+            let middle = (authority, Issuer::new(params, key));
+            let mut given = Given::under(&middle, &KeyPair::generate().unwrap(), |_| {});
+            given.chain.push_str(&above);
+            // An authority that others are vouched for by says nothing of this tenant.
+            let (other, _) = organisation_with(1, |params| {
+                params.distinguished_name.push(DnType::CommonName, "Other");
+                params.not_after = until(2);
+            });
+            given.authority.push_str(&other);
+            given.root(1).unwrap()
+        };
+        let root = given(300, 20);
+        assert_eq!(root.vouched_until(), Some(day(20)));
+        // What is inside goes by the tenant's own authority alone.
+        assert_eq!(root.not_after(), Some(day(365)));
+        assert_eq!(given(15, 20).vouched_until(), Some(day(15)));
+        assert_eq!(given(900, 800).vouched_until(), Some(day(365)));
+    }
+
+    #[test]
+    fn an_authority_that_may_not_vouch_for_the_tenants_hosts_is_refused_wherever_that_is_said() {
+        let only = |name: &str| {
+            let name = name.to_owned();
+            move |params: &mut CertificateParams| {
+                params.name_constraints = Some(NameConstraints {
+                    permitted_subtrees: vec![GeneralSubtree::DnsName(name)],
+                    excluded_subtrees: Vec::new(),
+                });
+            }
+        };
+        let root = |name: &str| {
+            let above = organisation_with(1, only(name));
+            Given::under(&above, &KeyPair::generate().unwrap(), |_| {}).root(1)
+        };
+        assert!(root("example").is_ok());
+        let refused = root("elsewhere.test").err().unwrap();
+        assert!(matches!(refused, GivenError::NotVouchedFor(_)), "{refused}");
     }
 
     #[test]
@@ -292,7 +378,8 @@ mod tests {
         let chain = params().self_signed(&key).unwrap().pem();
         let key = Zeroizing::new(key.serialize_pem());
         for authority in [Some(chain.as_str()), Some(""), None] {
-            let root = TrustRoot::given("acme", &chain, key.clone(), authority, day(1)).unwrap();
+            let root = TrustRoot::given("acme", &chain, key.clone(), authority, &[], day(1));
+            let root = root.unwrap();
             assert_eq!(root.authority().trim(), chain.trim());
             assert_eq!(root.chain("leaf"), "leaf");
             assert!(!root.is_own());
@@ -332,7 +419,7 @@ mod tests {
         let (given, other) = (Given::new(|_| {}), Given::new(|_| {}));
         let root = |chain: &str, key: &str, authority: &str| {
             let key = Zeroizing::new(key.to_owned());
-            TrustRoot::given("acme", chain, key, Some(authority), day(1)).err()
+            TrustRoot::given("acme", chain, key, Some(authority), &[], day(1)).err()
         };
         let Given {
             chain,

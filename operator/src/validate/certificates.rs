@@ -4,14 +4,20 @@ use jiff::Timestamp;
 use pavilion_bundle::HostName;
 use pavilion_json::Digest;
 use pavilion_process::pem::PemFile;
+use pavilion_rpc::routes::MAX_FILE_BYTES;
 use rcgen::{KeyPair, PublicKeyData};
 use rustls::{client::verify_server_name, server::ParsedCertificate};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use x509_parser::{
     extensions::GeneralName,
     prelude::{FromDer, X509Certificate},
+    public_key::PublicKey,
 };
 use zeroize::Zeroizing;
+
+/// The largest RSA key, in bits, that the edge signs with. A larger one takes the time of many handshakes of other tenants
+/// for each of its own; the keys of other kinds that TLS knows are all quicker.
+const MAX_RSA_BITS: usize = 4096;
 
 /// A certificate with its key, checked.
 #[derive(Clone)]
@@ -49,6 +55,15 @@ pub enum CertificateError {
     /// The leaf does not name a host.
     #[error("the certificate does not name the host {0}")]
     HostMissing(HostName),
+    /// More than routers take.
+    #[error("the chain has {0} bytes, and the edge takes at most {MAX_FILE_BYTES}")]
+    ChainTooLarge(usize),
+    /// More than routers take.
+    #[error("has {0} bytes, and the edge takes at most {MAX_FILE_BYTES}")]
+    KeyTooLarge(usize),
+    /// An RSA key that is too dear to sign with.
+    #[error("is an RSA key of {0} bits, and the edge takes at most {MAX_RSA_BITS}")]
+    KeyTooSlow(usize),
     /// The edge would not take it.
     #[error("cannot be shown: {0}")]
     Unshowable(String),
@@ -58,7 +73,10 @@ impl CertificateError {
     /// The field of the manifest that is at fault.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::KeyUnreadable | Self::KeyMismatch => "keyFile",
+            Self::KeyUnreadable
+            | Self::KeyMismatch
+            | Self::KeyTooLarge(_)
+            | Self::KeyTooSlow(_) => "keyFile",
             _ => "certificateFile",
         }
     }
@@ -105,6 +123,13 @@ impl ServerCertificate {
     /// # Errors
     /// What it would say.
     pub fn fits_the_edge(&self, hosts: &[HostName]) -> Result<(), CertificateError> {
+        if self.chain.len() > MAX_FILE_BYTES {
+            return Err(CertificateError::ChainTooLarge(self.chain.len()));
+        }
+        if self.key.len() > MAX_FILE_BYTES {
+            return Err(CertificateError::KeyTooLarge(self.key.len()));
+        }
+        self.is_quick()?;
         let part = |name: &str, text: &str| PemFile::given(name, text.as_bytes());
         let certified = part("tls.crt", &self.chain)
             .and_then(|chain| chain.certify(&part("tls.key", &self.key)?))
@@ -119,6 +144,19 @@ impl ServerCertificate {
         match hosts.iter().find(|host| !is_named(host)) {
             Some(host) => Err(CertificateError::HostMissing(host.clone())),
             None => Ok(()),
+        }
+    }
+
+    fn is_quick(&self) -> Result<(), CertificateError> {
+        let leaf = CertificateDer::from_pem_slice(self.chain.as_bytes());
+        let leaf = leaf.map_err(|_| CertificateError::Unreadable)?;
+        let (_, leaf) =
+            X509Certificate::from_der(&leaf).map_err(|_| CertificateError::Unreadable)?;
+        match leaf.public_key().parsed() {
+            Ok(PublicKey::RSA(key)) if key.key_size() > MAX_RSA_BITS => {
+                Err(CertificateError::KeyTooSlow(key.key_size()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -189,7 +227,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::time::{Duration, SystemTime};
 
-    use rcgen::CertificateParams;
+    use rcgen::{CertificateParams, Issuer, SubjectPublicKeyInfo};
 
     use super::*;
 
@@ -225,6 +263,42 @@ mod tests {
         let error = read(&chain, &key, "verify.acme.example", 91).unwrap_err();
         assert!(matches!(error, CertificateError::NotInForce { .. }));
         assert_eq!(error.field(), "certificateFile");
+    }
+
+    fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&[tag, 0x82, high, low], content].concat()
+    }
+
+    /// A certificate for an RSA key of so many bits, whose private part nobody has.
+    fn of_rsa(bits: usize) -> ServerCertificate {
+        let modulus = [&[0][..], &vec![0xff; bits / 8]].concat();
+        let numbers = [der(0x02, &modulus), vec![0x02, 3, 1, 0, 1]].concat();
+        let key = [&[0][..], &der(0x30, &numbers)].concat();
+        // rsaEncryption (RFC 8017, appendix C).
+        let algorithm = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+        let key = der(0x30, &[&algorithm[..], &der(0x03, &key)].concat());
+        let key = SubjectPublicKeyInfo::from_der(&key).unwrap();
+        let (issuer, names) = (KeyPair::generate().unwrap(), ["a.example".to_owned()]);
+        let params = CertificateParams::new(names).unwrap();
+        let chain = params.signed_by(&key, &Issuer::new(CertificateParams::default(), &issuer));
+        ServerCertificate {
+            chain: chain.unwrap().pem(),
+            key: Zeroizing::new(issuer.serialize_pem()),
+            not_after: Timestamp::MAX,
+            not_before: Timestamp::MIN,
+        }
+    }
+
+    #[test]
+    fn an_rsa_key_that_would_cost_every_other_tenant_its_handshakes_is_refused() {
+        let hosts = ["a.example".parse().unwrap()];
+        let refused = of_rsa(8192).fits_the_edge(&hosts).unwrap_err();
+        assert_eq!(refused, CertificateError::KeyTooSlow(8192));
+        assert_eq!(refused.field(), "keyFile");
+        // It goes on to the private key, which is another one's.
+        let other = of_rsa(4096).fits_the_edge(&hosts).unwrap_err();
+        assert!(matches!(other, CertificateError::Unshowable(_)));
     }
 
     #[test]

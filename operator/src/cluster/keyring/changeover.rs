@@ -44,18 +44,18 @@ pub(super) fn step(
         return false;
     }
     match beside.take() {
-        // Both sides trust it already, also where it is the one that signed before.
-        Some(Beside { root: known, .. }) if known.is(&wanted) => {
-            let before = everywhere.then(|| std::mem::replace(root, wanted.clone()));
-            *beside = Some(match before {
-                Some(before) => Beside {
-                    root: before,
+        // Both sides trust it once they have followed, also where it is the one that signed before.
+        Some(known) if known.root.is(&wanted) => {
+            *beside = Some(if everywhere {
+                Beside {
+                    root: std::mem::replace(root, wanted),
                     next: false,
-                },
-                None => Beside {
+                }
+            } else {
+                Beside {
                     root: wanted,
-                    next: true,
-                },
+                    ..known
+                }
             });
             everywhere
         }
@@ -77,6 +77,8 @@ pub(super) fn step(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::HashSet;
+
     use jiff::Timestamp;
 
     use super::*;
@@ -140,11 +142,16 @@ mod tests {
         let expected = [
             (0, Some((1, true))),
             (1, Some((0, false))),
-            (1, Some((0, true))),
+            (1, Some((0, false))),
             (0, Some((1, false))),
             (0, None),
         ];
         assert_eq!(back, expected);
+        // Back and there again, or to a third one, while the first is still shown.
+        for last in [1, 2] {
+            let again = states(&[(1, false), (1, true), (0, false), (last, false)]);
+            assert_eq!(again[3], (1, Some((0, false))));
+        }
         // A third one waits until the first is shown by nobody.
         let third = states(&[(1, false), (1, true), (2, false), (2, true), (2, true)]);
         let expected = [
@@ -155,5 +162,93 @@ mod tests {
             (2, Some((1, false))),
         ];
         assert_eq!(third, expected);
+    }
+
+    /// What is told to both sides: the root that signs, and the one that is trusted beside it.
+    type Told = (usize, Option<usize>);
+
+    /// What is written, and what each of the two sides goes by, which may be many steps behind.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+    struct Sides {
+        written: State,
+        edge: Told,
+        pod: Told,
+    }
+
+    impl Sides {
+        fn understand_each_other(self) -> bool {
+            let trusts =
+                |(root, beside): Told, shown: usize| root == shown || beside == Some(shown);
+            trusts(self.edge, self.pod.0) && trusts(self.pod, self.edge.0)
+        }
+
+        fn told(self) -> Told {
+            let (root, beside) = self.written;
+            (root, beside.map(|(beside, _)| beside))
+        }
+
+        fn edge_follows(self) -> Self {
+            let edge = self.told();
+            Self { edge, ..self }
+        }
+
+        fn pod_follows(self) -> Self {
+            let pod = self.told();
+            Self { pod, ..self }
+        }
+
+        fn step(self, roots: &[TrustRoot], wanted: usize) -> Self {
+            let (root, beside) = self.written;
+            let mut root = roots[root].clone();
+            let mut beside = beside.map(|(index, next)| Beside {
+                root: roots[index].clone(),
+                next,
+            });
+            let everywhere = [self.edge, self.pod] == [self.told(); 2];
+            step(&mut root, &mut beside, roots[wanted].clone(), everywhere);
+            let written = state(roots, &root, beside.as_ref());
+            Self { written, ..self }
+        }
+    }
+
+    /// Everything that can come of one root in force, whatever is wanted when and whoever follows late.
+    fn all(roots: &[TrustRoot]) -> HashSet<Sides> {
+        let first = Sides {
+            written: (0, None),
+            edge: (0, None),
+            pod: (0, None),
+        };
+        let (mut seen, mut open) = (HashSet::from([first]), vec![first]);
+        while let Some(sides) = open.pop() {
+            let followed = [sides.edge_follows(), sides.pod_follows()];
+            let stepped = (0..roots.len()).map(|wanted| sides.step(roots, wanted));
+            open.extend(
+                followed
+                    .into_iter()
+                    .chain(stepped)
+                    .filter(|next| seen.insert(*next)),
+            );
+        }
+        seen
+    }
+
+    #[test]
+    fn whatever_is_wanted_when_and_whoever_follows_late_each_side_trusts_what_the_other_shows() {
+        let all = all(&made(3));
+        assert!(all.len() > 20);
+        assert!(all.iter().all(|sides| sides.understand_each_other()));
+    }
+
+    #[test]
+    fn from_wherever_it_stands_a_root_that_is_wanted_for_long_enough_is_the_only_one() {
+        let roots = made(3);
+        for sides in all(&roots) {
+            for wanted in 0..roots.len() {
+                let end = (0..5).fold(sides, |sides, _| {
+                    sides.edge_follows().pod_follows().step(&roots, wanted)
+                });
+                assert_eq!(end.written, (wanted, None));
+            }
+        }
     }
 }

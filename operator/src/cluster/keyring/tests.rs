@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::time::SystemTime;
+
+use jiff::SignedDuration;
 use pavilion_process::mutual_tls::{Credentials, client_config, server_config};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::{ClientConnection, ServerConnection};
 use rustls_pki_types::ServerName;
 
@@ -34,6 +38,25 @@ fn certificates_are_renewed_in_time_and_the_pins_never_change() {
     }
     let (due, until) = keyring.times(&tenant, &hosts).unwrap();
     assert!(due > day(120) && due < until);
+}
+
+#[test]
+fn in_the_last_minutes_of_a_root_nothing_is_made_or_written_again() {
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let root = given(day(0));
+    let end = root.not_after().unwrap();
+    let now = end - SignedDuration::from_secs(60);
+    let mut keyring = Keyring::make(&tenant, root, &hosts, None, now).unwrap();
+    let first = serde_json::to_value(&keyring).unwrap();
+    let last = end - SignedDuration::from_secs(1);
+    for now in [now, last] {
+        keyring.renew(&tenant, &hosts, now).unwrap();
+        assert_eq!(serde_json::to_value(&keyring).unwrap(), first);
+        let (due, _) = keyring.times(&tenant, &hosts).unwrap();
+        assert!(due > now);
+    }
+    keyring.renew(&tenant, &hosts, end).unwrap();
+    assert!(keyring.times(&tenant, &hosts).unwrap().0 > end);
 }
 
 #[test]
@@ -91,7 +114,36 @@ fn shake_hands(mut client: ClientConnection, mut server: ServerConnection) -> bo
 fn given(now: Timestamp) -> TrustRoot {
     let made = TrustRoot::make("elsewhere", now).unwrap();
     let key = Zeroizing::new(made.key().to_owned());
-    TrustRoot::given("acme", made.certificate(), key, None, now).unwrap()
+    TrustRoot::given("acme", made.certificate(), key, None, &[], now).unwrap()
+}
+
+/// A root that one vouches for which ends then.
+fn given_by_one_until(end: Timestamp, now: Timestamp) -> TrustRoot {
+    let authority = |name: &str, end: Timestamp| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = SystemTime::from(end).into();
+        (params, KeyPair::generate().unwrap())
+    };
+    let (above, key) = authority("Organisation", end);
+    let top = above.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(above, key);
+    let (root, key) = authority("acme", end + SignedDuration::from_hours(24 * 365));
+    let chain = root.signed_by(&key, &issuer).unwrap().pem();
+    let key = Zeroizing::new(key.serialize_pem());
+    TrustRoot::given("acme", &chain, key, Some(&top), &[], now).unwrap()
+}
+
+#[test]
+fn what_relying_parties_see_is_good_until_whoever_vouches_for_it_ends() {
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let root = given_by_one_until(day(20), day(0));
+    let keyring = Keyring::make(&tenant, root, &hosts, None, day(0)).unwrap();
+    let (due, until) = keyring.times(&tenant, &hosts).unwrap();
+    assert_eq!(until, day(20));
+    // A new leaf would not help.
+    assert!(due > day(59));
 }
 
 /// Every step from the keys as they are to a root.

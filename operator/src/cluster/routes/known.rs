@@ -13,7 +13,7 @@ use pavilion_rpc::routes::Seen;
 use tokio::sync::Notify;
 
 use super::{address::Address, entry::Entry, metrics::RouteMetrics};
-use crate::cluster::watching::{News, Place, place};
+use crate::cluster::watching::{News, Place, place, version};
 
 /// Up to which change of each kind something goes: the newest resource version of it. Those of one
 /// kind are ordered (Kubernetes 1.35, KEP-5504); those of two are not seen in one order.
@@ -131,7 +131,7 @@ impl<T> Objects<T> {
     fn hear<K: Resource>(&mut self, news: News<K>, read: impl FnOnce(&mut K) -> Option<T>) {
         match news {
             News::Seen(mut object) => {
-                let (place, version) = (place(&object), version(&object));
+                let (place, version) = (place(&object), version(object.meta()));
                 self.position = self.position.max(version);
                 if self
                     .all
@@ -150,7 +150,7 @@ impl<T> Objects<T> {
                 self.all.insert(place, object);
             }
             News::Gone(object) => {
-                self.position = self.position.max(version(&object));
+                self.position = self.position.max(version(object.meta()));
                 let (place, uid) = (place(&object), object.uid().unwrap_or_default());
                 if self.all.get(&place).is_some_and(|known| known.uid == uid) {
                     self.all.remove(&place);
@@ -185,11 +185,6 @@ impl<T> Default for Objects<T> {
             told: false,
         }
     }
-}
-
-fn version(object: &impl Resource) -> u64 {
-    let version = object.resource_version();
-    version.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 impl Position {
