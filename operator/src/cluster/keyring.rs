@@ -19,10 +19,12 @@ use pavilion_bundle::{Closed, HostName, TenantName};
 use pavilion_json::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use self::{changeover::Beside, leaf::Leaf};
 use super::{
+    apply::REQUEST_TIME_OUT,
     kinds::OwnedKind,
     owned::{Owned, metadata, namespace_of},
     supplies::SupplyError,
@@ -90,6 +92,9 @@ pub enum KeyringError {
     /// The API server.
     #[error("the tenant's keys cannot be read: {0}")]
     Api(#[from] Box<kube::Error>),
+    /// The API server, which said nothing.
+    #[error("the tenant's keys cannot be read: the API server did not answer in time")]
+    Silent,
     /// What is there cannot be read. It is left alone: new keys would not open the tenant's token.
     #[error("Secret {0} holds keys that no release wrote ({1}); restore it from a backup")]
     Unreadable(String, serde_json::Error),
@@ -120,6 +125,12 @@ pub fn server_name(tenant: &TenantName) -> String {
     format!("{tenant}.pavilion.internal")
 }
 
+async fn looked_for(api: &Api<Secret>, name: &str) -> Result<Option<Secret>, KeyringError> {
+    let found = timeout(REQUEST_TIME_OUT, api.get_opt(name)).await;
+    let found = found.map_err(|_| KeyringError::Silent)?;
+    Ok(found.map_err(Box::new)?)
+}
+
 impl Keyring {
     /// The keys that were written before, if there are any.
     ///
@@ -132,7 +143,7 @@ impl Keyring {
     ) -> Result<Option<Self>, KeyringError> {
         let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let name = name_of(tenant);
-        let found = api.get_opt(&name).await.map_err(Box::new)?;
+        let found = looked_for(&api, &name).await?;
         let data = found.and_then(|secret| secret.data).unwrap_or_default();
         let Some(ByteString(text)) = data.get(KEYRING) else {
             return Ok(None);
@@ -152,7 +163,7 @@ impl Keyring {
         tenant: &TenantName,
     ) -> Result<Option<Zeroizing<String>>, KeyringError> {
         let api: Api<Secret> = Api::namespaced(client.clone(), &namespace_of(tenant));
-        let found = api.get_opt(POD_SECRET).await.map_err(Box::new)?;
+        let found = looked_for(&api, POD_SECRET).await?;
         let data = found.and_then(|secret| secret.data).unwrap_or_default();
         let pins = data
             .get(PIN)
