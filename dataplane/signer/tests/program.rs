@@ -256,7 +256,8 @@ fn module_that_hangs(home: &Home) -> std::path::PathBuf {
 async fn a_signer_whose_module_does_not_return_ends_so_that_it_is_started_anew() {
     let mut home = home();
     home.config["module"] = json!(module_that_hangs(&home));
-    home.config["deadlineMilliseconds"] = json!(300);
+    // Time for a signature on a busy machine; it takes five of them until the process is given up.
+    home.config["deadlineMilliseconds"] = json!(3_000);
     let mut running = home.start();
     let key = running.current(Purpose::Result).await.key_id;
     sign(&running, &key, answer(&key, 1)).await.unwrap();

@@ -151,6 +151,25 @@ async fn watched(client: &Client, namespace: &str, name: &str) -> (u32, u32) {
     told
 }
 
+/// Whether a pod is greeted that tries, one after the other as long as anything is waited for.
+async fn is_let_through(client: &Client, namespace: &str, name: &str, address: &str) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    for attempt in 1.. {
+        let name = format!("{name}-{attempt}");
+        create!(
+            client,
+            Pod,
+            namespace,
+            pod(&name, &["watch", "5s", address])
+        );
+        let (_, greeted) = watched(client, namespace, &name).await;
+        if greeted > 0 || Instant::now() > deadline {
+            return greeted > 0;
+        }
+    }
+    false
+}
+
 /// Makes a namespace anew, and waits for what every pod in it needs.
 async fn namespace(client: &Client, name: &str) {
     let all = Api::<Namespace>::all(client.clone());
@@ -181,9 +200,10 @@ async fn policy_holds_from_the_first_moment_of_a_pod() {
     let guarded = service(&client, GUARDED, "server").await;
     let open = service(&client, OPEN, "outside").await;
 
-    // The callers try before there is anybody to answer, so that no moment of the server's is missed.
+    // The callers try before there is anybody to answer, so that no moment of the server's is missed, and for as long as
+    // it may take to start on a busy machine.
     for caller in ["stranger", "friend"] {
-        create!(client, Pod, OPEN, pod(caller, &["watch", "15s", &guarded]));
+        create!(client, Pod, OPEN, pod(caller, &["watch", "1m", &guarded]));
     }
     create!(client, Pod, OPEN, server("outside"));
     running(&client, OPEN, "stranger").await;
@@ -201,7 +221,7 @@ async fn policy_holds_from_the_first_moment_of_a_pod() {
     pod_until(&client, GUARDED, "server", ready).await;
 
     let (attempts, greeted) = watched(&client, OPEN, "stranger").await;
-    assert!(attempts > 300, "{attempts}");
+    assert!(attempts > 1_200, "{attempts}");
     assert_eq!(greeted, 0, "the stranger was let in");
     let (_, greeted) = watched(&client, OPEN, "friend").await;
     assert!(greeted > 0, "the friend was not let in");
@@ -217,18 +237,6 @@ async fn policy_holds_from_the_first_moment_of_a_pod() {
             .await
             .unwrap();
     }
-    create!(
-        client,
-        Pod,
-        OPEN,
-        pod("stranger-later", &["watch", "5s", &guarded])
-    );
-    create!(
-        client,
-        Pod,
-        GUARDED,
-        pod("captive-later", &["watch", "5s", &open])
-    );
-    assert!(watched(&client, OPEN, "stranger-later").await.1 > 0);
-    assert!(watched(&client, GUARDED, "captive-later").await.1 > 0);
+    assert!(is_let_through(&client, OPEN, "stranger-later", &guarded).await);
+    assert!(is_let_through(&client, GUARDED, "captive-later", &open).await);
 }

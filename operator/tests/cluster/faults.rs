@@ -240,6 +240,12 @@ async fn an_operator_without_an_api_server_ends_and_the_next_writes_nothing_that
     })
     .await;
     operator.rest().await;
-    assert_eq!(way.writes()[before..], Vec::<String>::new());
+    // The node may have brought its pod to another state, which is told.
+    let told = format!("/tenants/{tenant}/status");
+    let written: Vec<String> = way.writes().split_off(before);
+    let (told, written): (Vec<_>, Vec<_>) =
+        written.into_iter().partition(|what| what.ends_with(&told));
+    assert_eq!(written, Vec::<String>::new());
+    assert!(told.len() <= 1, "{told:?}");
     assert_eq!(picture(&stage, &tenant).await, expected);
 }

@@ -135,6 +135,7 @@ async fn an_unknown_plan_is_refused_and_what_was_accepted_keeps_serving() {
         second.count("rounds_total").await >= 2
     })
     .await;
+    second.rest().await;
     let after = set(&stage, &name).await;
     assert_eq!(after.data["spec"], before.data["spec"]);
     assert_eq!(second.count("objects_changed_total").await, 0);

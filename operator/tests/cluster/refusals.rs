@@ -49,7 +49,10 @@ async fn a_namespace_is_used_only_when_its_owner_marked_it() {
     stage.until(&theirs, "Ready", "False NamespaceTaken").await;
     let policies = stage.api("NetworkPolicy", Some(&format!("pavilion-{theirs}")));
     assert!(policies.get_opt("default-deny").await.unwrap().is_none());
-    assert!(operator.count("round_failures_total").await > 0);
+    eventually("the failure is counted", async || {
+        operator.count("round_failures_total").await > 0
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -37,5 +37,6 @@ async fn a_replica_that_slept_past_its_lease_writes_nothing_and_ends() {
         policies.get_opt("default-deny").await.unwrap().is_some()
     })
     .await;
+    second.rest().await;
     assert_eq!(second.count("objects_made_total").await, before + 1);
 }

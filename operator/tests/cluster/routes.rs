@@ -261,10 +261,12 @@ async fn a_secret_and_a_pod_come_to_a_route_that_every_replica_tells_alike() {
             .until("the route", |router| router.hosts() == [&their_host])
             .await;
         assert!(router.seen.secrets >= secret && router.seen.pods >= ready);
-        assert_eq!((router.table().version, router.files.len()), (ready, 5));
+        // Of all tenants' pods the newest: one of another test may have changed since.
+        assert!(router.table().version >= ready);
+        assert_eq!(router.files.len(), 5);
         println!("from ready to told: {:?}", begun.elapsed());
     }
-    assert_eq!(first.table(), second.table());
+    assert_eq!(first.table().routes, second.table().routes);
     let tls = first.table().routes[0].upstreams[0].tls.clone().unwrap();
     assert_eq!(tls.address.to_string(), "10.1.2.3:8443");
     assert_eq!(
@@ -277,10 +279,13 @@ async fn a_secret_and_a_pod_come_to_a_route_that_every_replica_tells_alike() {
     let changed = keyring(&stage, &tenant, |route| route["maxBodyBytes"] = json!(7)).await;
     for router in [&mut first, &mut second] {
         router
-            .until("the change", |router| router.table().version == changed)
+            .until("the change", |router| router.seen.secrets >= changed)
             .await;
+        assert!(router.table().version >= changed);
         assert_eq!(router.table().routes[0].max_body_bytes, 7);
+        assert_eq!(router.hosts(), [&their_host]);
     }
+    assert_eq!(first.table().routes, second.table().routes);
     let resting = [
         ("tenant_suspended", Closed::Suspended),
         ("tenant_hibernated", Closed::Hibernated),

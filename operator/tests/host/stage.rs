@@ -36,7 +36,7 @@ pub async fn until(holds: impl Fn() -> bool) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_secs(20), wait)
+    timeout(Duration::from_mins(1), wait)
         .await
         .expect("it never held");
 }

@@ -20,8 +20,9 @@ fn spec(stage: &Stage, program: Program, script: &str) -> ChildSpec {
         environment: vec![("GIVEN".to_owned(), "yes".to_owned())],
         directory: stage.path().to_path_buf(),
         health: stage.path().join(format!("{}.sock", program.name())),
-        patience: Duration::from_millis(300),
-        silence: Duration::from_millis(400),
+        // Longer than anything here takes.
+        patience: Duration::from_mins(1),
+        silence: Duration::from_mins(1),
         fingerprint: pavilion_json::Digest::of(b""),
     }
 }
@@ -132,10 +133,10 @@ async fn a_program_may_finish_what_it_has_when_it_is_stopped() {
 #[tokio::test]
 async fn a_program_that_does_not_stop_is_killed_when_its_time_is_over() {
     let stage = Stage::new().await;
-    let child = start(
-        &stage,
-        "trap '' TERM; touch begun; while :; do sleep 0.01; done",
-    );
+    let script = "trap '' TERM; touch begun; while :; do sleep 0.01; done";
+    let mut spec = spec(&stage, Program::Signer, script);
+    spec.patience = Duration::from_millis(300);
+    let child = Child::start(spec, Vec::new(), stage.surroundings.clone());
     until(|| stage.path().join("begun").exists()).await;
     let pid = child.state().pid.unwrap();
     child.stop().await;
@@ -145,7 +146,10 @@ async fn a_program_that_does_not_stop_is_killed_when_its_time_is_over() {
 #[tokio::test]
 async fn a_program_that_hangs_is_killed_and_started_again() {
     let stage = Stage::new().await;
-    let child = start(&stage, "exec sleep 600");
+    let mut spec = spec(&stage, Program::Signer, "exec sleep 600");
+    spec.patience = Duration::from_millis(300);
+    spec.silence = Duration::from_secs(3);
+    let child = Child::start(spec, Vec::new(), stage.surroundings.clone());
     let voice = Voice::answer(&stage.path().join("signer.sock"), None);
     until(|| child.state().is_ready()).await;
     let pid = i32::try_from(child.state().pid.unwrap()).unwrap();
@@ -168,9 +172,11 @@ async fn a_program_that_hangs_is_killed_and_started_again() {
 #[tokio::test]
 async fn a_program_that_never_spoke_is_given_longer() {
     let stage = Stage::new().await;
-    let child = start(&stage, "exec sleep 600");
+    let mut spec = spec(&stage, Program::Signer, "exec sleep 600");
+    spec.silence = Duration::from_secs(1);
+    let child = Child::start(spec, Vec::new(), stage.surroundings.clone());
     until(|| child.state().pid.is_some()).await;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(child.state().restarts, 0);
     child.stop().await;
 }

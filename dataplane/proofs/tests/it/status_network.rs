@@ -196,11 +196,20 @@ fn install_provider() {
     });
 }
 
-/// Short time-outs, small limits.
+/// Short time-outs.
 fn hasty() -> StatusLists {
     StatusLists::new(StatusOptions {
         total_timeout: Duration::from_millis(300),
         connect_timeout: Duration::from_millis(200),
+        ..StatusOptions::default()
+    })
+}
+
+/// Small limits, and time for all that is answered.
+fn frugal() -> StatusLists {
+    StatusLists::new(StatusOptions {
+        total_timeout: Duration::from_mins(1),
+        connect_timeout: Duration::from_mins(1),
         max_token_bytes: 64 * 1024,
         ..StatusOptions::default()
     })
@@ -208,7 +217,7 @@ fn hasty() -> StatusLists {
 
 async fn answered(reply: impl FnOnce(Reply) -> Reply) -> StatusOutcome {
     let mut listed = Listed::new().await;
-    listed.lists = hasty();
+    listed.lists = frugal();
     let honest = listed.server.shared.reply.lock().unwrap().clone();
     listed.server.reply(reply(honest));
     listed.check(0).await

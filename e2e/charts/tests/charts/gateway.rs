@@ -150,10 +150,7 @@ async fn a_tenants_route_comes_with_the_gateway_api_and_is_guarded_until_no_gate
 
     operator.stop().await;
     let operator = Operator::leading(&stage.admin, "gateway-again").await;
-    eventually("both tenants were looked at", async || {
-        operator.count("rounds_total").await >= 2
-    })
-    .await;
+    operator.rest(2).await;
     assert_eq!(operator.object_writes().await, 0, "{}", operator.said());
     operator.stop().await;
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     objects::{api, content},
-    operator::{Operator, eventually},
+    operator::Operator,
     stage::Stage,
 };
 
@@ -56,10 +56,7 @@ async fn everything(admin: &Client, namespace: &str) -> BTreeMap<String, Value> 
 /// An operator that has looked at every tenant again.
 async fn again(stage: &Stage, identity: &str) -> Operator {
     let operator = Operator::leading(&stage.admin, identity).await;
-    eventually("every tenant was looked at", async || {
-        operator.count("rounds_total").await >= 1
-    })
-    .await;
+    operator.rest(1).await;
     assert_eq!(
         operator.count("round_failures_total").await,
         0,

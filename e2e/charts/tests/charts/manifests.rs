@@ -17,16 +17,13 @@ use tempfile::TempDir;
 
 use crate::{
     objects::api,
-    operator::Operator,
+    operator::{Operator, PATIENCE},
     stage::{LABEL, REGION, Stage},
 };
 use cases::{CASES, Case, Expected};
 
 /// The quickstart under another name, in the region of the operator under test.
 const TENANT: &str = "manifests";
-
-/// How long a status may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What belongs to the quickstart, but for its Namespace.
 const FILES: [&str; 4] = [

@@ -17,6 +17,8 @@ use crate::{callers, objects::api};
 
 /// How long anything may take that is waited for.
 pub const PATIENCE: Duration = Duration::from_mins(2);
+/// How long it writes no object of a tenant once all are as they stay.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// A replica that runs; it is killed when dropped.
 pub struct Operator {
@@ -93,6 +95,23 @@ impl Operator {
             writes += self.count(&format!("objects_{what}_total")).await;
         }
         writes
+    }
+
+    /// Waits until it has looked at so many tenants and whatever it had to write for them is written.
+    pub async fn rest(&self, tenants: u64) {
+        eventually("every tenant was looked at", async || {
+            self.count("rounds_total").await >= tenants
+        })
+        .await;
+        let mut last = (self.object_writes().await, Instant::now());
+        eventually("it comes to rest", async || {
+            let writes = self.object_writes().await;
+            if writes != last.0 {
+                last = (writes, Instant::now());
+            }
+            last.1.elapsed() > QUIET
+        })
+        .await;
     }
 
     /// Its exit code and what it said, once it has ended by itself.

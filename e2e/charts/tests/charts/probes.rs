@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::operator::PATIENCE;
 
 /// What a probe saw that tried for a while.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
     /// How often it tried.
     pub attempts: u32,
@@ -90,7 +90,44 @@ pub async fn seen(pods: &Api<Pod>, name: &str) -> Vec<Seen> {
     log.lines().map(Seen::said).collect()
 }
 
+/// What a probe with these labels sees at each address, in their order. One `window` is enough for ways that are refused;
+/// those that are allowed are tried again until each was `met`, which takes longer on a busy machine.
+pub async fn tried(
+    pods: &Api<Pod>,
+    (name, labels): (&str, &Value),
+    window: &str,
+    ways: &[(String, bool)],
+    met: impl Fn(&Seen) -> u32,
+) -> Vec<Seen> {
+    let begun = Instant::now();
+    let mut all = vec![Seen::default(); ways.len()];
+    for attempt in 1.. {
+        let name = format!("{name}-{attempt}");
+        let addresses = ways.iter().map(|(address, _)| address.as_str());
+        let arguments: Vec<&str> = ["watch", window].into_iter().chain(addresses).collect();
+        let pod = probe(&name, labels, &arguments);
+        pods.create(&PostParams::default(), &pod).await.unwrap();
+        let seen = seen(pods, &name).await;
+        assert_eq!(seen.len(), ways.len());
+        for (all, seen) in all.iter_mut().zip(&seen) {
+            all.add(seen);
+        }
+        let mut ways = ways.iter().zip(&all);
+        if ways.all(|((_, allowed), seen)| !allowed || met(seen) > 0) || begun.elapsed() > PATIENCE
+        {
+            break;
+        }
+    }
+    all
+}
+
 impl Seen {
+    fn add(&mut self, more: &Self) {
+        self.attempts += more.attempts;
+        self.connected += more.connected;
+        self.greeted += more.greeted;
+    }
+
     fn said(line: &str) -> Self {
         let number = |key: &str| {
             let mut words = line.split_whitespace();

@@ -13,7 +13,7 @@ use crate::{
     callers::{BREAK_GLASS, user},
     objects::api,
     operator::{Operator, eventually},
-    probes::{Seen, probe, reached, seen, start},
+    probes::{Seen, probe, reached, seen, start, tried},
     stage::{LABEL, MALLORY, Stage},
 };
 
@@ -153,12 +153,11 @@ impl World {
     }
 
     async fn tries(&self, caller: &Caller) -> Vec<Seen> {
-        let pods = self.pods(&caller.from);
-        let addresses = caller.ways.iter().map(|way| way.address.as_str());
-        let arguments: Vec<&str> = ["watch", "3s"].into_iter().chain(addresses).collect();
-        let pod = probe(caller.name, &caller.labels, &arguments);
-        pods.create(&PostParams::default(), &pod).await.unwrap();
-        seen(&pods, caller.name).await
+        let ways = caller.ways.iter();
+        let ways: Vec<(String, bool)> =
+            ways.map(|way| (way.address.clone(), way.allowed)).collect();
+        let (pods, who) = (self.pods(&caller.from), (caller.name, &caller.labels));
+        tried(&pods, who, "3s", &ways, |seen| seen.connected).await
     }
 
     /// All ways from the tenant's pods, and who may come to them.
@@ -261,13 +260,10 @@ impl World {
             ),
             ("router", NAMESPACE, of_ours("router"), true),
         ];
-        // They try before there is anybody to answer, so that no moment is missed.
+        // They try before there is anybody to answer, so that no moment is missed, and for as long as a pod may take to
+        // start on a busy machine.
         for (name, namespace, labels, _) in &watchers {
-            let pod = probe(
-                &format!("early-{name}"),
-                labels,
-                &["watch", "15s", &address],
-            );
+            let pod = probe(&format!("early-{name}"), labels, &["watch", "1m", &address]);
             let pods = self.pods(namespace);
             pods.create(&PostParams::default(), &pod).await.unwrap();
         }
@@ -305,7 +301,6 @@ async fn a_tenants_pods_reach_nobody_from_their_first_moment_on_but_whom_they_mu
     let world = World::make(&stage, &operator).await;
     for caller in world.callers().await {
         let seen = world.tries(&caller).await;
-        assert_eq!(seen.len(), caller.ways.len());
         for (way, seen) in caller.ways.iter().zip(seen) {
             let what = format!(
                 "{} in {} to {} at {}: {seen:?}",
@@ -322,7 +317,7 @@ async fn a_tenants_pods_reach_nobody_from_their_first_moment_on_but_whom_they_mu
     for (name, seen, allowed) in world.while_it_starts().await {
         println!("{name} to a pod of the tenant that starts: {seen:?}");
         assert_eq!(seen.greeted > 0, allowed, "{name}: {seen:?}");
-        assert!(seen.attempts > 300, "{name}: {seen:?}");
+        assert!(seen.attempts > 1_200, "{name}: {seen:?}");
     }
     clear(&stage).await;
 }
