@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the tools of clusters, brings clusters up, runs the tests that need them, takes everything down.
-# Prints how long each step took. KEEP=1 leaves the clusters up; SHORT=1 leaves out what needs images.
+# Prints how long each step took. KEEP=1 leaves the clusters up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,7 +39,7 @@ lane() {
   done
 }
 
-# Lanes wait for pods far more than they compute, so they run beside each other. What a lane said is shown when it has
+# Lanes wait for pods as much as they compute, so they run beside each other. What a lane said is shown when it has
 # ended, and all of them end before one that failed ends this.
 lanes=() logs=$(mktemp -d)
 start() {
@@ -68,19 +68,13 @@ step "$cluster" up
 step make --no-print-directory test-harness
 # It would only take time from those that the lanes bring up.
 [ -n "${KEEP:-}" ] || step "$cluster" down --name c1
-if [ -n "${SHORT:-}" ]; then
-  echo "── the short form: images, and the way from a Tenant to its answer, are left to \`make e2e\`"
-else
-  # Built quicker than those that are shipped.
-  export CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
-  step env CARGO_PROFILE_RELEASE_STRIP=symbols make --no-print-directory images
-fi
+# Built quicker than those that are shipped.
+export CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+step env CARGO_PROFILE_RELEASE_STRIP=symbols make --no-print-directory images
 # Everything that the lanes run, before they do.
 step make --no-print-directory cluster-tests
 start operator test-operator test-cli
 start charts test-charts
-if [ -z "${SHORT:-}" ]; then
-  start flow load test-images "flow:--skip deletion:: --skip steady:: --skip trial:: --skip tutorial::"
-  start rest load "flow:deletion:: steady:: trial:: tutorial::"
-fi
+start flow load test-images "flow:--skip deletion:: --skip steady:: --skip trial:: --skip tutorial::"
+start rest load "flow:deletion:: steady:: trial:: tutorial::"
 await

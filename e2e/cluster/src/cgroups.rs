@@ -18,6 +18,12 @@ struct Hierarchy {
     unified: bool,
 }
 
+/// How much processor time a node's pods get together while others want it too: as much as so many threads outside, where
+/// the programs of the control plane and the tests are. On a node of its own it is about a half.
+const THREADS: u32 = 16;
+/// What one thread weighs, by the version of the hierarchy (`sched(7)`, the kernel's cgroup-v1/cpuacct and cgroup-v2).
+const WEIGHTS: [(&str, u32); 2] = [("cpu.shares", 1024), ("cpu.weight", 100)];
+
 /// Makes the cgroup in every hierarchy.
 pub fn make(name: &str) -> Result<()> {
     for hierarchy in mounted()? {
@@ -25,6 +31,19 @@ pub fn make(name: &str) -> Result<()> {
         fs::create_dir_all(&path)
             .with_context(|| format!("cannot make the cgroup {}: are you root?", path.display()))?;
         inherit_processors(&hierarchy.mount, &path)?;
+        weigh(&path)?;
+    }
+    Ok(())
+}
+
+/// Without it all pods of a node would weigh what one thread does, and starve on a busy machine.
+fn weigh(path: &Path) -> Result<()> {
+    for (file, thread) in WEIGHTS {
+        let file = path.join(file);
+        // A hierarchy without the processor has neither.
+        if file.exists() {
+            write(&file, (thread * THREADS).to_string())?;
+        }
     }
     Ok(())
 }
