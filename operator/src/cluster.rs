@@ -50,6 +50,7 @@ mod sizing;
 mod statuses;
 mod supplies;
 mod termination;
+mod told;
 mod triggers;
 mod wanted;
 mod watches;

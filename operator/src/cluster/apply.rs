@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
-    core::{ApiResource, DynamicObject},
+    core::ApiResource,
 };
 use pavilion_bundle::TenantName;
 use serde_json::json;
@@ -27,6 +27,7 @@ use super::{
     pods::{TenantPod, pod_name},
     restored::{Damage, Restored},
     supplies::authority_of,
+    told::Told,
     wanted::Wanted,
 };
 
@@ -146,7 +147,7 @@ impl Applier {
             return Some(Damage::Deleted);
         };
         let left = applied_by(&found, FIELD_MANAGER).unwrap_or_default();
-        Some(Damage::between(&owned.content, &left))
+        Some(Damage::between(owned.content(), &left))
     }
 
     fn tell_of(&self, tenant: &TenantName, restored: &Restored, with_its_namespace: bool) {
@@ -162,13 +163,11 @@ impl Applier {
         if key.namespace.is_some() || self.live.has(key) {
             return Ok(());
         }
-        let api: Api<Namespace> = Api::all(self.client.clone());
-        let found = self.request(key, api.get_opt(&key.name)).await?;
-        let Some(found) = found else {
+        let Some(found) = self.find(key).await? else {
             return Ok(());
         };
         // Ours before somebody took its labels away.
-        if has_applied(&found.metadata, FIELD_MANAGER) {
+        if has_applied(&found, FIELD_MANAGER) {
             return Ok(());
         }
         let label = found
@@ -182,6 +181,10 @@ impl Applier {
         Err(ApplyError::NamespaceTaken(key.name.clone(), tenant.clone()))
     }
 
+    async fn find(&self, key: &OwnedKey) -> Result<Option<Told>, ApplyError> {
+        self.request(key, self.api(key).get_opt(&key.name)).await
+    }
+
     /// Whether it was written. A Certificate that is not taken, or of which there is no such kind, keeps nothing else back:
     /// what is the matter with it is told of the tenant's root.
     async fn write(&self, tenant: &TenantName, owned: &Owned) -> Result<bool, ApplyError> {
@@ -189,7 +192,7 @@ impl Applier {
         let api = self.api(&owned.key);
         // Nobody else has fields in these objects to be overwritten: what another set of ours is drift.
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let object = owned.object(self.resource(&owned.key));
+        let object = owned.sent_as(self.resource(&owned.key));
         let existed = self.live.has(&owned.key);
         let patch = Patch::Apply(&object);
         let request = api.patch(&owned.key.name, &params, &patch);
@@ -370,7 +373,7 @@ impl Applier {
         }
     }
 
-    fn api(&self, key: &OwnedKey) -> Api<DynamicObject> {
+    fn api(&self, key: &OwnedKey) -> Api<Told> {
         let resource = self.resource(key);
         match &key.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),

@@ -15,7 +15,6 @@ use std::{
     },
 };
 
-use kube::core::DynamicObject;
 use pavilion_bundle::TenantName;
 use pavilion_json::Digest;
 
@@ -27,6 +26,7 @@ use super::{
     owned::{Owned, OwnedKey, TENANT_LABEL, digest},
     owned_fields::applied_by,
     parts::Part,
+    told::Told,
     triggers::Triggers,
     watching::{News, Place, version},
 };
@@ -139,7 +139,7 @@ impl Live {
     }
 
     /// Takes note of what an apply of `owned` came to, before the watch tells.
-    pub fn applied(&self, owned: &Owned, answer: &DynamicObject) {
+    pub fn applied(&self, owned: &Owned, answer: &Told) {
         let key = key_of(owned.key.kind, answer);
         let Some((key, mut seen)) = key.zip(look(answer)) else {
             return;
@@ -160,7 +160,7 @@ impl Live {
     }
 
     /// Takes note of what the watch of a part tells.
-    pub fn hear(&self, part: &Part, news: News, triggers: &Triggers) {
+    pub fn hear(&self, part: &Part, news: News<Told>, triggers: &Triggers) {
         let kind = part.kind;
         match news {
             News::Seen(object) => {
@@ -189,7 +189,7 @@ impl Live {
 
     /// News that is older than what is known is no news, also over an object that was deleted and made anew. Most is of
     /// what we wrote ourselves.
-    fn is_news(&self, key: &OwnedKey, object: &DynamicObject) -> bool {
+    fn is_news(&self, key: &OwnedKey, object: &Told) -> bool {
         let known = self.lock().get(key).map(|known| known.version);
         known.is_none_or(|known| known < version(&object.metadata))
     }
@@ -269,7 +269,7 @@ impl Seen {
     }
 }
 
-fn key_of(kind: OwnedKind, object: &DynamicObject) -> Option<OwnedKey> {
+fn key_of(kind: OwnedKind, object: &Told) -> Option<OwnedKey> {
     let metadata = &object.metadata;
     Some(OwnedKey {
         kind,
@@ -279,7 +279,7 @@ fn key_of(kind: OwnedKind, object: &DynamicObject) -> Option<OwnedKey> {
 }
 
 /// What is kept of an object; `None` for one that names no tenant.
-fn look(object: &DynamicObject) -> Option<Seen> {
+fn look(object: &Told) -> Option<Seen> {
     let metadata = &object.metadata;
     Some(Seen {
         uid: metadata.uid.clone().unwrap_or_default(),
@@ -298,11 +298,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::cluster::triggers::triggers;
+    use crate::cluster::{told::tests::told, triggers::triggers};
     use serde_json::{Value, json};
 
     /// A quota as a watch tells it: ours is all of it that `fields` names.
-    fn quota(version: u64, uid: &str, pods: &str, fields: &Value) -> DynamicObject {
+    fn quota(version: u64, uid: &str, pods: &str, fields: &Value) -> Told {
         let entry = json!({"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields});
         let object = json!({
             "apiVersion": "v1", "kind": "ResourceQuota",
@@ -313,7 +313,7 @@ mod tests {
             },
             "spec": {"hard": {"pods": pods}},
         });
-        serde_json::from_value(object).unwrap()
+        told(&object)
     }
 
     fn all() -> Value {
@@ -324,15 +324,11 @@ mod tests {
     }
 
     fn wanted(pods: &str) -> Owned {
-        let content = json!({"metadata": {"labels": {TENANT_LABEL: "acme"}}, "spec": {"hard": {"pods": pods}}});
-        Owned {
-            key: OwnedKey {
-                kind: OwnedKind::ResourceQuota,
-                namespace: Some("pavilion-acme".to_owned()),
-                name: "pavilion".to_owned(),
-            },
-            content,
-        }
+        let object = json!({
+            "metadata": {"name": "pavilion", "labels": {TENANT_LABEL: "acme"}},
+            "spec": {"hard": {"pods": pods}},
+        });
+        Owned::namespaced(OwnedKind::ResourceQuota, &"acme".parse().unwrap(), &object)
     }
 
     fn part() -> Part {
