@@ -106,7 +106,9 @@ impl Applier {
                 continue;
             }
             let damage = self.damage(owned).await;
-            self.adopt(tenant, &owned.key).await?;
+            if !wanted.is_new {
+                self.adopt(tenant, &owned.key).await?;
+            }
             if !self.write(tenant, owned).await? {
                 continue;
             }
@@ -183,6 +185,20 @@ impl Applier {
 
     async fn find(&self, key: &OwnedKey) -> Result<Option<Told>, ApplyError> {
         self.request(key, self.api(key).get_opt(&key.name)).await
+    }
+
+    /// Whether there is nothing of a tenant: none of its objects was heard of, and the API server has no namespace of its
+    /// name. The namespace is the first that is made and the first that is destroyed: where it is not, nothing is missed
+    /// that a watch has yet to tell, or that lost our label.
+    ///
+    /// # Errors
+    /// The API server.
+    pub async fn lacks_all_of(&self, tenant: &TenantName) -> Result<bool, ApplyError> {
+        if self.live.knows(tenant) {
+            return Ok(false);
+        }
+        let found = self.find(&namespace_key(tenant)).await?;
+        Ok(found.is_none())
     }
 
     /// Whether it was written. A Certificate that is not taken, or of which there is no such kind, keeps nothing else back:

@@ -112,6 +112,11 @@ impl Live {
         })
     }
 
+    /// Whether anything of a tenant is there.
+    pub fn knows(&self, tenant: &TenantName) -> bool {
+        self.lock().of(tenant).next().is_some()
+    }
+
     /// Whether the object is there at all.
     pub fn has(&self, key: &OwnedKey) -> bool {
         self.lock().get(key).is_some()

@@ -156,8 +156,8 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     }
     let Remembered {
         memory: before,
-        keyring,
-    } = context.remembrance.of(&context.client, &tenant).await?;
+        keys,
+    } = context.remembered(&object, &tenant).await?;
     let ran = before.runs();
     let mut seen = before.clone();
     let set = dereference(&context.objects, &name, &mut seen);
@@ -179,7 +179,7 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     let runs = memory.runs();
     let reached = || context.pods.of(&tenant).is_some() && context.is_reached(&tenant);
     let phase = context.closing.phase(&tenant, ran, runs, reached);
-    let wanted = Wanted::build(&context, &tenant, &memory, keyring, phase, now).await?;
+    let wanted = Wanted::build(&context, &tenant, &memory, keys, phase, now).await?;
     let (applied, isolated) = match &wanted {
         Some(wanted) => {
             if object.metadata.deletion_timestamp.is_none() {
@@ -220,9 +220,13 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     let times = wanted.as_ref().and_then(|wanted| wanted.times);
     let keyring = wanted.and_then(|wanted| wanted.keys.keyring);
     let changes = keyring.as_ref().is_some_and(Keyring::changes);
-    context
-        .remembrance
-        .keep(&tenant, Remembered { memory, keyring });
+    context.remembrance.keep(
+        &tenant,
+        Remembered {
+            memory,
+            keys: keyring.into(),
+        },
+    );
     context.retries.forget(&name);
     if settled || applied != Applied::default() {
         context.patience.forget(&name);

@@ -1,4 +1,5 @@
-//! A way to the API server on which a test has its hand: it counts what is written, goes away, and keeps news back.
+//! A way to the API server on which a test has its hand: it counts what is asked and written, goes away, and keeps news
+//! back.
 
 use std::{
     collections::BTreeSet,
@@ -50,6 +51,8 @@ struct State {
     away: bool,
     /// What was written, like `PATCH /api/v1/namespaces/x`.
     writes: Vec<String>,
+    /// Where one object was asked for, by its path.
+    reads: Vec<String>,
     /// So many writes later the way ends, before the answer to the last has come back.
     writes_left: Option<usize>,
     /// Whoever wants to hear on from where it was is told that this is too long ago.
@@ -93,6 +96,13 @@ impl Between {
     /// What was written through it so far.
     pub fn writes(&self) -> Vec<String> {
         self.hand.state().writes.clone()
+    }
+
+    /// Which objects of a tenant were asked for through it so far, by their paths.
+    pub fn reads_of(&self, tenant: &str) -> Vec<String> {
+        let mut reads = self.hand.state().reads.clone();
+        reads.retain(|path| path.contains(tenant));
+        reads
     }
 
     /// From the answer to the `count`th write on, which does not come back, nobody gets through.
@@ -187,6 +197,9 @@ impl Hand {
         let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
         let counts = writes.contains(&head.method) && !path.contains("/leases");
         let what = format!("{} {path}", head.method);
+        if head.method == Method::GET && !is_watch {
+            self.state().reads.push(path);
+        }
         for name in [HOST, AUTHORIZATION, CONNECTION] {
             head.headers.remove(name);
         }

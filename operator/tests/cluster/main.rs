@@ -9,6 +9,7 @@ mod between;
 mod confinement;
 mod drift;
 mod faults;
+mod newcomers;
 mod picture;
 mod plans;
 mod refusals;
