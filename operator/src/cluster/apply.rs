@@ -210,6 +210,7 @@ impl Applier {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let object = owned.sent_as(self.resource(&owned.key));
         let existed = self.live.has(&owned.key);
+        let writing = self.live.writing(&owned.key);
         let patch = Patch::Apply(&object);
         let request = api.patch(&owned.key.name, &params, &patch);
         let answer = match timeout(REQUEST_TIME_OUT, request).await {
@@ -229,6 +230,7 @@ impl Applier {
             Err(_) => return Err(no_answer(&owned.key)),
         };
         self.live.applied(owned, &answer);
+        drop(writing);
         self.metrics.wrote(owned.key.kind, existed);
         tracing::debug!(existed, "applied {}", owned.key);
         Ok(true)

@@ -6,6 +6,7 @@
 //! tell that their content changed.
 
 mod known;
+mod pending;
 
 use std::{
     collections::HashSet,
@@ -19,6 +20,7 @@ use pavilion_bundle::TenantName;
 use pavilion_json::Digest;
 
 use known::Known;
+use pending::Pending;
 
 use super::{
     gone::Gone,
@@ -39,6 +41,7 @@ pub const FIELD_MANAGER: &str = "pavilion-tenant";
 pub struct Live {
     seen: Mutex<Known>,
     gone: Mutex<Gone>,
+    pending: Mutex<Pending>,
     /// Whether this replica writes: only then does it know a change of its own from one of others.
     leads: AtomicBool,
 }
@@ -164,23 +167,45 @@ impl Live {
         }
     }
 
+    /// An object is about to be written. What is told of it is heard once the answer is there, which is when what this
+    /// returns is dropped: mostly it is just what was written.
+    pub fn writing(&self, key: &OwnedKey) -> Writing<'_> {
+        self.pending().begin(key);
+        Writing {
+            live: self,
+            key: key.clone(),
+        }
+    }
+
     /// Takes note of what the watch of a part tells.
     pub fn hear(&self, part: &Part, news: News<Told>, triggers: &Triggers) {
-        let kind = part.kind;
+        let object = match &news {
+            News::Seen(object) | News::Gone(object) => object,
+            News::Listed(places) => return self.keep_only(part, places, triggers),
+        };
+        let Some(key) = key_of(part.kind, object) else {
+            return;
+        };
+        let news = self.pending().hold_back(&key, news, triggers);
+        if let Some(news) = news {
+            self.take(&key, &news, triggers);
+        }
+    }
+
+    /// Takes note of what is told of an object.
+    fn take(&self, key: &OwnedKey, news: &News<Told>, triggers: &Triggers) {
         match news {
-            News::Seen(object) => {
-                if let Some(key) = key_of(kind, &object).filter(|key| self.is_news(key, &object))
-                    && let Some(seen) = look(&object)
-                {
-                    self.tell(triggers, key, seen);
+            News::Seen(object) if self.is_news(key, object) => {
+                if let Some(seen) = look(object) {
+                    self.tell(triggers, key.clone(), seen);
                 }
             }
             News::Gone(object) => {
-                if let (Some(key), Some(seen)) = (key_of(kind, &object), look(&object)) {
-                    self.forget(&key, &seen, triggers);
+                if let Some(seen) = look(object) {
+                    self.forget(key, &seen, triggers);
                 }
             }
-            News::Listed(places) => self.keep_only(part, &places, triggers),
+            News::Seen(_) | News::Listed(_) => {}
         }
     }
 
@@ -261,9 +286,30 @@ impl Live {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Never while [`Self::lock`] is held.
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Always after [`Self::lock`], where both are held.
     fn gone(&self) -> MutexGuard<'_, Gone> {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An object that is being written.
+#[derive(Debug)]
+pub struct Writing<'a> {
+    live: &'a Live,
+    key: OwnedKey,
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        let told = self.live.pending().end(&self.key);
+        if let Some((news, triggers)) = told {
+            self.live.take(&self.key, &news, &triggers);
+        }
     }
 }
 
@@ -376,6 +422,39 @@ mod tests {
         live.let_go(&wanted("16").key);
         live.hear(&part(), News::Gone(ours), &triggers);
         assert!(!live.drifted(&wanted("16")));
+    }
+
+    #[test]
+    fn a_tenant_is_not_looked_at_for_what_was_just_written_and_is_for_what_came_over_it() {
+        let (live, (triggers, mut told)) = (Live::default(), triggers());
+        live.lead();
+        let owned = wanted("8");
+        for (version, pods, expected) in [(10, "8", false), (21, "1000", true)] {
+            let writing = live.writing(&owned.key);
+            let heard = quota(version, "one", pods, &all());
+            live.hear(&part(), News::Seen(heard), &triggers);
+            let answer = version.min(20);
+            live.applied(&owned, &quota(answer, "one", "8", &all()));
+            drop(writing);
+            assert_eq!(told.try_recv().is_ok(), expected);
+            assert_eq!(live.is_as(&owned), !expected);
+        }
+        assert!(live.drifted(&owned));
+    }
+
+    #[test]
+    fn what_is_told_while_a_write_has_no_answer_is_heard_in_the_end() {
+        let (live, (triggers, mut told)) = (Live::default(), triggers());
+        let owned = wanted("8");
+        let writing = live.writing(&owned.key);
+        live.hear(
+            &part(),
+            News::Seen(quota(10, "one", "8", &all())),
+            &triggers,
+        );
+        assert!(!live.has(&owned.key));
+        drop(writing);
+        assert!(live.is_as(&owned) && told.try_recv().is_ok());
     }
 
     #[test]
