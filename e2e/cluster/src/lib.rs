@@ -53,7 +53,7 @@ use anyhow::Result;
 use clap::Parser;
 
 pub use audit::{AuditLog, Write};
-pub use cluster::{Cluster, build, build_also, down};
+pub use cluster::{Cluster, build, build_also, down, image, tool};
 pub use directory::Directory;
 pub use images::reference;
 pub use names::{ClusterName, NodeNumber};
@@ -108,6 +108,10 @@ fn run(arguments: &Arguments) -> Result<()> {
             let cluster = Cluster::find(&directory, name)?;
             let text = logs::text(&directory, cluster.plan(), program.as_deref(), *lines)?;
             print(format_args!("{text}"));
+            Ok(())
+        }
+        Command::Image { program } => {
+            print(format_args!("{}", image(&directory, program)?.display()));
             Ok(())
         }
         Command::Load { archives, name } => {
