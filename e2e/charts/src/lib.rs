@@ -1,15 +1,17 @@
 //! The charts as those see them who install them: by Helm 3 and by Helm 4.
 
 pub mod cert_manager;
+mod conditions;
 pub mod gateway;
 mod helm;
 pub mod page;
 mod rendered;
 mod values;
 
+pub use conditions::{condition, verdict};
 pub use helm::{Helm, Outcome};
 pub use rendered::{find, name, objects, pod_templates};
-pub use values::{Difference, compare};
+pub use values::{Difference, compare, default_values};
 
 use std::path::PathBuf;
 

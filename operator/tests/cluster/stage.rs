@@ -13,7 +13,7 @@ use k8s_openapi::{
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
-    core::{ApiResource, DynamicObject, ObjectMeta},
+    core::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -245,37 +245,20 @@ impl Stage {
 }
 
 fn resource(kind: &str) -> ApiResource {
-    let (group, version, plural) = match kind {
-        "Region" => ("pavilion.dev", "v1alpha1", "regions"),
-        "Plan" => ("pavilion.dev", "v1alpha1", "plans"),
-        "RuntimeClass" => ("node.k8s.io", "v1", "runtimeclasses"),
-        "PriorityClass" => ("scheduling.k8s.io", "v1", "priorityclasses"),
-        "Tenant" => ("pavilion.dev", "v1alpha1", "tenants"),
-        "Policy" => ("pavilion.dev", "v1alpha1", "policies"),
-        "TrustAnchor" => ("pavilion.dev", "v1alpha1", "trustanchors"),
-        "RelyingParty" => ("pavilion.dev", "v1alpha1", "relyingparties"),
-        "NetworkPolicy" => ("networking.k8s.io", "v1", "networkpolicies"),
-        "Namespace" => ("", "v1", "namespaces"),
-        "ResourceQuota" => ("", "v1", "resourcequotas"),
-        "LimitRange" => ("", "v1", "limitranges"),
-        "ServiceAccount" => ("", "v1", "serviceaccounts"),
-        "Secret" => ("", "v1", "secrets"),
-        "ConfigMap" => ("", "v1", "configmaps"),
-        "StatefulSet" => ("apps", "v1", "statefulsets"),
+    let (group, version) = match kind {
+        "Region" | "Plan" | "Tenant" | "Policy" | "TrustAnchor" | "RelyingParty" => {
+            ("pavilion.dev", "v1alpha1")
+        }
+        "CustomResourceDefinition" => ("apiextensions.k8s.io", "v1"),
+        "RuntimeClass" => ("node.k8s.io", "v1"),
+        "PriorityClass" => ("scheduling.k8s.io", "v1"),
+        "NetworkPolicy" => ("networking.k8s.io", "v1"),
+        "StatefulSet" => ("apps", "v1"),
+        "Namespace" | "ResourceQuota" | "LimitRange" | "ServiceAccount" | "Secret"
+        | "ConfigMap" => ("", "v1"),
         other => panic!("no path for {other}"),
     };
-    let api_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
-    ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version,
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-    }
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
 /// A host that no other tenant has.
