@@ -139,9 +139,9 @@ async fn a_broken_edit_leaves_the_last_good_bundle_in_force_and_says_so() {
         .until(&tenant, "Ready", "False ReferenceDangling")
         .await;
     assert_eq!(bundle().await, before);
-    // Another operator knows what was in force, and puts it right.
+    // The next operator knows what was in force, and puts it right.
     drop(operator);
-    let second = stage.operator("two").await;
+    let second = stage.operator("one").await;
     eventually("the second operator writes", async || second.leads().await).await;
     eventually("it looked at every tenant", async || {
         second.count("rounds_total").await > 0
