@@ -34,6 +34,8 @@ use super::{
 /// How long one request to the API server may take.
 pub const REQUEST_TIME_OUT: Duration = Duration::from_secs(10);
 
+const NO_ANSWER: &str = "the API server did not answer in time";
+
 /// Why not all could be applied. What comes before it in the order is.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -201,8 +203,8 @@ impl Applier {
         Ok(found.is_none())
     }
 
-    /// Whether it was written. A Certificate that is not taken, or of which there is no such kind, keeps nothing else back:
-    /// what is the matter with it is told of the tenant's root.
+    /// Whether it was written. A Certificate that is not taken, be it for want of an answer, or of which there is no such
+    /// kind, keeps nothing else back: what is the matter with it is told of the tenant's root.
     async fn write(&self, tenant: &TenantName, owned: &Owned) -> Result<bool, ApplyError> {
         self.fence.check()?;
         let api = self.api(&owned.key);
@@ -221,19 +223,29 @@ impl Applier {
                 self.certificates.are_unserved();
                 return Ok(false);
             }
-            Ok(Err(error)) if owned.key.kind == OwnedKind::Certificate => {
-                tracing::warn!(%error, "{} is not taken", owned.key);
-                self.certificates.refused(tenant, &error.to_string());
-                return Ok(false);
-            }
-            Ok(Err(error)) => return Err(ApplyError::Api(owned.key.clone(), error.to_string())),
-            Err(_) => return Err(no_answer(&owned.key)),
+            Ok(Err(error)) => return self.not_taken(tenant, &owned.key, error.to_string()),
+            Err(_) => return self.not_taken(tenant, &owned.key, NO_ANSWER.to_owned()),
         };
         self.live.applied(owned, &answer);
         drop(writing);
         self.metrics.wrote(owned.key.kind, existed);
         tracing::debug!(existed, "applied {}", owned.key);
         Ok(true)
+    }
+
+    /// What comes of it that an object is not taken.
+    fn not_taken(
+        &self,
+        tenant: &TenantName,
+        key: &OwnedKey,
+        why: String,
+    ) -> Result<bool, ApplyError> {
+        if key.kind != OwnedKind::Certificate {
+            return Err(ApplyError::Api(key.clone(), why));
+        }
+        tracing::warn!(why, "{key} is not taken");
+        self.certificates.refused(tenant, &why);
+        Ok(false)
     }
 
     /// Whether the Secret with a tenant's keys and its route is as it is among these objects.
@@ -454,8 +466,5 @@ fn of_uid(uid: String) -> DeleteParams {
 }
 
 fn no_answer(key: &OwnedKey) -> ApplyError {
-    ApplyError::Api(
-        key.clone(),
-        "the API server did not answer in time".to_owned(),
-    )
+    ApplyError::Api(key.clone(), NO_ANSWER.to_owned())
 }

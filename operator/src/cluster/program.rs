@@ -106,8 +106,13 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         &triggers,
         (&health, &metrics),
     );
-    let mut candidate =
-        Candidate::new(client.clone(), &options.namespace, LEASE, &options.identity);
+    let mut candidate = Candidate::new(
+        client.clone(),
+        &options.namespace,
+        LEASE,
+        &options.identity,
+        Duration::from_secs(options.lease.as_seconds()),
+    );
     let surroundings = tokio::select! {
         _ = signals.next() => return Ok(()),
         found = Surroundings::find(&client, &options.closed_address) => found,

@@ -30,7 +30,7 @@ use super::{
     pods::Pods,
     probing::{Isolation, Probing},
     remembered::{Remembered, Remembrance},
-    retries::Retries,
+    retries::{Retries, until},
     routes::{Held, Position, Routers},
     settings::Settings,
     statuses::{Extra, StatusError, Statuses, reason, unreached},
@@ -241,10 +241,6 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
         _ => context.patience.next(&name),
     };
     Ok(Action::requeue(pause))
-}
-
-fn until(due: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(due.duration_since(now)).unwrap_or_default()
 }
 
 /// How a tenant's programs are. A pod that serves an older bundle, or listens with older keys, is told of the newer ones.

@@ -1,5 +1,5 @@
-//! A way to the API server on which a test has its hand: it counts what is asked and written, goes away, and keeps news
-//! back.
+//! A way to the API server on which a test has its hand: it counts what is asked and written, goes away, keeps news back,
+//! and leaves questions open.
 
 use std::{
     collections::BTreeSet,
@@ -55,6 +55,8 @@ struct State {
     reads: Vec<String>,
     /// So many writes later the way ends, before the answer to the last has come back.
     writes_left: Option<usize>,
+    /// What is written where this stands in the path gets no answer, and does not arrive.
+    unanswered: Option<&'static str>,
     /// Whoever wants to hear on from where it was is told that this is too long ago.
     forgotten: bool,
     /// The paths for which that was said.
@@ -133,6 +135,11 @@ impl Between {
         self.hand.quiet.send_replace(quiet);
     }
 
+    /// Leaves writes without an answer that have this in their path.
+    pub fn leave_unanswered(&self, part: &'static str) {
+        self.hand.state().unanswered = Some(part);
+    }
+
     /// Whether somebody who wanted to hear on of a kind, by its name in paths, was told that it is forgotten.
     pub fn has_refused(&self, kind: &str) -> bool {
         let state = self.hand.state();
@@ -195,7 +202,12 @@ impl Hand {
             return Ok(too_long_ago());
         }
         let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-        let counts = writes.contains(&head.method) && !path.contains("/leases");
+        let is_write = writes.contains(&head.method);
+        let unanswered = self.state().unanswered;
+        if is_write && unanswered.is_some_and(|part| path.contains(part)) {
+            return std::future::pending().await;
+        }
+        let counts = is_write && !path.contains("/leases");
         let what = format!("{} {path}", head.method);
         if head.method == Method::GET && !is_watch {
             self.state().reads.push(path);

@@ -55,6 +55,15 @@ async fn a_namespace_is_used_only_when_its_owner_marked_it() {
     .await;
 }
 
+/// Waits until a tenant is refused a host, and told who has it.
+async fn is_told_whose_host_it_is(stage: &Stage, tenant: &str, holder: &str) {
+    stage.until(tenant, "Accepted", "False HostClaimed").await;
+    let found = stage.api("Tenant", None).get(tenant).await.unwrap();
+    let told = found.data["status"].to_string();
+    let expected = format!("already a host of Tenant {holder}");
+    assert!(told.contains(&expected), "{told}");
+}
+
 #[tokio::test]
 async fn a_host_belongs_to_the_tenant_that_had_it_first_until_that_is_gone() {
     let stage = Stage::set().await;
@@ -68,13 +77,7 @@ async fn a_host_belongs_to_the_tenant_that_had_it_first_until_that_is_gone() {
     // Seconds are what the API server tells the two apart by.
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     stage.apply_tenant(&second, REGION, &host).await;
-    stage.until(&second, "Accepted", "False HostClaimed").await;
-    let found = stage.api("Tenant", None).get(&second).await.unwrap();
-    let told = found.data["status"].to_string();
-    assert!(
-        told.contains(&format!("already a host of Tenant {first}")),
-        "{told}"
-    );
+    is_told_whose_host_it_is(&stage, &second, &first).await;
     delete(&stage.api("Tenant", None), &first).await;
     stage.until(&second, "Accepted", "True Accepted").await;
 }
@@ -96,13 +99,7 @@ async fn a_tenant_that_is_served_at_a_host_keeps_it_from_an_older_one_that_wants
         .until(&younger, "IsolationApplied", "True IsolationApplied")
         .await;
     stage.apply_tenant(&older, REGION, &host).await;
-    stage.until(&older, "Accepted", "False HostClaimed").await;
-    let told = stage.api("Tenant", None).get(&older).await.unwrap();
-    let told = told.data["status"].to_string();
-    assert!(
-        told.contains(&format!("already a host of Tenant {younger}")),
-        "{told}"
-    );
+    is_told_whose_host_it_is(&stage, &older, &younger).await;
     let accepted = stage.condition("Tenant", None, &younger, "Accepted").await;
     assert_eq!(accepted, "True Accepted");
     delete(&stage.api("Tenant", None), &younger).await;
@@ -142,9 +139,9 @@ async fn a_broken_edit_leaves_the_last_good_bundle_in_force_and_says_so() {
         .until(&tenant, "Ready", "False ReferenceDangling")
         .await;
     assert_eq!(bundle().await, before);
-    // Another operator knows what was in force, and puts it right.
+    // The next operator knows what was in force, and puts it right.
     drop(operator);
-    let second = stage.operator("two").await;
+    let second = stage.operator("one").await;
     eventually("the second operator writes", async || second.leads().await).await;
     eventually("it looked at every tenant", async || {
         second.count("rounds_total").await > 0
