@@ -47,6 +47,11 @@ pub enum ApplyError {
         "the namespace {0} exists and is not marked as this tenant's: label it {TENANT_LABEL}={1} if it is to be used, or choose another name for the tenant"
     )]
     NamespaceTaken(String, TenantName),
+    /// Something of somebody else's is in a namespace that is to be the tenant's.
+    #[error(
+        "the namespace {0} is not the tenant's alone: {1} was there before. Delete it: nothing may run beside the tenant's programs, or pass for them"
+    )]
+    NamespaceOccupied(String, String),
     /// The API server refused it, or did not answer.
     #[error("{0}: {1}")]
     Api(OwnedKey, String),
@@ -63,8 +68,8 @@ pub struct Applied {
 
 /// Applies objects of tenants.
 pub struct Applier {
-    client: Client,
-    live: Arc<Live>,
+    pub(super) client: Client,
+    pub(super) live: Arc<Live>,
     fence: Fence,
     metrics: ClusterMetrics,
     announcer: Arc<Announcer>,
@@ -110,6 +115,7 @@ impl Applier {
             let damage = self.damage(owned).await;
             if !wanted.is_new {
                 self.adopt(tenant, &owned.key).await?;
+                self.look_around(tenant, owned, &wanted.objects).await?;
             }
             if !self.write(tenant, owned).await? {
                 continue;
@@ -392,7 +398,7 @@ impl Applier {
         Ok(())
     }
 
-    async fn request<T>(
+    pub(super) async fn request<T>(
         &self,
         key: &OwnedKey,
         request: impl Future<Output = Result<T, kube::Error>>,
@@ -403,7 +409,7 @@ impl Applier {
         }
     }
 
-    fn api(&self, key: &OwnedKey) -> Api<Told> {
+    pub(super) fn api(&self, key: &OwnedKey) -> Api<Told> {
         let resource = self.resource(key);
         match &key.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),

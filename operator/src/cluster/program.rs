@@ -25,6 +25,7 @@ use super::{
     closing::Closing,
     crds_check,
     finalizer::Finalizers,
+    gathered::gathered,
     lease::Candidate,
     metrics::ClusterMetrics,
     objects::resource,
@@ -54,7 +55,7 @@ const IDENTITY: Identity = Identity {
 const LEASE: &str = "pavilion-operator";
 
 /// Several changes of one tenant within this time are one.
-const DEBOUNCE: Duration = Duration::from_millis(50);
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// How long looks under way may take to end when the process stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -216,12 +217,10 @@ async fn lead(
 ) -> Result<(), Exit> {
     let stop = Arc::new(Notify::new());
     let stopped = Arc::clone(&stop);
-    let requests = told
+    let requests = gathered(told, TOGETHER)
         .map(|tenant| Ok::<_, Infallible>(request(&tenant)))
         .take_until(async move { stopped.notified().await });
-    let config = controller::Config::default()
-        .concurrency(options.workers.get())
-        .debounce(DEBOUNCE);
+    let config = controller::Config::default().concurrency(options.workers.get());
     let told_wide = Arc::clone(&context);
     let rounds = controller::applier(
         |tenant: Arc<DynamicObject>, context| {

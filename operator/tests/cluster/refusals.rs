@@ -1,5 +1,6 @@
 //! What is refused says why, and what was accepted before stays in force.
 
+use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::stage::{REGION, Stage, delete, eventually, host, trust_anchor};
@@ -53,6 +54,50 @@ async fn a_namespace_is_used_only_when_its_owner_marked_it() {
         operator.count("round_failures_total").await > 0
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_marked_namespace_gets_a_tenants_keys_only_when_nothing_of_anybody_elses_is_in_it() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator("one").await;
+    let container =
+        json!({"name": "spy", "image": "none.invalid/none", "imagePullPolicy": "Never"});
+    let pod = json!({"terminationGracePeriodSeconds": 0, "containers": [container]});
+    let labels = json!({"app": "spy"});
+    let template = json!({"metadata": {"labels": labels}, "spec": pod});
+    let set = json!({"replicas": 0, "selector": {"matchLabels": labels}, "template": template});
+    for (kind, name, spec) in [("Pod", "spy", pod), ("StatefulSet", "data-plane", set)] {
+        let tenant = stage.tenant(&kind.to_ascii_lowercase());
+        let namespace = format!("pavilion-{tenant}");
+        let mark = json!({"pavilion.dev/tenant": tenant});
+        stage.namespace_with(&namespace, mark).await;
+        let theirs = stage.api(kind, Some(&namespace));
+        let object = json!({"metadata": {"name": name}, "spec": spec});
+        let object = serde_json::from_value(object).unwrap();
+        theirs
+            .create(&PostParams::default(), &object)
+            .await
+            .unwrap();
+        stage
+            .apply_tenant(&tenant, REGION, &format!("{tenant}.example"))
+            .await;
+        stage
+            .until(&tenant, "IsolationApplied", "False NamespaceTaken")
+            .await;
+        let found = stage.api("Tenant", None).get(&tenant).await.unwrap();
+        let told = found.data["status"].to_string();
+        assert!(
+            told.contains(&format!("{kind} {namespace}/{name}")),
+            "{told}"
+        );
+        let secrets = stage.api("Secret", Some(&namespace));
+        assert!(secrets.get_opt("pavilion").await.unwrap().is_none());
+        delete(&theirs, name).await;
+        stage
+            .until(&tenant, "IsolationApplied", "True IsolationApplied")
+            .await;
+        assert!(secrets.get_opt("pavilion").await.unwrap().is_some());
+    }
 }
 
 /// Waits until a tenant is refused a host, and told who has it.
@@ -197,20 +242,34 @@ async fn a_tenant_that_does_not_fit_is_refused_and_keeps_what_was_accepted() {
         .apply("TrustAnchor", Some(&namespace), "issuers", trust_anchor())
         .await;
     let step = "s".repeat(250);
-    let claims: Vec<Value> = (0..64)
-        .map(|n| json!({"id": format!("c{n}"), "path": [step, step, step, format!("c{n}")]}))
-        .collect();
-    let policy = json!({
-        "title": "Long paths", "purposes": ["age"],
-        "evidence": [{"id": "pid", "format": "dc+sd-jwt", "types": ["urn:eudi:pid:1"],
-            "trust": ["issuers"], "claims": claims}],
-        "rule": {"claim": "pid.c0", "equals": "x"},
-    });
-    // Each is some 50 kB; the API server takes 1 MiB in one object.
-    for n in 0..24 {
+    let policy = |claims: usize| {
+        let claims: Vec<Value> = (0..claims)
+            .map(|n| json!({"id": format!("c{n}"), "path": [step, step, step, format!("c{n}")]}))
+            .collect();
+        json!({
+            "title": "Long paths", "purposes": ["age"],
+            "evidence": [{"id": "pid", "format": "dc+sd-jwt", "types": ["urn:eudi:pid:1"],
+                "trust": ["issuers"], "claims": claims}],
+            "rule": {"claim": "pid.c0", "equals": "x"},
+        })
+    };
+    // Some 50 kB in one.
+    let policies = stage.api("Policy", Some(&namespace));
+    stage
+        .apply("Policy", Some(&namespace), "huge", policy(64))
+        .await;
+    eventually("the one is refused", async || {
+        let found = stage.condition("Policy", Some(&namespace), "huge", "Accepted");
+        found.await == "False BundleTooLarge"
+    })
+    .await;
+    delete(&policies, "huge").await;
+    stage.until(&tenant, "Accepted", "True Accepted").await;
+    // Each is some 24 kB; the API server takes 1 MiB in one object.
+    for n in 0..48 {
         let name = format!("long{n}");
         stage
-            .apply("Policy", Some(&namespace), &name, policy.clone())
+            .apply("Policy", Some(&namespace), &name, policy(30))
             .await;
     }
     stage

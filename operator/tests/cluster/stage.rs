@@ -273,7 +273,7 @@ fn resource(kind: &str) -> ApiResource {
         "PriorityClass" => ("scheduling.k8s.io", "v1"),
         "NetworkPolicy" => ("networking.k8s.io", "v1"),
         "StatefulSet" => ("apps", "v1"),
-        "Namespace" | "ResourceQuota" | "LimitRange" | "ServiceAccount" | "Secret"
+        "Namespace" | "Pod" | "ResourceQuota" | "LimitRange" | "ServiceAccount" | "Secret"
         | "ConfigMap" => ("", "v1"),
         other => panic!("no path for {other}"),
     };

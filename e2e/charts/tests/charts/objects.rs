@@ -65,6 +65,7 @@ fn resource(kind: &str) -> ApiResource {
         "ValidatingAdmissionPolicy" => ("admissionregistration.k8s.io", "v1"),
         "ClusterRoleBinding" | "RoleBinding" | "Role" => ("rbac.authorization.k8s.io", "v1"),
         "StatefulSet" | "Deployment" => ("apps", "v1"),
+        "Job" => ("batch", "v1"),
         "GatewayClass" | "Gateway" => ("gateway.networking.k8s.io", "v1"),
         "EndpointSlice" => ("discovery.k8s.io", "v1"),
         "Event" => ("events.k8s.io", "v1"),

@@ -22,6 +22,8 @@ const DEBOUNCE: Duration = Duration::from_millis(20);
 /// How many times as long as it took to make a table anew it takes before the next is begun. Of many tenants each change
 /// costs a table of all: this bounds what they cost together, and one change alone is told at once.
 const REST: u32 = 9;
+/// After that the next is begun whatever the last took: a pod that moved is to be found again.
+const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// The newest snapshot, once there is one. All streams share it.
 pub type Published = Option<Arc<Snapshot>>;
@@ -79,7 +81,7 @@ pub async fn publish(
                 obstacle = why;
             }
         }
-        sleep(begun.elapsed() * REST).await;
+        sleep((begun.elapsed() * REST).min(LONGEST_REST)).await;
     }
 }
 
