@@ -1,7 +1,5 @@
 //! Another release takes over, and hands back, while relying parties ask.
 
-use std::time::Duration;
-
 use pavilion_e2e_charts::{CRDS_RELEASE, Helm, NAMESPACE, RELEASE, chart};
 use tempfile::TempDir;
 
@@ -54,11 +52,6 @@ fn until_replaced(before: &[String; 3]) {
     until_ready();
 }
 
-/// Time for questions that show how things are now.
-async fn for_a_while() {
-    tokio::time::sleep(Duration::from_secs(3)).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_from_the_release_before_and_the_way_back_fail_no_request() {
     let _stage = Stage::set().await;
@@ -81,16 +74,13 @@ async fn an_upgrade_from_the_release_before_and_the_way_back_fail_no_request() {
     apply_quickstart();
 
     let traffic = Traffic::start().await;
-    for_a_while().await;
-    let (asked, before) = (traffic.answered(), everyone());
+    let (asked, before) = (traffic.go_on().await, everyone());
     install();
     until_replaced(&before);
-    for_a_while().await;
-    let (upgraded, before) = (traffic.answered(), everyone());
+    let (upgraded, before) = (traffic.go_on().await, everyone());
     helm(&new, &["rollback", RELEASE]);
     until_replaced(&before);
-    for_a_while().await;
-    let back = traffic.answered();
+    let back = traffic.go_on().await;
 
     let tally = traffic.stop().await;
     eprintln!(
@@ -99,7 +89,6 @@ async fn an_upgrade_from_the_release_before_and_the_way_back_fail_no_request() {
         back - upgraded,
         longest(&tally)
     );
-    assert!(asked > 0 && upgraded > asked && back > upgraded);
     assert_eq!(tally.refused, Vec::<String>::new(), "was refused");
     assert_eq!(tally.unanswered, Vec::<String>::new(), "got no answer");
     install();
