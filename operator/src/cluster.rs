@@ -16,6 +16,7 @@ mod claims;
 mod classes;
 mod client;
 mod closing;
+mod conditions;
 mod crds_check;
 mod evidence;
 mod finalizer;

@@ -23,6 +23,7 @@ use super::{
     apply::Applier,
     client,
     closing::Closing,
+    conditions::Conditions,
     crds_check,
     finalizer::Finalizers,
     gathered::gathered,
@@ -100,6 +101,10 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         _ = signals.next() => return Ok(()),
         watches = Watches::start(&client, &settings, &triggers, check) => watches,
     };
+    metrics.register(|registry| {
+        let conditions = Conditions::of(Arc::clone(&watches.objects));
+        registry.register_collector(Box::new(conditions));
+    });
     let mut routes = Routes::start(
         &client,
         &options.namespace,

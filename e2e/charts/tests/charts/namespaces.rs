@@ -226,8 +226,8 @@ async fn what_was_in_a_namespace_before_it_became_a_tenants_starts_nothing_there
     eventually("the controller is refused its pod", async || {
         let events = events.list(&ListParams::default()).await.unwrap();
         events.into_iter().any(|event| {
-            let note = event.data["note"].as_str().unwrap_or_default();
-            event.data["regarding"]["name"] == "waiting" && note.contains("pavilion-tenant-pods")
+            let said = event.data["note"].as_str().unwrap_or_default();
+            event.data["regarding"]["name"] == "waiting" && said.contains("pavilion-tenant-pods")
         })
     })
     .await;
