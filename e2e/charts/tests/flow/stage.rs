@@ -18,12 +18,9 @@ pub const TENANT: &str = "acme";
 pub const TENANT_NAMESPACE: &str = "pavilion-acme";
 
 /// How Pavilion is installed.
-pub const PAVILION_SETTINGS: [&str; 5] = [
+pub const PAVILION_SETTINGS: [&str; 4] = [
     "--set=region.name=eu-central,region.jurisdiction=DE",
     "--set=router.service.type=NodePort",
-    // As the guide on upgrading says for nodes that take longer to start a pod than the edge waits for it by default: on one
-    // that does much else it was more than 20 s.
-    "--set=router.awaySeconds=60",
     "--set=images.pullPolicy=Never",
     "--set=isolation.everySeconds=5",
 ];

@@ -7,7 +7,7 @@ use crate::{
     command::kubectl,
     stage::{
         PAVILION_SETTINGS, Stage, TENANT_NAMESPACE, apply_quickstart, eventually, install,
-        until_ready,
+        install_with, until_ready,
     },
     traffic::{Traffic, longest},
 };
@@ -15,6 +15,10 @@ use crate::{
 /// What the release before is called. None has been published, so it is this checkout under a lower number, with
 /// another log level: by that every pod differs, of the operator, of the edge and of each tenant.
 const BEFORE: &str = "0.0.9";
+
+/// As the guide on upgrading says for nodes that take longer to start a pod than the edge waits for it by default: on one that
+/// does much else it was more than 20 s.
+const PATIENT: &str = "--set=router.awaySeconds=60";
 
 /// One Helm command that waits until operator and edge run as it says.
 fn helm(helm: &Helm, arguments: &[&str]) {
@@ -65,7 +69,7 @@ async fn an_upgrade_from_the_release_before_and_the_way_back_fail_no_request() {
     }
     let old = |name: &str| format!("{to}/{name}-{BEFORE}.tgz");
     helm(&new, &["upgrade", CRDS_RELEASE, &old("pavilion-crds")]);
-    let settings = [&PAVILION_SETTINGS[..], &["--set=logLevel=debug"]].concat();
+    let settings = [&PAVILION_SETTINGS[..], &[PATIENT, "--set=logLevel=debug"]].concat();
     let pavilion = old("pavilion");
     let line = [&["upgrade", RELEASE, &pavilion], &settings[..]].concat();
     let before = everyone();
@@ -75,7 +79,7 @@ async fn an_upgrade_from_the_release_before_and_the_way_back_fail_no_request() {
 
     let traffic = Traffic::start().await;
     let (asked, before) = (traffic.go_on().await, everyone());
-    install();
+    install_with(&[PATIENT]);
     until_replaced(&before);
     let (upgraded, before) = (traffic.go_on().await, everyone());
     helm(&new, &["rollback", RELEASE]);
