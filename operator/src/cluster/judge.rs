@@ -135,7 +135,7 @@ fn plan(
         namespace: None,
         name: name.to_owned(),
     });
-    let (entry, message) = match found.map(|plan| wide::plan(&plan, classes)) {
+    let (entry, message) = match found.map(|plan| wide::plan(others.said(), &plan, classes)) {
         Some(Ok(plan)) => return Ok(plan),
         Some(Err((entry, why))) if *entry == manifest::FIELD_INVALID => {
             (&manifest::PLAN_REFUSED, format!("the Plan {name}: {why}"))

@@ -61,15 +61,17 @@ impl Asked<'_> {
             None => None,
         };
         let is_new = matches!(known, KnownKeys::New);
+        let hosts = self.in_force.desired.hosts();
         let mut keyring = match self.kept(known).await? {
-            Some(keyring) => keyring,
+            Some(mut keyring) => {
+                keyring.renew(self.tenant, hosts, self.now)?;
+                keyring
+            }
             None => match self.first(given.as_ref(), is_new).await? {
                 Some(keyring) => keyring,
                 None => return Ok(Keys::waiting(given)),
             },
         };
-        let hosts = self.in_force.desired.hosts();
-        keyring.renew(self.tenant, hosts, self.now)?;
         if let Some(wanted) = self.wanted(&keyring, given.as_ref())? {
             let everywhere = keyring.changes() && self.is_everywhere(&keyring).await;
             keyring.approach(wanted, everywhere, self.tenant, hosts, self.now)?;

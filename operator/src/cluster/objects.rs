@@ -21,6 +21,7 @@ use super::{
     judge::{plan_of, region},
     triggers::Triggers,
     watching::{News, Place, version},
+    wide::Said,
 };
 use crate::object_key::ObjectKey;
 
@@ -56,6 +57,7 @@ pub struct Objects {
     tenants: Mutex<Writer<DynamicObject>>,
     /// What no tenant has.
     wide: Mutex<Belongings>,
+    said: Said,
     /// Something is new of what no tenant has, or of what it counts.
     wide_changed: Notify,
 }
@@ -66,6 +68,7 @@ impl Default for Objects {
             by_tenant: Mutex::default(),
             tenants: Mutex::new(Writer::new(resource(Kind::Tenant))),
             wide: Mutex::default(),
+            said: Said::default(),
             wide_changed: Notify::new(),
         }
     }
@@ -113,6 +116,11 @@ impl Objects {
     /// One object that no tenant has.
     pub fn wide_one(&self, key: &ObjectKey) -> Option<Arc<DynamicObject>> {
         self.lock_wide().get(key).cloned()
+    }
+
+    /// What these say.
+    pub fn said(&self) -> &Said {
+        &self.said
     }
 
     /// Completes when something is new of what no tenant has, or of what it counts.

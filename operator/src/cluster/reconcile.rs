@@ -414,7 +414,7 @@ impl Context {
             name: self.settings.region.clone(),
         };
         let own = self.objects.wide_one(&own);
-        Placement::of(tenant, own.as_deref(), &self.settings)
+        Placement::of(tenant, own.as_deref(), self.objects.said(), &self.settings)
     }
 
     /// How the edge serves a tenant.
