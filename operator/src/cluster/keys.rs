@@ -91,7 +91,7 @@ impl Asked<'_> {
         } = self.context;
         match known {
             KnownKeys::New => Ok(None),
-            KnownKeys::Written(keyring) => Ok(Some(keyring)),
+            KnownKeys::Written(keyring) => Ok(Some(*keyring)),
             KnownKeys::Unread => Keyring::load(client, &settings.namespace, self.tenant).await,
         }
     }

@@ -220,13 +220,7 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     let times = wanted.as_ref().and_then(|wanted| wanted.times);
     let keyring = wanted.and_then(|wanted| wanted.keys.keyring);
     let changes = keyring.as_ref().is_some_and(Keyring::changes);
-    context.remembrance.keep(
-        &tenant,
-        Remembered {
-            memory,
-            keys: keyring.into(),
-        },
-    );
+    context.remembrance.keep(&tenant, memory, keyring);
     context.retries.forget(&name);
     if settled || applied != Applied::default() {
         context.patience.forget(&name);

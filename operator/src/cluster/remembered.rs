@@ -33,7 +33,7 @@ pub enum KnownKeys {
     #[default]
     Unread,
     /// They were written.
-    Written(Keyring),
+    Written(Box<Keyring>),
 }
 
 /// Of all.
@@ -65,8 +65,12 @@ impl Remembrance {
     }
 
     /// Takes note of what was written.
-    pub fn keep(&self, tenant: &TenantName, remembered: Remembered) {
-        self.lock().insert(tenant.clone(), remembered);
+    pub fn keep(&self, tenant: &TenantName, memory: Memory, keyring: Option<Keyring>) {
+        let keys = keyring.map_or(KnownKeys::Unread, |keyring| {
+            KnownKeys::Written(Box::new(keyring))
+        });
+        self.lock()
+            .insert(tenant.clone(), Remembered { memory, keys });
     }
 
     /// Forgets a tenant that is gone.
@@ -77,12 +81,6 @@ impl Remembrance {
     fn lock(&self) -> MutexGuard<'_, HashMap<TenantName, Remembered>> {
         // Values are replaced whole, so a panic elsewhere leaves nothing half made.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl From<Option<Keyring>> for KnownKeys {
-    fn from(written: Option<Keyring>) -> Self {
-        written.map_or(Self::Unread, Self::Written)
     }
 }
 
