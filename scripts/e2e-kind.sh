@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The cluster tests in clusters made by kind, for people who have docker. Needs docker, kind, kubectl, and a Helm: HELM3
-# and HELM4 name two; for one that is not named the helm on the path is taken. KEEP=1 leaves the last cluster there.
+# The cluster tests in clusters made by kind, for people who have docker. Needs docker, kind, kubectl, cargo, go for what
+# tests run of other projects, and a Helm: HELM3 and HELM4 name two; for one that is not named the helm on the path is
+# taken, and KUBECTL names a kubectl. KEEP=1 leaves the last cluster there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,16 +17,23 @@ step() {
   echo "── $* took $((SECONDS - since)) s"
 }
 
+# What is not here is said before anything is made.
+refuse() {
+  echo "$1; without docker use \`make e2e\`" >&2
+  exit 69
+}
+# The kubectl that the harness built, if it did, and otherwise the one on the path.
+built=(target/e2e/tools/kube-*/kubectl)
+KUBECTL=${KUBECTL:-$([ -x "${built[0]}" ] && realpath "${built[0]}" || command -v kubectl || true)}
 missing=()
-for program in docker kind kubectl helm; do
+for program in cargo docker go kind; do
   command -v "$program" >/dev/null || missing+=("$program")
 done
-if [ ${#missing[@]} -gt 0 ]; then
-  echo "not on the path: ${missing[*]}; without docker use \`make e2e\`" >&2
-  exit 69
-fi
-helm=$(command -v helm)
-KUBECTL=$(command -v kubectl)
+[ -n "$KUBECTL" ] || missing+=(kubectl)
+helm=$(command -v helm || true)
+[ -n "${HELM3:-$helm}" ] && [ -n "${HELM4:-$helm}" ] || missing+=(helm)
+[ ${#missing[@]} -eq 0 ] || refuse "not on the path: ${missing[*]}"
+docker info >/dev/null 2>&1 || refuse "docker does not answer: start it, or let $(id -un) use it (\`docker info\` says more)"
 export KUBECTL HELM3=${HELM3:-$helm} HELM4=${HELM4:-$helm}
 
 folder=$(mktemp -d)
@@ -55,7 +63,15 @@ bring_up() {
   kind create cluster --config "$config" --kubeconfig "$KUBECONFIG"
   "$HELM4" install cilium cilium --repo https://helm.cilium.io --version "$cilium" --namespace kube-system \
     --set ipam.mode=kubernetes --set operator.replicas=1 --wait --timeout 10m
-  kubectl wait --for=condition=Ready nodes --all --timeout=5m
+  "$KUBECTL" wait --for=condition=Ready nodes --all --timeout=5m
+}
+
+# Gives the node images from archives.
+load() {
+  local archive
+  for archive in "$@"; do
+    step kind load image-archive --name "$name" "$archive"
+  done
 }
 
 if kind get clusters 2>/dev/null | grep -qx "$name"; then
@@ -70,11 +86,12 @@ step make --no-print-directory test-cli
 # There is one Pavilion in a cluster, and its policies hold for every test in it: another cluster.
 step take_down
 step bring_up
+# Pods of the tests run it, which the harness gives the nodes of its own clusters.
+cargo build --locked --quiet --workspace --exclude pavilion-fuzz --bins
+load "$("${CARGO_TARGET_DIR:-target}/debug/e2e-cluster" image probe)"
 step make --no-print-directory test-charts
 step make --no-print-directory images
-for archive in target/images/*.tar; do
-  step kind load image-archive --name "$name" "$archive"
-done
+load target/images/*.tar
 step make --no-print-directory test-images
 API_SERVER_PID=$(docker top "$name-control-plane" -eo pid,comm | awk '$2 == "kube-apiserver" {print $1}')
 export API_SERVER_PID

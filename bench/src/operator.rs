@@ -46,16 +46,25 @@ async fn measure(count: usize) -> Result<()> {
     let site = Site::fresh("operator").await?;
     tenants::apply(&site.client, count, WORKERS).await?;
     let before = site.processor()?;
-    let (operator, took) = converge(&site, count).await?;
+    let (operator, converged) = converge(&site, count).await?;
     let objects = Objects::of(&site.client).await?;
-    let took = took.as_secs_f64();
+    let took = converged.took.as_secs_f64();
     print(
         &format!("from empty to {} objects", objects.len()),
         &format!("{took:.1} s"),
         "",
     );
-    print_processor(&before, &site, Some(&operator))?;
+    print_processor(&before, &converged.processor);
+    print_line("processor time, operator", converged.operator);
     let resident = rest(&operator).await?;
+    for (what, counted) in [
+        ("rounds a Tenant", "rounds_total"),
+        ("statuses a Tenant", "status_writes_total"),
+    ] {
+        let counted = u32::try_from(operator.count(counted).await?)?;
+        let each = f64::from(counted) / f64::from(u32::try_from(count)?);
+        print(what, &format!("{each:.1}"), "");
+    }
     let limit = 60_000.0 + 32.0 * f64::from(u32::try_from(count)?);
     print(
         "resident memory at rest",
@@ -70,7 +79,7 @@ async fn measure(count: usize) -> Result<()> {
     let bare = bare_client::apply(&site.client, &objects, WORKERS).await?;
     let bare = bare.as_secs_f64();
     print("bare client, the same objects", &format!("{bare:.1} s"), "");
-    print_processor(&before, &site, None)?;
+    print_processor(&before, &site.processor()?);
     print(
         "bare client : operator",
         &format!("{:.2}", bare / took),
@@ -84,42 +93,52 @@ fn print(what: &str, measured: &str, target: &str) {
     println!("  {what:<32} {measured:>9}   {target}");
 }
 
-/// Which program spent how much processor time since `before`.
-fn print_processor(
-    before: &[(String, f64)],
-    site: &Site,
-    operator: Option<&Operator>,
-) -> Result<()> {
-    for ((name, now), (_, before)) in site.processor()?.into_iter().zip(before) {
-        print(
-            &format!("  processor time, {name}"),
-            &format!("{:.1} s", now - before),
-            "",
-        );
+/// Which program spent how much processor time from `before` to `now`.
+fn print_processor(before: &[(String, f64)], now: &[(String, f64)]) {
+    for ((name, now), (_, before)) in now.iter().zip(before) {
+        print_line(&format!("processor time, {name}"), now - before);
     }
-    if let Some(operator) = operator {
-        let spent = crate::usage::processor(operator.pid())?.as_secs_f64();
-        print("  processor time, operator", &format!("{spent:.1} s"), "");
+}
+
+fn print_line(what: &str, seconds: f64) {
+    print(&format!("  {what}"), &format!("{seconds:.1} s"), "");
+}
+
+/// The moment at which all objects were there.
+struct Converged {
+    took: Duration,
+    /// Processor time of the cluster's programs by then, in seconds.
+    processor: Vec<(String, f64)>,
+    /// The operator's.
+    operator: f64,
+}
+
+impl Converged {
+    fn now(since: Instant, site: &Site, operator: &Operator) -> Result<Self> {
+        Ok(Self {
+            took: since.elapsed(),
+            processor: site.processor()?,
+            operator: crate::usage::processor(operator.pid())?.as_secs_f64(),
+        })
     }
-    Ok(())
 }
 
 /// Starts an operator that finds all Tenants there, and waits until all of their objects are.
-async fn converge(site: &Site, count: usize) -> Result<(Operator, Duration)> {
+async fn converge(site: &Site, count: usize) -> Result<(Operator, Converged)> {
     let since = Instant::now();
     let operator = Operator::start(site, "one", WORKERS)?;
-    let mut last = (0, Instant::now());
+    let mut last = (0, Converged::now(since, site, &operator)?);
     loop {
         ensure!(since.elapsed() < PATIENCE, "not applied after {PATIENCE:?}");
         ensure!(operator.lives(), "the operator has ended");
         let made = operator.count("objects_made_total").await.unwrap_or(0);
         if made != last.0 {
-            last = (made, Instant::now());
+            last = (made, Converged::now(since, site, &operator)?);
         }
         // A tenant's StatefulSet is the last of its objects.
-        let is_quiet = made > 0 && last.1.elapsed() > LEASE;
+        let is_quiet = made > 0 && since.elapsed() > last.1.took + LEASE;
         if is_quiet && owned::stateful_sets(&site.client).await? == count {
-            return Ok((operator, last.1.duration_since(since)));
+            return Ok((operator, last.1));
         }
         sleep(LOOK_EVERY).await;
     }

@@ -245,85 +245,23 @@ fn a_missing_or_odd_file_is_named() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_says_why_on_stderr() {
-    for args in [
-        &["verify", "--policy", "no-hash-sign"][..],
-        &["verify", "--policy-digest", "md5:1"],
-        &["verify", "--at", "yesterday", "x"],
-        &[
-            "ask",
-            "--server",
-            "http://x",
-            "--as",
-            "shop",
-            "--key",
-            "k",
-            "--policy",
-            "p",
-            "--purpose",
-            "q",
-        ],
-        &[
-            "ask",
-            "--server",
-            "https://x/path",
-            "--as",
-            "shop",
-            "--key",
-            "k",
-            "--policy",
-            "p",
-            "--purpose",
-            "q",
-        ],
-        &[
-            "ask",
-            "--server",
-            "https://x",
-            "--as",
-            "shop",
-            "--policy",
-            "p",
-            "--purpose",
-            "q",
-        ],
-        &["ask", "--server", "https://x", "--as", "shop", "--key", "k"],
-        &[
-            "ask",
-            "--server",
-            "https://x",
-            "--as",
-            "s",
-            "--key",
-            "k",
-            "--policy",
-            "p",
-            "--purpose",
-            "q",
-            "--presentation",
-            "pid",
-        ],
-        &[
-            "ask",
-            "--server",
-            "https://x",
-            "--as",
-            "s",
-            "--key",
-            "k",
-            "--policy",
-            "p",
-            "--purpose",
-            "q",
-            "--presentation",
-            "pid=f",
-        ],
-        &["why"],
-        &["completion", "cobol"],
-        &["nonsense"],
+    for line in [
+        "verify --policy no-hash-sign",
+        "verify --policy-digest md5:1",
+        "verify --at yesterday x",
+        "ask --server http://x --as shop --key k --policy p --purpose q",
+        "ask --server https://x/path --as shop --key k --policy p --purpose q",
+        "ask --server https://x --as shop --policy p --purpose q",
+        "ask --server https://x --as shop --key k",
+        "ask --server https://x --as s --key k --policy p --purpose q --presentation pid",
+        "ask --server https://x --as s --key k --policy p --purpose q --presentation pid=f",
+        "why",
+        "completion cobol",
+        "nonsense",
     ] {
-        let run = pavilion(args);
-        assert_eq!(run.code, 2, "{args:?}: {}{}", run.out, run.err);
-        assert!(run.out.is_empty() && !run.err.is_empty(), "{args:?}");
+        let run = pavilion(line.split(' '));
+        assert_eq!(run.code, 2, "{line}: {}{}", run.out, run.err);
+        assert!(run.out.is_empty() && !run.err.is_empty(), "{line}");
     }
 }
 

@@ -45,16 +45,40 @@ impl Broker {
         broker
     }
 
+    /// At this address, or at another one where somebody has it by now.
     fn launch(folder: TempDir, address: SocketAddr, arguments: Vec<&'static str>) -> Self {
         let state = folder.path().join("state");
-        let child = Self::spawn(folder.path(), &state, address, &arguments);
-        Self {
-            child,
+        let mut broker = Self {
+            child: Self::spawn(folder.path(), &state, address, &arguments),
             address,
             state,
             arguments,
             folder,
+        };
+        while broker.found_its_port_taken() {
+            broker.address = free_port();
+            broker.restart();
         }
+        broker
+    }
+
+    /// Whether somebody was faster at its port. That is told at once; otherwise it comes to write what it does.
+    fn found_its_port_taken(&mut self) -> bool {
+        let in_use = format!("{} is in use", self.address);
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline && !self.is_operated() {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return self.log().contains(&in_use);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    /// Whether the operator has written how it is: until its first round, what one before this one wrote is still there.
+    fn is_operated(&self) -> bool {
+        let operator = self.status("operator", "operator").unwrap_or_default();
+        operator["status"]["pid"] == self.child.id()
     }
 
     fn spawn(folder: &Path, state: &Path, address: SocketAddr, arguments: &[&str]) -> Child {
@@ -132,10 +156,9 @@ impl Broker {
     /// Waits until the tenant is ready.
     pub fn wait_ready(&self, tenant: &str) {
         self.wait_for(&format!("tenant {tenant} to be ready"), || {
-            // Until the first round, what an operator before this one wrote is still there.
             let operator = self.status("operator", "operator").unwrap_or_default();
             let tenant = self.status("tenant", tenant).unwrap_or_default();
-            operator["status"]["pid"] == self.child.id()
+            self.is_operated()
                 && [operator, tenant]
                     .iter()
                     .all(|object| condition(object, "Ready").as_deref() == Some("True"))
@@ -263,4 +286,22 @@ pub fn signal(pid: u32, signal: Signal) {
 fn tail(text: &str, lines: usize) -> String {
     let all: Vec<_> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RelyingParty, Wallet};
+
+    #[test]
+    fn a_broker_whose_port_somebody_took_is_started_at_another() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = taken.local_addr().expect("a bound address");
+        let folder = TempDir::new().expect("a temporary folder");
+        let manifests = Manifests::tenant("acme", &Wallet::default(), &RelyingParty::new("shop"));
+        manifests.write_to(&folder.path().join("manifests"));
+        let broker = Broker::launch(folder, address, Vec::new());
+        assert_ne!(broker.address(), address);
+        broker.wait_ready("acme");
+    }
 }

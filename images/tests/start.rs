@@ -1,11 +1,12 @@
 //! The images start where they are meant to: in a cluster that KUBECONFIG names and whose nodes have them, in a
-//! namespace with restricted Pod Security, on a read-only root. `KUBECTL` names kubectl where it is not on the path.
+//! namespace with restricted Pod Security, on a read-only root. `KUBECTL` names kubectl where the cluster harness built none.
 
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use pavilion_e2e_cluster::tool;
 use pavilion_images::{ALL, Program, VERSION, named};
 use serde_json::{Value, json};
 
@@ -17,8 +18,7 @@ const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV7
 
 /// What kubectl prints; an error with what it says is a failed test.
 fn kubectl(arguments: &[&str], input: &str) -> String {
-    let program = std::env::var("KUBECTL").unwrap_or_else(|_| "kubectl".to_owned());
-    let mut child = Command::new(program)
+    let mut child = Command::new(tool("kubectl").unwrap())
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

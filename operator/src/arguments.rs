@@ -1,6 +1,8 @@
 //! The command line.
 
-use std::{fmt, net::SocketAddr, num::NonZeroU16, path::PathBuf, str::FromStr};
+use std::{
+    fmt, net::SocketAddr, num::NonZeroU16, ops::RangeInclusive, path::PathBuf, str::FromStr,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pavilion_crds::GoDuration;
@@ -91,6 +93,10 @@ pub struct Run {
     /// The name of this replica; no other may have it
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     pub identity: String,
+    /// How long the replica that writes keeps its lease without renewing it, 4s to 1m. Another one takes over after that:
+    /// longer where the API server is slow at times
+    #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = lease)]
+    pub lease: GoDuration,
     /// How to reach the API server; the pod's own service account, or KUBECONFIG, if not given
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -213,11 +219,18 @@ fn workers(text: &str) -> Result<NonZeroU16, String> {
 }
 
 fn period(text: &str) -> Result<GoDuration, String> {
-    let duration: GoDuration = text.parse().map_err(|_| "no duration".to_owned())?;
-    match duration.as_seconds() {
-        1..=3_600 => Ok(duration),
-        _ => Err("must be between 1s and 1h".to_owned()),
-    }
+    within(text, 1..=3_600).map_err(|()| "must be between 1s and 1h".to_owned())
+}
+
+fn lease(text: &str) -> Result<GoDuration, String> {
+    within(text, 4..=60).map_err(|()| "must be between 4s and 1m".to_owned())
+}
+
+/// A duration of so many seconds.
+fn within(text: &str, seconds: RangeInclusive<u64>) -> Result<GoDuration, ()> {
+    let duration: GoDuration = text.parse().map_err(|_| ())?;
+    let fits = seconds.contains(&duration.as_seconds());
+    fits.then_some(duration).ok_or(())
 }
 
 impl Standalone {
@@ -268,6 +281,7 @@ mod tests {
         assert_eq!((run.public_port, run.workers.get()), (443, 16));
         assert_eq!(run.image_pull_policy, PullPolicy::IfNotPresent);
         assert_eq!(run.probe_every.as_seconds(), 300);
+        assert_eq!(run.lease.as_seconds(), 4);
         assert_eq!(run.closed_address.len(), 2);
         let gateway = run.gateway.unwrap();
         assert_eq!(gateway.to_string(), "edge/public");
@@ -279,6 +293,8 @@ mod tests {
             "--image-pull-policy no",
             "--probe-every 0s",
             "--probe-every 2h",
+            "--lease 3s",
+            "--lease 61s",
             "--closed-address db.example:5432",
         ] {
             let line = format!("{line} {wrong}");

@@ -12,7 +12,11 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose,
 };
 use serde::{Deserialize, Serialize};
-use x509_parser::{pem::parse_x509_pem, prelude::X509Certificate};
+use x509_parser::{
+    extensions::{KeyIdentifier, ParsedExtension},
+    pem::parse_x509_pem,
+    prelude::X509Certificate,
+};
 use zeroize::Zeroizing;
 
 pub use self::given::GivenError;
@@ -123,11 +127,14 @@ impl TrustRoot {
         self.voucher.is_none()
     }
 
-    /// Whether what one of the two signed is as good under the other: they have one name and one key.
+    /// Whether what one of the two signed is as good under the other: they have one name, one key, and one identifier of that
+    /// key. By the last of the three what was signed names who signed it, and not every client takes it from another (RFC
+    /// 5280 section 4.2.1.1; OpenSSL does not). How an identifier is made of a key is up to whoever makes the certificate.
     pub fn is(&self, other: &Self) -> bool {
         let same = |one: &X509Certificate<'_>, other: &X509Certificate<'_>| {
             one.subject().as_raw() == other.subject().as_raw()
                 && one.public_key().raw == other.public_key().raw
+                && key_identifier(one) == key_identifier(other)
         };
         self.read(|one| other.read(|other| same(one, other))) == Some(Some(true))
     }
@@ -212,6 +219,15 @@ impl TrustRoot {
             not_before,
         })
     }
+}
+
+/// The identifier that a certificate gives its key, if it does.
+fn key_identifier<'a>(certificate: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
+    let mut extensions = certificate.extensions().iter();
+    extensions.find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(KeyIdentifier(bytes)) => Some(*bytes),
+        _ => None,
+    })
 }
 
 /// Whether a leaf is in force and more than a third of its time is left.

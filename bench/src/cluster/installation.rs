@@ -43,7 +43,7 @@ impl Installation {
     pub async fn make() -> Result<Self> {
         // Another part of this program may have chosen the same before.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let directory = Directory::open(&checkout().join("target/e2e"))?;
+        let directory = Directory::usual()?;
         let name: ClusterName = "bench".parse()?;
         let cluster = Cluster::up(&directory, &name, 1)?;
         let kubeconfig = cluster.kubeconfig();

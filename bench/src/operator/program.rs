@@ -1,13 +1,14 @@
 //! An operator as it runs in a pod, started beside this program.
 
-use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::UnixStream;
 use tokio::time::sleep;
 
 use super::site::{NAMESPACE, Site};
@@ -25,14 +26,14 @@ const WRITES: [&str; 4] = [
 /// A replica; it is killed when dropped.
 pub struct Operator {
     child: Child,
-    port: u16,
+    folder: TempDir,
 }
 
 impl Operator {
     /// Starts one.
     pub fn start(site: &Site, identity: &str, workers: usize) -> Result<Self> {
         let program = std::env::current_exe()?.with_file_name("pavilion-operator");
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let folder = TempDir::new()?;
         let mut command = Command::new(&program);
         command.arg("run").arg("--kubeconfig").arg(&site.kubeconfig);
         command.args(["--region", REGION, "--namespace", NAMESPACE]);
@@ -41,11 +42,11 @@ impl Operator {
             let reference = format!("pavilion.local/{image}:bench");
             command.args([&format!("--{image}-image"), &reference]);
         }
-        command.args(["--health", &format!("tcp:127.0.0.1:{port}")]);
+        command.args(["--health", &format!("unix:{}", health(&folder).display())]);
         command.args(["--routes-listen", "127.0.0.1:0", "--log-level", "error"]);
         let child = command.stdout(Stdio::null()).spawn();
         let child = child.with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Self { child, port })
+        Ok(Self { child, folder })
     }
 
     /// Its process.
@@ -60,7 +61,7 @@ impl Operator {
 
     /// A page of its health endpoint.
     pub async fn page(&self, name: &str) -> Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let mut stream = UnixStream::connect(health(&self.folder)).await?;
         let request =
             format!("GET /{name} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
@@ -124,6 +125,11 @@ impl Operator {
         let pid = Pid::from_raw(i32::try_from(self.pid())?).context("no process")?;
         Ok(kill_process(pid, signal)?)
     }
+}
+
+/// Where it tells how it is.
+fn health(folder: &TempDir) -> PathBuf {
+    folder.path().join("health.sock")
 }
 
 impl Drop for Operator {

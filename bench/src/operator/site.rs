@@ -9,7 +9,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, ResourceExt};
-use pavilion_e2e_cluster::{Cluster, ClusterName, Directory, checkout, down, recorded};
+use pavilion_e2e_cluster::{Cluster, ClusterName, Directory, down, recorded};
 use tokio::time::sleep;
 
 use crate::usage::processor;
@@ -33,7 +33,7 @@ pub struct Site {
 impl Site {
     /// Brings one up that has nothing but our definitions and the operator's namespace.
     pub async fn fresh(name: &str) -> Result<Self> {
-        let directory = Directory::open(&checkout().join("target/e2e"))?;
+        let directory = Directory::usual()?;
         let name: ClusterName = name.parse()?;
         let cluster = Cluster::control_plane(&directory, &name)?;
         let kubeconfig = cluster.kubeconfig();

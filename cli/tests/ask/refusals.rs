@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::broker::Manners;
 use crate::chain::NONCE;
 use crate::command::pavilion;
-use crate::world::{World, deciding};
+use crate::world::{QUESTION, World, deciding};
 
 #[test]
 fn a_refusal_is_told_with_code_hint_and_where_to_read_on() {
@@ -179,7 +179,7 @@ fn a_broker_that_is_away_is_said_to_be_away() {
     let position = args.iter().position(|arg| arg == "--connect").unwrap();
     // Port 1 of loopback: nobody listens there.
     args[position + 1] = "127.0.0.1:1".to_owned();
-    args.extend(["--policy", "over18", "--purpose", "age-restricted-sale"].map(str::to_owned));
+    args.extend(QUESTION.map(str::to_owned));
     let run = pavilion(args);
     assert_eq!(run.code, 5);
     assert!(

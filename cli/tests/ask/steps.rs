@@ -12,15 +12,7 @@ use crate::world::{World, deciding};
 fn a_question_can_be_asked_in_two_steps() {
     let world = deciding(Verdict::Pass);
     let out = world.broker.file("out");
-    let question = [
-        "--policy",
-        "over18",
-        "--purpose",
-        "age-restricted-sale",
-        "--out",
-        &out,
-    ];
-    let run = world.run(&question);
+    let run = world.open(&out, &[]);
     assert_eq!(run.code, 0, "{}", run.err);
     assert!(
         run.out.contains(&format!("nonce      {NONCE}\n")),
@@ -38,8 +30,7 @@ fn a_question_can_be_asked_in_two_steps() {
         "{}",
         run.err
     );
-    let opened: Value =
-        serde_json::from_str(&world.run(&[&question[..], &["-o", "json"]].concat()).out).unwrap();
+    let opened: Value = serde_json::from_str(&world.open(&out, &["-o", "json"]).out).unwrap();
     assert_eq!(
         (&opened["state"], &opened["nonce"]),
         (&json!("awaiting_evidence"), &json!(NONCE))
@@ -97,15 +88,7 @@ fn a_question_can_be_asked_in_two_steps() {
 fn the_request_of_a_later_question_is_not_taken_for_that_of_an_earlier_one() {
     let world = deciding(Verdict::Pass);
     let out = world.broker.file("out");
-    let question = [
-        "--policy",
-        "over18",
-        "--purpose",
-        "age-restricted-sale",
-        "--out",
-        &out,
-    ];
-    let run = world.run(&[&question[..], &["-o", "json"]].concat());
+    let run = world.open(&out, &["-o", "json"]);
     let opened: Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!(world.ask(&["--out", &out]).code, 0);
     let id = opened["id"].as_str().unwrap();

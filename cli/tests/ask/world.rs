@@ -57,19 +57,18 @@ impl World {
 
     /// A whole question in one step.
     pub fn ask(&self, more: &[&str]) -> Run {
-        let question = [
-            "--policy",
-            "over18",
-            "--purpose",
-            "age-restricted-sale",
-            "--nonce",
-            NONCE,
-            "--presentation",
-            &self.presentation,
-        ];
-        self.run(&[&question, more].concat())
+        let presented = ["--nonce", NONCE, "--presentation", &self.presentation];
+        self.run(&[&QUESTION, &presented[..], more].concat())
+    }
+
+    /// The first step of a question in several, whose files go into this folder.
+    pub fn open(&self, out: &str, more: &[&str]) -> Run {
+        self.run(&[&QUESTION, &["--out", out][..], more].concat())
     }
 }
+
+/// What is asked.
+pub const QUESTION: [&str; 4] = ["--policy", "over18", "--purpose", "age-restricted-sale"];
 
 pub fn deciding(verdict: Verdict) -> World {
     World::new(Manners {

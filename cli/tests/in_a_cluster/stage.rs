@@ -9,7 +9,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use kube::core::{ApiResource, DynamicObject};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -93,8 +93,7 @@ impl Stage {
         self.namespace(&format!("pavilion-{tenant}")).await;
         let spec =
             json!({"regions": ["here"], "ingress": {"hosts": [format!("{tenant}.example")]}});
-        self.object("Tenant", "tenants", None, &tenant, spec, status)
-            .await;
+        self.object("Tenant", None, &tenant, spec, status).await;
         tenant
     }
 
@@ -105,26 +104,20 @@ impl Stage {
             "evidence": [{"id": "pid", "format": "dc+sd-jwt", "types": ["urn:eudi:pid:1"], "trust": ["x"]}],
         });
         let namespace = format!("pavilion-{tenant}");
-        self.object("Policy", "policies", Some(&namespace), name, spec, status)
+        self.object("Policy", Some(&namespace), name, spec, status)
             .await;
     }
 
     async fn object(
         &self,
         kind: &str,
-        plural: &str,
         namespace: Option<&str>,
         name: &str,
         spec: Value,
         status: Value,
     ) {
-        let resource = ApiResource {
-            group: pavilion_crds::GROUP.to_owned(),
-            version: "v1alpha1".to_owned(),
-            api_version: pavilion_crds::API_VERSION.to_owned(),
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
-        };
+        let kind_of_ours = GroupVersionKind::gvk(pavilion_crds::GROUP, "v1alpha1", kind);
+        let resource = ApiResource::from_gvk(&kind_of_ours);
         let api: Api<DynamicObject> = match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),

@@ -1,5 +1,7 @@
 //! Canonical JSON (RFC 8785).
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
@@ -13,8 +15,16 @@ use crate::error::{JsonError, JsonErrorKind};
 pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, JsonError> {
     let value = serde_json::to_value(value)
         .map_err(|_| JsonError::new(JsonErrorKind::Shape, "the value has no JSON form"))?;
+    canonical_value(&value)
+}
+
+/// The same of what is a JSON value already, which is not copied for it.
+///
+/// # Errors
+/// [`JsonErrorKind::Shape`] for an integer as in [`canonical`].
+pub fn canonical_value(value: &Value) -> Result<Vec<u8>, JsonError> {
     let mut out = Vec::with_capacity(1024);
-    write(&mut out, &value)?;
+    write(&mut out, value)?;
     Ok(out)
 }
 
@@ -43,7 +53,7 @@ fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), JsonError> {
 /// Members in the order of their keys' UTF-16 code units (section 3.2.3).
 fn write_object(out: &mut Vec<u8>, members: &Map<String, Value>) -> Result<(), JsonError> {
     let mut sorted: Vec<_> = members.iter().collect();
-    sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    sorted.sort_unstable_by(|(a, _), (b, _)| in_utf_16(a, b));
     out.push(b'{');
     for (index, (key, value)) in sorted.into_iter().enumerate() {
         if index > 0 {
@@ -55,6 +65,15 @@ fn write_object(out: &mut Vec<u8>, members: &Map<String, Value>) -> Result<(), J
     }
     out.push(b'}');
     Ok(())
+}
+
+/// Of ASCII the bytes are the code units.
+fn in_utf_16(one: &str, other: &str) -> Ordering {
+    if one.is_ascii() && other.is_ascii() {
+        one.cmp(other)
+    } else {
+        one.encode_utf16().cmp(other.encode_utf16())
+    }
 }
 
 /// `serde_json` escapes exactly what section 3.2.2.2 asks for.

@@ -11,7 +11,7 @@ mod error;
 mod read;
 mod scan;
 
-pub use canonical::canonical;
+pub use canonical::{canonical, canonical_value};
 pub use digest::{Digest, DigestError};
 pub use error::{JsonError, JsonErrorKind};
 pub use read::{parse, read};

@@ -1,10 +1,8 @@
 //! cert-manager in the cluster that KUBECONFIG names: its definitions, and its own controllers beside the test, as an
 //! account that policies hold like any other.
 
-use std::env;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -195,11 +193,7 @@ pub fn apply(object: &Value) -> Result<()> {
 
 /// What kubectl prints: the one that `KUBECTL` names, or the cluster harness built.
 fn kubectl(arguments: &[&str], input: Option<&str>) -> Result<String> {
-    let program = match env::var_os("KUBECTL") {
-        Some(program) => PathBuf::from(program),
-        None => tool("kubectl")?,
-    };
-    let mut child = Command::new(program)
+    let mut child = Command::new(tool("kubectl")?)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -36,18 +36,16 @@ impl Helm {
     /// # Errors
     /// One that is not there.
     pub fn both() -> Result<[Self; 2]> {
-        Ok([Self::find("helm3", "HELM3")?, Self::find("helm4", "HELM4")?])
+        Ok([Self::find("helm3")?, Self::find("helm4")?])
     }
 
-    fn find(name: &'static str, variable: &str) -> Result<Self> {
-        let program = match std::env::var_os(variable) {
-            Some(program) => PathBuf::from(program),
-            None => tool(name)?,
-        };
+    fn find(name: &'static str) -> Result<Self> {
+        let program = tool(name)?;
         ensure!(
             program.is_file(),
-            "there is no {}: name a Helm in {variable}, or run `e2e-cluster build`",
-            program.display()
+            "there is no {}: name a Helm in {}, or run `e2e-cluster build`",
+            program.display(),
+            name.to_uppercase()
         );
         Ok(Self { name, program })
     }

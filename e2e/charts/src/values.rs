@@ -1,6 +1,21 @@
 //! Values and their schema: each has what the other has.
 
+use std::fs;
+
+use anyhow::{Context, Result};
 use serde_json::Value;
+
+use crate::chart;
+
+/// What a chart goes by where nothing else is chosen.
+///
+/// # Errors
+/// A file that is missing, or no YAML.
+pub fn default_values(name: &str) -> Result<Value> {
+    let file = chart(name).join("values.yaml");
+    let text = fs::read_to_string(&file).with_context(|| format!("no {}", file.display()))?;
+    serde_saphyr::from_str(&text).with_context(|| format!("{} is no YAML", file.display()))
+}
 
 /// Where values and schema part.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -58,6 +58,11 @@ pub enum Command {
         #[arg(long, default_value_t = 20)]
         lines: usize,
     },
+    /// Write the image of a program that tests run in pods, built if it is missing; print its path
+    Image {
+        /// The program: pause, coredns or probe.
+        program: String,
+    },
     /// Give every node of a cluster a container image
     Load {
         /// Docker or OCI archives.

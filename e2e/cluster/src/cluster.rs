@@ -14,7 +14,7 @@ use crate::node::{MARK, Node};
 use crate::plan::{self, Plan};
 use crate::report::{Clock, say};
 use crate::tools::Tools;
-use crate::{containerd, machine, namespaces, network, take_down};
+use crate::{containerd, images, machine, namespaces, network, take_down};
 
 /// A cluster that is up.
 #[derive(Clone, Debug)]
@@ -33,6 +33,21 @@ pub fn build(directory: &Directory) -> Result<Tools> {
 pub fn build_also(directory: &Directory, tool: &str) -> Result<Tools> {
     let _lock = directory.lock()?;
     Tools::build_also(directory, tool)
+}
+
+/// A program of a tool: the one that a variable of its name in capitals names, or the one that was built here.
+pub fn tool(name: &str) -> Result<PathBuf> {
+    match std::env::var_os(name.to_uppercase()) {
+        Some(program) => Ok(program.into()),
+        None => Tools::of(&Directory::usual()?).program(name),
+    }
+}
+
+/// The image of a program of the tests, made if it is missing.
+pub fn image(directory: &Directory, program: &str) -> Result<PathBuf> {
+    let _lock = directory.lock()?;
+    let program = images::find(program)?;
+    images::make_one(directory, &Tools::build_also(directory, program)?, program)
 }
 
 fn build_locked(directory: &Directory, _lock: &Lock) -> Result<Tools> {

@@ -18,6 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::names::ClusterName;
 use crate::namespaces::HIDDEN;
+use crate::sources::checkout;
 
 /// A longer path leaves no room for the sockets of a node: a unix socket's path may have 107 bytes.
 const MAX: usize = 55;
@@ -34,6 +35,12 @@ pub struct Directory {
 pub struct Lock(#[allow(dead_code, reason = "held, not read")] File);
 
 impl Directory {
+    /// The one that `PAVILION_E2E_DIR` names, or that of the checkout.
+    pub fn usual() -> Result<Self> {
+        let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
+        Self::open(&named.unwrap_or_else(|| checkout().join("target/e2e")))
+    }
+
     /// Opens the directory, making it where it is missing.
     pub fn open(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;

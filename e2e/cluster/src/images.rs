@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
@@ -13,7 +13,7 @@ use crate::tools::Tools;
 /// Where images of the harness would come from, if anybody asked; nobody may, hence `imagePullPolicy: Never`.
 const REGISTRY: &str = "e2e.pavilion.local";
 
-/// The programs that run in pods.
+/// The programs that run in pods, each called like its tool.
 pub const IN_PODS: [&str; 3] = ["pause", "coredns", "probe"];
 
 /// The user that they run as.
@@ -24,22 +24,35 @@ pub fn reference(program: &str) -> String {
     format!("{REGISTRY}/{program}:e2e")
 }
 
+/// A program that runs in pods, by its name.
+pub fn find(name: &str) -> Result<&'static str> {
+    match IN_PODS.into_iter().find(|program| *program == name) {
+        Some(program) => Ok(program),
+        None => bail!(
+            "there is no image of {name}, only of {}",
+            IN_PODS.join(", ")
+        ),
+    }
+}
+
 /// Writes the images that are missing; where they are.
 pub fn make(directory: &Directory, tools: &Tools) -> Result<Vec<PathBuf>> {
+    let made = IN_PODS.map(|program| make_one(directory, tools, program));
+    made.into_iter().collect()
+}
+
+/// Writes the image of a program if it is missing; where it is.
+pub fn make_one(directory: &Directory, tools: &Tools, program: &str) -> Result<PathBuf> {
     let folder = directory.images();
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let mut made = Vec::new();
-    for program in IN_PODS {
-        let binary = tools.program(program)?;
-        // The folder of a tool is named by what it was built from.
-        let digest = short_digest(binary.as_os_str().as_encoded_bytes(), 12);
-        let archive = folder.join(format!("{program}-{digest}.tar"));
-        if !archive.exists() {
-            save(&archive, program, &binary)?;
-        }
-        made.push(archive);
+    let binary = tools.program(program)?;
+    // The folder of a tool is named by what it was built from.
+    let digest = short_digest(binary.as_os_str().as_encoded_bytes(), 12);
+    let archive = folder.join(format!("{program}-{digest}.tar"));
+    if !archive.exists() {
+        save(&archive, program, &binary)?;
     }
-    Ok(made)
+    Ok(archive)
 }
 
 fn save(archive: &Path, program: &str, binary: &Path) -> Result<()> {
@@ -139,6 +152,13 @@ mod tests {
             (name, bytes)
         });
         entries.collect()
+    }
+
+    #[test]
+    fn an_image_that_there_is_not_is_refused_with_those_that_there_are() {
+        assert_eq!(find("probe").unwrap(), "probe");
+        let refused = find("etcd").unwrap_err().to_string();
+        assert!(refused.contains("pause, coredns, probe"), "{refused}");
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod node;
 mod owned;
 mod patience;
 mod plan;
+mod probe;
 mod process;
 mod report;
 mod scope;
@@ -53,13 +54,14 @@ use anyhow::Result;
 use clap::Parser;
 
 pub use audit::{AuditLog, Write};
-pub use cluster::{Cluster, build, build_also, down};
+pub use cluster::{Cluster, build, build_also, down, image, tool};
 pub use directory::Directory;
 pub use images::reference;
 pub use names::{ClusterName, NodeNumber};
 pub use node::{MARK, Node};
 pub use patience::{PATIENCE, wait_until};
 pub use plan::Plan;
+pub use probe::Seen;
 pub use process::{Record, recorded};
 pub use sources::checkout;
 pub use tools::Tools;
@@ -108,6 +110,10 @@ fn run(arguments: &Arguments) -> Result<()> {
             let cluster = Cluster::find(&directory, name)?;
             let text = logs::text(&directory, cluster.plan(), program.as_deref(), *lines)?;
             print(format_args!("{text}"));
+            Ok(())
+        }
+        Command::Image { program } => {
+            print(format_args!("{}", image(&directory, program)?.display()));
             Ok(())
         }
         Command::Load { archives, name } => {

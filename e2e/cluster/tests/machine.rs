@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use pavilion_e2e_cluster::{Cluster, ClusterName, Directory, Node, NodeNumber, checkout};
+use pavilion_e2e_cluster::{Cluster, ClusterName, Directory, Node, NodeNumber};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_e2e-cluster");
 
 /// The directory that the program uses.
 pub fn directory() -> Directory {
-    let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
-    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
-    Directory::open(&path).unwrap()
+    Directory::usual().unwrap()
 }
 
 /// Runs the program; it succeeds.

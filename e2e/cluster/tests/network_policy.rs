@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, LogParams, PostParams};
 use kube::{Api, Client};
-use pavilion_e2e_cluster::{PATIENCE, reference};
+use pavilion_e2e_cluster::{PATIENCE, Seen, reference};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
@@ -138,17 +138,12 @@ async fn watched(client: &Client, namespace: &str, name: &str) -> (u32, u32) {
     pod_until(client, namespace, name, |pod| phase(pod) == "Succeeded").await;
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
     let log = pods.logs(name, &LogParams::default()).await.unwrap();
-    let number = |key: &str| {
-        let mut words = log.split_whitespace();
-        let value = words.find_map(|word| word.strip_prefix(key));
-        value
-            .unwrap_or_else(|| panic!("{name} said {log:?}"))
-            .parse()
-            .unwrap()
-    };
-    let told = (number("attempts="), number("greeted="));
-    println!("{name}: {} attempts, greeted {}", told.0, told.1);
-    told
+    let seen = Seen::read(&log).unwrap()[0];
+    println!(
+        "{name}: {} attempts, greeted {}",
+        seen.attempts, seen.greeted
+    );
+    (seen.attempts, seen.greeted)
 }
 
 /// Whether a pod is greeted that tries, one after the other as long as anything is waited for.

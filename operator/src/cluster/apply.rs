@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
-    core::{ApiResource, DynamicObject},
+    core::ApiResource,
 };
 use pavilion_bundle::TenantName;
 use serde_json::json;
@@ -27,11 +27,14 @@ use super::{
     pods::{TenantPod, pod_name},
     restored::{Damage, Restored},
     supplies::authority_of,
+    told::Told,
     wanted::Wanted,
 };
 
 /// How long one request to the API server may take.
 pub const REQUEST_TIME_OUT: Duration = Duration::from_secs(10);
+
+const NO_ANSWER: &str = "the API server did not answer in time";
 
 /// Why not all could be applied. What comes before it in the order is.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,11 @@ pub enum ApplyError {
         "the namespace {0} exists and is not marked as this tenant's: label it {TENANT_LABEL}={1} if it is to be used, or choose another name for the tenant"
     )]
     NamespaceTaken(String, TenantName),
+    /// Something of somebody else's is in a namespace that is to be the tenant's.
+    #[error(
+        "the namespace {0} is not the tenant's alone: {1} was there before. Delete it: nothing may run beside the tenant's programs, or pass for them"
+    )]
+    NamespaceOccupied(String, String),
     /// The API server refused it, or did not answer.
     #[error("{0}: {1}")]
     Api(OwnedKey, String),
@@ -60,8 +68,8 @@ pub struct Applied {
 
 /// Applies objects of tenants.
 pub struct Applier {
-    client: Client,
-    live: Arc<Live>,
+    pub(super) client: Client,
+    pub(super) live: Arc<Live>,
     fence: Fence,
     metrics: ClusterMetrics,
     announcer: Arc<Announcer>,
@@ -105,7 +113,10 @@ impl Applier {
                 continue;
             }
             let damage = self.damage(owned).await;
-            self.adopt(tenant, &owned.key).await?;
+            if !wanted.is_new {
+                self.adopt(tenant, &owned.key).await?;
+                self.look_around(tenant, owned, &wanted.objects).await?;
+            }
             if !self.write(tenant, owned).await? {
                 continue;
             }
@@ -146,7 +157,7 @@ impl Applier {
             return Some(Damage::Deleted);
         };
         let left = applied_by(&found, FIELD_MANAGER).unwrap_or_default();
-        Some(Damage::between(&owned.content, &left))
+        Some(Damage::between(owned.content(), &left))
     }
 
     fn tell_of(&self, tenant: &TenantName, restored: &Restored, with_its_namespace: bool) {
@@ -162,13 +173,11 @@ impl Applier {
         if key.namespace.is_some() || self.live.has(key) {
             return Ok(());
         }
-        let api: Api<Namespace> = Api::all(self.client.clone());
-        let found = self.request(key, api.get_opt(&key.name)).await?;
-        let Some(found) = found else {
+        let Some(found) = self.find(key).await? else {
             return Ok(());
         };
         // Ours before somebody took its labels away.
-        if has_applied(&found.metadata, FIELD_MANAGER) {
+        if has_applied(&found, FIELD_MANAGER) {
             return Ok(());
         }
         let label = found
@@ -182,15 +191,34 @@ impl Applier {
         Err(ApplyError::NamespaceTaken(key.name.clone(), tenant.clone()))
     }
 
-    /// Whether it was written. A Certificate that is not taken, or of which there is no such kind, keeps nothing else back:
-    /// what is the matter with it is told of the tenant's root.
+    async fn find(&self, key: &OwnedKey) -> Result<Option<Told>, ApplyError> {
+        self.request(key, self.api(key).get_opt(&key.name)).await
+    }
+
+    /// Whether there is nothing of a tenant: none of its objects was heard of, and the API server has no namespace of its
+    /// name. The namespace is the first that is made and the first that is destroyed: where it is not, nothing is missed
+    /// that a watch has yet to tell, or that lost our label.
+    ///
+    /// # Errors
+    /// The API server.
+    pub async fn lacks_all_of(&self, tenant: &TenantName) -> Result<bool, ApplyError> {
+        if self.live.knows(tenant) {
+            return Ok(false);
+        }
+        let found = self.find(&namespace_key(tenant)).await?;
+        Ok(found.is_none())
+    }
+
+    /// Whether it was written. A Certificate that is not taken, be it for want of an answer, or of which there is no such
+    /// kind, keeps nothing else back: what is the matter with it is told of the tenant's root.
     async fn write(&self, tenant: &TenantName, owned: &Owned) -> Result<bool, ApplyError> {
         self.fence.check()?;
         let api = self.api(&owned.key);
         // Nobody else has fields in these objects to be overwritten: what another set of ours is drift.
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let object = owned.object(self.resource(&owned.key));
+        let object = owned.sent_as(self.resource(&owned.key));
         let existed = self.live.has(&owned.key);
+        let writing = self.live.writing(&owned.key);
         let patch = Patch::Apply(&object);
         let request = api.patch(&owned.key.name, &params, &patch);
         let answer = match timeout(REQUEST_TIME_OUT, request).await {
@@ -201,18 +229,29 @@ impl Applier {
                 self.certificates.are_unserved();
                 return Ok(false);
             }
-            Ok(Err(error)) if owned.key.kind == OwnedKind::Certificate => {
-                tracing::warn!(%error, "{} is not taken", owned.key);
-                self.certificates.refused(tenant, &error.to_string());
-                return Ok(false);
-            }
-            Ok(Err(error)) => return Err(ApplyError::Api(owned.key.clone(), error.to_string())),
-            Err(_) => return Err(no_answer(&owned.key)),
+            Ok(Err(error)) => return self.not_taken(tenant, &owned.key, error.to_string()),
+            Err(_) => return self.not_taken(tenant, &owned.key, NO_ANSWER.to_owned()),
         };
         self.live.applied(owned, &answer);
+        drop(writing);
         self.metrics.wrote(owned.key.kind, existed);
         tracing::debug!(existed, "applied {}", owned.key);
         Ok(true)
+    }
+
+    /// What comes of it that an object is not taken.
+    fn not_taken(
+        &self,
+        tenant: &TenantName,
+        key: &OwnedKey,
+        why: String,
+    ) -> Result<bool, ApplyError> {
+        if key.kind != OwnedKind::Certificate {
+            return Err(ApplyError::Api(key.clone(), why));
+        }
+        tracing::warn!(why, "{key} is not taken");
+        self.certificates.refused(tenant, &why);
+        Ok(false)
     }
 
     /// Whether the Secret with a tenant's keys and its route is as it is among these objects.
@@ -359,7 +398,7 @@ impl Applier {
         Ok(())
     }
 
-    async fn request<T>(
+    pub(super) async fn request<T>(
         &self,
         key: &OwnedKey,
         request: impl Future<Output = Result<T, kube::Error>>,
@@ -370,7 +409,7 @@ impl Applier {
         }
     }
 
-    fn api(&self, key: &OwnedKey) -> Api<DynamicObject> {
+    pub(super) fn api(&self, key: &OwnedKey) -> Api<Told> {
         let resource = self.resource(key);
         match &key.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
@@ -433,8 +472,5 @@ fn of_uid(uid: String) -> DeleteParams {
 }
 
 fn no_answer(key: &OwnedKey) -> ApplyError {
-    ApplyError::Api(
-        key.clone(),
-        "the API server did not answer in time".to_owned(),
-    )
+    ApplyError::Api(key.clone(), NO_ANSWER.to_owned())
 }

@@ -15,10 +15,7 @@ use std::{
     time::Duration,
 };
 
-use kube::{
-    Client,
-    core::{ApiResource, DynamicObject},
-};
+use kube::{Client, core::ApiResource};
 use pavilion_bundle::TenantName;
 use pavilion_crds::IssuerRef;
 use serde_json::{Value, json};
@@ -29,6 +26,7 @@ use super::{
     kinds::OwnedKind,
     owned::{Owned, TENANT_LABEL, metadata},
     supplies,
+    told::Told,
     triggers::Triggers,
     watching::News,
 };
@@ -117,7 +115,7 @@ pub async fn until_served(client: &Client) {
 
 impl Certificates {
     /// Takes note of what the watch tells. Whether there is such a kind only since now.
-    pub fn hear(&self, news: &News, triggers: &Triggers) -> bool {
+    pub fn hear(&self, news: &News<Told>, triggers: &Triggers) -> bool {
         match news {
             News::Seen(object) => {
                 if let Some((tenant, said)) = look(object) {
@@ -173,10 +171,11 @@ impl Certificates {
 }
 
 /// Whose it is, and what cert-manager says of it: a request of it that failed, and otherwise whether it is ready.
-fn look(object: &DynamicObject) -> Option<(TenantName, String)> {
+fn look(object: &Told) -> Option<(TenantName, String)> {
     let labels = object.metadata.labels.as_ref()?;
     let tenant = labels.get(TENANT_LABEL)?.parse().ok()?;
-    let conditions = object.data["status"]["conditions"].as_array();
+    let status = object.member("status");
+    let conditions = status["conditions"].as_array();
     let find = |type_: &str| {
         let mut conditions = conditions.into_iter().flatten();
         conditions.find(|condition| condition["type"] == type_)
@@ -198,7 +197,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::cluster::triggers::triggers;
+    use crate::cluster::{told::tests::told, triggers::triggers};
 
     fn tenant() -> TenantName {
         "acme".parse().unwrap()
@@ -213,8 +212,7 @@ mod tests {
             "metadata": {"name": "root-acme", "labels": {TENANT_LABEL: "acme"}},
             "status": {"conditions": conditions},
         });
-        let object = serde_json::from_value(object).unwrap();
-        certificates.hear(&News::Seen(object), &triggers);
+        certificates.hear(&News::Seen(told(&object)), &triggers);
         certificates.said(&tenant())
     }
 

@@ -78,7 +78,8 @@ impl Finalizers {
     }
 }
 
-fn is_held(tenant: &DynamicObject) -> bool {
+/// Whether a Tenant is marked.
+pub fn is_held(tenant: &DynamicObject) -> bool {
     let marks = tenant.metadata.finalizers.iter().flatten();
     marks.into_iter().any(|mark| mark == FINALIZER)
 }

@@ -35,6 +35,7 @@ use super::{
     owned::{MANAGED_BY, Owned, TENANT_LABEL},
     parts::Part,
     settings::Settings,
+    told::Told,
     triggers::Triggers,
     watching::{News, Place, follow},
 };
@@ -176,7 +177,7 @@ impl Front {
         let _ = served.changed().await;
         loop {
             let version = *served.borrow_and_update();
-            let mut hear = |news: News| {
+            let mut hear = |news: News<Told>| {
                 let listed = matches!(news, News::Listed(_));
                 self.hear(&news, &triggers);
                 live.hear(&part, news, &triggers);
@@ -202,7 +203,7 @@ impl Front {
     }
 
     /// Takes note of what the watch of routes tells of their controllers' answers.
-    fn hear(&self, news: &News, triggers: &Triggers) {
+    fn hear(&self, news: &News<Told>, triggers: &Triggers) {
         let Some(gateway) = &self.named else {
             return;
         };
@@ -241,7 +242,7 @@ impl Front {
     }
 }
 
-fn tenant_of(route: &DynamicObject) -> Option<TenantName> {
+fn tenant_of(route: &Told) -> Option<TenantName> {
     let labels = route.metadata.labels.as_ref()?;
     labels.get(TENANT_LABEL)?.parse().ok()
 }
@@ -253,7 +254,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cluster::triggers::triggers;
+    use crate::cluster::{told, triggers::triggers};
 
     fn front(gateway: Option<&str>) -> Front {
         Front {
@@ -279,9 +280,9 @@ mod tests {
     }
 
     /// The route as its watch tells it, with what a controller said.
-    fn told(status: &str) -> DynamicObject {
+    fn told(status: &str) -> Told {
         let accepted = json!({"type": "Accepted", "status": status, "reason": "R", "message": "M"});
-        serde_json::from_value(json!({
+        told::tests::told(&json!({
             "metadata": {
                 "name": "tenant-acme", "namespace": "pavilion-system", "labels": {TENANT_LABEL: "acme"},
             },
@@ -290,7 +291,6 @@ mod tests {
                 "controllerName": "example.net/gateways", "conditions": [accepted],
             }]},
         }))
-        .unwrap()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     classes::Classes,
     memory::{InForce, Memory, MemoryError},
-    objects::{Objects, hosts},
+    objects::{Objects, hosts, max_spec_bytes, oversized},
     routes::Held,
     settings::Settings,
     sizing::Sizing,
@@ -63,6 +63,10 @@ pub fn judge(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Memory, Vec<Refusal>> {
+    let oversized = oversized_of(set);
+    if !oversized.is_empty() {
+        return Err(oversized);
+    }
     let valid = validate(set, &memory.records, now)?;
     let claimed = claimed(set, others, held, tenant);
     if !claimed.is_empty() {
@@ -81,7 +85,7 @@ pub fn judge(
     }
     let plan = plan(set, &valid, others, classes, tenant).map_err(|refusal| vec![*refusal])?;
     let before = memory.in_force.as_ref().map(|before| &before.sizing);
-    let sizing = Sizing::by(plan, before);
+    let sizing = Sizing::by(plan, settings.storage_class.as_deref(), before);
     let in_force = desired.tenants.remove(tenant);
     let in_force = in_force.map(|desired| InForce::new(desired, sizing));
     let memory = in_force.transpose().map_err(MemoryError::from);
@@ -89,6 +93,16 @@ pub fn judge(
     memory
         .and_then(|memory| memory.data().map(|_| memory))
         .map_err(|error| vec![unkeepable(set, tenant, &error)])
+}
+
+/// What is too large to be looked at.
+fn oversized_of(set: &ManifestSet) -> Vec<Refusal> {
+    let refuse = |object: &Object| {
+        let (bytes, most) = (oversized(&object.value)?, max_spec_bytes(object.key.kind));
+        let message = format!("spec has {bytes} bytes as JSON, of at most {most}");
+        Some(object.refuse("spec", &manifest::BUNDLE_TOO_LARGE, message))
+    };
+    set.objects.iter().filter_map(refuse).collect()
 }
 
 /// What cannot be remembered cannot be in force.
@@ -121,7 +135,7 @@ fn plan(
         namespace: None,
         name: name.to_owned(),
     });
-    let (entry, message) = match found.map(|plan| wide::plan(&plan, classes)) {
+    let (entry, message) = match found.map(|plan| wide::plan(others.said(), &plan, classes)) {
         Some(Ok(plan)) => return Ok(plan),
         Some(Err((entry, why))) if *entry == manifest::FIELD_INVALID => {
             (&manifest::PLAN_REFUSED, format!("the Plan {name}: {why}"))

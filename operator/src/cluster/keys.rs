@@ -13,6 +13,7 @@ use super::{
     memory::InForce,
     pods::TenantPod,
     reconcile::Context,
+    remembered::KnownKeys,
     supplies::{Content, Supply, SupplyError},
 };
 use crate::{
@@ -52,22 +53,25 @@ impl Asked<'_> {
     ///
     /// # Errors
     /// Keys that cannot be read or made.
-    pub async fn keys(&self, known: Option<Keyring>) -> Result<Keys, KeyringError> {
+    pub async fn keys(&self, known: KnownKeys) -> Result<Keys, KeyringError> {
         let issuer = self.in_force.sizing.plan.trust_root.as_ref();
         let issuer = issuer.map(|root| &root.issuer_ref);
         let given = match issuer {
             Some(issuer) => Some(self.given(issuer).await?),
             None => None,
         };
+        let is_new = matches!(known, KnownKeys::New);
+        let hosts = self.in_force.desired.hosts();
         let mut keyring = match self.kept(known).await? {
-            Some(keyring) => keyring,
-            None => match self.first(given.as_ref()).await? {
+            Some(mut keyring) => {
+                keyring.renew(self.tenant, hosts, self.now)?;
+                keyring
+            }
+            None => match self.first(given.as_ref(), is_new).await? {
                 Some(keyring) => keyring,
                 None => return Ok(Keys::waiting(given)),
             },
         };
-        let hosts = self.in_force.desired.hosts();
-        keyring.renew(self.tenant, hosts, self.now)?;
         if let Some(wanted) = self.wanted(&keyring, given.as_ref())? {
             let everywhere = keyring.changes() && self.is_everywhere(&keyring).await;
             keyring.approach(wanted, everywhere, self.tenant, hosts, self.now)?;
@@ -81,13 +85,14 @@ impl Asked<'_> {
     }
 
     /// Those that were there before.
-    async fn kept(&self, known: Option<Keyring>) -> Result<Option<Keyring>, KeyringError> {
+    async fn kept(&self, known: KnownKeys) -> Result<Option<Keyring>, KeyringError> {
         let Context {
             client, settings, ..
         } = self.context;
         match known {
-            Some(keyring) => Ok(Some(keyring)),
-            None => Keyring::load(client, &settings.namespace, self.tenant).await,
+            KnownKeys::New => Ok(None),
+            KnownKeys::Written(keyring) => Ok(Some(*keyring)),
+            KnownKeys::Unread => Keyring::load(client, &settings.namespace, self.tenant).await,
         }
     }
 
@@ -95,13 +100,18 @@ impl Asked<'_> {
     async fn first(
         &self,
         given: Option<&Result<TrustRoot, String>>,
+        is_new: bool,
     ) -> Result<Option<Keyring>, KeyringError> {
         let root = match given {
             None => TrustRoot::make(self.tenant.as_str(), self.now)?,
             Some(Ok(root)) => root.clone(),
             Some(Err(_)) => return Ok(None),
         };
-        let pins = Keyring::pins_of_pod(&self.context.client, self.tenant).await?;
+        let pins = if is_new {
+            None
+        } else {
+            Keyring::pins_of_pod(&self.context.client, self.tenant).await?
+        };
         let hosts = self.in_force.desired.hosts();
         Keyring::make(self.tenant, root, hosts, pins, self.now).map(Some)
     }

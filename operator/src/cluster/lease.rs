@@ -29,14 +29,8 @@ use kube::{
 };
 use tokio::time::{sleep, timeout};
 
-/// How long a lease is good without being renewed.
-const GOOD_FOR: Duration = Duration::from_secs(4);
-/// How often the holder renews it, and the others look at it.
+/// How often the holder renews a lease, and the others look at it.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long one request may take; a holder gets several tries within the time that is left.
-const TRY: Duration = Duration::from_millis(1_500);
-/// How long its holder writes: a little less, so that what it sent last is done by then.
-const WRITES_FOR: Duration = Duration::from_millis(3_500);
 
 /// The lease is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,18 +66,28 @@ pub struct Candidate {
     api: Api<Lease>,
     name: &'static str,
     identity: String,
+    /// How long its lease is good without being renewed.
+    good_for: Duration,
     fence: Fence,
     /// The lease as it was last seen, and since when it has been so.
     seen: Option<(Lease, Instant)>,
 }
 
 impl Candidate {
-    /// A candidate for the lease `name` in `namespace`, under a name that no other replica has.
-    pub fn new(client: Client, namespace: &str, name: &'static str, identity: &str) -> Self {
+    /// A candidate for the lease `name` in `namespace`, under a name that no other replica has. Its lease is `good_for` so
+    /// long without being renewed.
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        name: &'static str,
+        identity: &str,
+        good_for: Duration,
+    ) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
             name,
             identity: identity.to_owned(),
+            good_for,
             fence: Fence::default(),
             seen: None,
         }
@@ -140,7 +144,7 @@ impl Candidate {
         let params = PostParams::default();
         let replaced = self.api.replace(self.name, &params, &lease);
         // Who waits takes it when its time is over.
-        if !matches!(timeout(TRY, replaced).await, Ok(Ok(_))) {
+        if !matches!(timeout(self.a_try(), replaced).await, Ok(Ok(_))) {
             tracing::warn!("the lease was not given back");
         }
     }
@@ -148,13 +152,23 @@ impl Candidate {
     /// Takes or renews the lease if it is free or ours. Says whether it is ours now.
     async fn try_once(&mut self) -> Result<bool, kube::Error> {
         let begun = Instant::now();
-        let attempt = timeout(TRY, self.attempt()).await;
+        let attempt = timeout(self.a_try(), self.attempt()).await;
         let held =
             attempt.unwrap_or_else(|_| Err(kube::Error::Service("no answer in time".into())))?;
         if held {
-            self.fence.open_until(Some(begun + WRITES_FOR));
+            self.fence.open_until(Some(begun + self.writes_for()));
         }
         Ok(held)
+    }
+
+    /// How long one request may take; a holder gets several tries within the time that is left.
+    fn a_try(&self) -> Duration {
+        self.good_for * 3 / 8
+    }
+
+    /// How long its holder writes: a little less than it is good, so that what it sent last is done by then.
+    fn writes_for(&self) -> Duration {
+        self.good_for * 7 / 8
     }
 
     async fn attempt(&mut self) -> Result<bool, kube::Error> {
@@ -229,7 +243,7 @@ impl Candidate {
         let version = |lease: &Lease| lease.metadata.resource_version.clone();
         match &self.seen {
             Some((seen, since)) if version(seen) == version(found) => {
-                since.elapsed() > good_for(found)
+                since.elapsed() > good_for(found).unwrap_or(self.good_for)
             }
             _ => {
                 self.seen = Some((found.clone(), Instant::now()));
@@ -245,7 +259,7 @@ impl Candidate {
         let transitions = before.lease_transitions.unwrap_or(0);
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(GOOD_FOR.as_secs()).ok(),
+            lease_duration_seconds: i32::try_from(self.good_for.as_secs()).ok(),
             acquire_time: if is_ours {
                 before.acquire_time
             } else {
@@ -259,12 +273,8 @@ impl Candidate {
     }
 }
 
-fn good_for(lease: &Lease) -> Duration {
-    let seconds = lease
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.lease_duration_seconds);
-    seconds
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .map_or(GOOD_FOR, Duration::from_secs)
+/// As its holder says.
+fn good_for(lease: &Lease) -> Option<Duration> {
+    let seconds = lease.spec.as_ref()?.lease_duration_seconds?;
+    u64::try_from(seconds).ok().map(Duration::from_secs)
 }

@@ -6,6 +6,7 @@
 //! tell that their content changed.
 
 mod known;
+mod pending;
 
 use std::{
     collections::HashSet,
@@ -15,11 +16,11 @@ use std::{
     },
 };
 
-use kube::core::DynamicObject;
 use pavilion_bundle::TenantName;
 use pavilion_json::Digest;
 
 use known::Known;
+use pending::Pending;
 
 use super::{
     gone::Gone,
@@ -27,6 +28,7 @@ use super::{
     owned::{Owned, OwnedKey, TENANT_LABEL, digest},
     owned_fields::applied_by,
     parts::Part,
+    told::Told,
     triggers::Triggers,
     watching::{News, Place, version},
 };
@@ -39,6 +41,7 @@ pub const FIELD_MANAGER: &str = "pavilion-tenant";
 pub struct Live {
     seen: Mutex<Known>,
     gone: Mutex<Gone>,
+    pending: Mutex<Pending>,
     /// Whether this replica writes: only then does it know a change of its own from one of others.
     leads: AtomicBool,
 }
@@ -112,6 +115,11 @@ impl Live {
         })
     }
 
+    /// Whether anything of a tenant is there.
+    pub fn knows(&self, tenant: &TenantName) -> bool {
+        self.lock().of(tenant).next().is_some()
+    }
+
     /// Whether the object is there at all.
     pub fn has(&self, key: &OwnedKey) -> bool {
         self.lock().get(key).is_some()
@@ -139,7 +147,7 @@ impl Live {
     }
 
     /// Takes note of what an apply of `owned` came to, before the watch tells.
-    pub fn applied(&self, owned: &Owned, answer: &DynamicObject) {
+    pub fn applied(&self, owned: &Owned, answer: &Told) {
         let key = key_of(owned.key.kind, answer);
         let Some((key, mut seen)) = key.zip(look(answer)) else {
             return;
@@ -159,23 +167,45 @@ impl Live {
         }
     }
 
+    /// An object is about to be written. What is told of it is heard once the answer is there, which is when what this
+    /// returns is dropped: mostly it is just what was written.
+    pub fn writing(&self, key: &OwnedKey) -> Writing<'_> {
+        self.pending().begin(key);
+        Writing {
+            live: self,
+            key: key.clone(),
+        }
+    }
+
     /// Takes note of what the watch of a part tells.
-    pub fn hear(&self, part: &Part, news: News, triggers: &Triggers) {
-        let kind = part.kind;
+    pub fn hear(&self, part: &Part, news: News<Told>, triggers: &Triggers) {
+        let object = match &news {
+            News::Seen(object) | News::Gone(object) => object,
+            News::Listed(places) => return self.keep_only(part, places, triggers),
+        };
+        let Some(key) = key_of(part.kind, object) else {
+            return;
+        };
+        let news = self.pending().hold_back(&key, news, triggers);
+        if let Some(news) = news {
+            self.take(&key, &news, triggers);
+        }
+    }
+
+    /// Takes note of what is told of an object.
+    fn take(&self, key: &OwnedKey, news: &News<Told>, triggers: &Triggers) {
         match news {
-            News::Seen(object) => {
-                if let Some(key) = key_of(kind, &object).filter(|key| self.is_news(key, &object))
-                    && let Some(seen) = look(&object)
-                {
-                    self.tell(triggers, key, seen);
+            News::Seen(object) if self.is_news(key, object) => {
+                if let Some(seen) = look(object) {
+                    self.tell(triggers, key.clone(), seen);
                 }
             }
             News::Gone(object) => {
-                if let (Some(key), Some(seen)) = (key_of(kind, &object), look(&object)) {
-                    self.forget(&key, &seen, triggers);
+                if let Some(seen) = look(object) {
+                    self.forget(key, &seen, triggers);
                 }
             }
-            News::Listed(places) => self.keep_only(part, &places, triggers),
+            News::Seen(_) | News::Listed(_) => {}
         }
     }
 
@@ -189,7 +219,7 @@ impl Live {
 
     /// News that is older than what is known is no news, also over an object that was deleted and made anew. Most is of
     /// what we wrote ourselves.
-    fn is_news(&self, key: &OwnedKey, object: &DynamicObject) -> bool {
+    fn is_news(&self, key: &OwnedKey, object: &Told) -> bool {
         let known = self.lock().get(key).map(|known| known.version);
         known.is_none_or(|known| known < version(&object.metadata))
     }
@@ -256,9 +286,30 @@ impl Live {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Never while [`Self::lock`] is held.
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Always after [`Self::lock`], where both are held.
     fn gone(&self) -> MutexGuard<'_, Gone> {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An object that is being written.
+#[derive(Debug)]
+pub struct Writing<'a> {
+    live: &'a Live,
+    key: OwnedKey,
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        let told = self.live.pending().end(&self.key);
+        if let Some((news, triggers)) = told {
+            self.live.take(&self.key, &news, &triggers);
+        }
     }
 }
 
@@ -269,7 +320,7 @@ impl Seen {
     }
 }
 
-fn key_of(kind: OwnedKind, object: &DynamicObject) -> Option<OwnedKey> {
+fn key_of(kind: OwnedKind, object: &Told) -> Option<OwnedKey> {
     let metadata = &object.metadata;
     Some(OwnedKey {
         kind,
@@ -279,7 +330,7 @@ fn key_of(kind: OwnedKind, object: &DynamicObject) -> Option<OwnedKey> {
 }
 
 /// What is kept of an object; `None` for one that names no tenant.
-fn look(object: &DynamicObject) -> Option<Seen> {
+fn look(object: &Told) -> Option<Seen> {
     let metadata = &object.metadata;
     Some(Seen {
         uid: metadata.uid.clone().unwrap_or_default(),
@@ -298,11 +349,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::cluster::triggers::triggers;
+    use crate::cluster::{told::tests::told, triggers::triggers};
     use serde_json::{Value, json};
 
     /// A quota as a watch tells it: ours is all of it that `fields` names.
-    fn quota(version: u64, uid: &str, pods: &str, fields: &Value) -> DynamicObject {
+    fn quota(version: u64, uid: &str, pods: &str, fields: &Value) -> Told {
         let entry = json!({"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields});
         let object = json!({
             "apiVersion": "v1", "kind": "ResourceQuota",
@@ -313,7 +364,7 @@ mod tests {
             },
             "spec": {"hard": {"pods": pods}},
         });
-        serde_json::from_value(object).unwrap()
+        told(&object)
     }
 
     fn all() -> Value {
@@ -324,15 +375,11 @@ mod tests {
     }
 
     fn wanted(pods: &str) -> Owned {
-        let content = json!({"metadata": {"labels": {TENANT_LABEL: "acme"}}, "spec": {"hard": {"pods": pods}}});
-        Owned {
-            key: OwnedKey {
-                kind: OwnedKind::ResourceQuota,
-                namespace: Some("pavilion-acme".to_owned()),
-                name: "pavilion".to_owned(),
-            },
-            content,
-        }
+        let object = json!({
+            "metadata": {"name": "pavilion", "labels": {TENANT_LABEL: "acme"}},
+            "spec": {"hard": {"pods": pods}},
+        });
+        Owned::namespaced(OwnedKind::ResourceQuota, &"acme".parse().unwrap(), &object)
     }
 
     fn part() -> Part {
@@ -375,6 +422,39 @@ mod tests {
         live.let_go(&wanted("16").key);
         live.hear(&part(), News::Gone(ours), &triggers);
         assert!(!live.drifted(&wanted("16")));
+    }
+
+    #[test]
+    fn a_tenant_is_not_looked_at_for_what_was_just_written_and_is_for_what_came_over_it() {
+        let (live, (triggers, mut told)) = (Live::default(), triggers());
+        live.lead();
+        let owned = wanted("8");
+        for (version, pods, expected) in [(10, "8", false), (21, "1000", true)] {
+            let writing = live.writing(&owned.key);
+            let heard = quota(version, "one", pods, &all());
+            live.hear(&part(), News::Seen(heard), &triggers);
+            let answer = version.min(20);
+            live.applied(&owned, &quota(answer, "one", "8", &all()));
+            drop(writing);
+            assert_eq!(told.try_recv().is_ok(), expected);
+            assert_eq!(live.is_as(&owned), !expected);
+        }
+        assert!(live.drifted(&owned));
+    }
+
+    #[test]
+    fn what_is_told_while_a_write_has_no_answer_is_heard_in_the_end() {
+        let (live, (triggers, mut told)) = (Live::default(), triggers());
+        let owned = wanted("8");
+        let writing = live.writing(&owned.key);
+        live.hear(
+            &part(),
+            News::Seen(quota(10, "one", "8", &all())),
+            &triggers,
+        );
+        assert!(!live.has(&owned.key));
+        drop(writing);
+        assert!(live.is_as(&owned) && told.try_recv().is_ok());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use kube::{
     },
 };
 use pavilion_crds::{GROUP, Kind};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
     judge::{plan_of, region},
     triggers::Triggers,
     watching::{News, Place, version},
+    wide::Said,
 };
 use crate::object_key::ObjectKey;
 
@@ -35,6 +36,9 @@ pub fn resource(kind: Kind) -> ApiResource {
         plural: kind.plural().to_owned(),
     }
 }
+
+/// In the place of a spec that is too large: its size in bytes.
+const OVERSIZED: &str = "oversized";
 
 /// What a tenant consists of: itself, and what lies in its namespace.
 type Belongings = BTreeMap<ObjectKey, Arc<DynamicObject>>;
@@ -53,6 +57,7 @@ pub struct Objects {
     tenants: Mutex<Writer<DynamicObject>>,
     /// What no tenant has.
     wide: Mutex<Belongings>,
+    said: Said,
     /// Something is new of what no tenant has, or of what it counts.
     wide_changed: Notify,
 }
@@ -63,6 +68,7 @@ impl Default for Objects {
             by_tenant: Mutex::default(),
             tenants: Mutex::new(Writer::new(resource(Kind::Tenant))),
             wide: Mutex::default(),
+            said: Said::default(),
             wide_changed: Notify::new(),
         }
     }
@@ -110,6 +116,11 @@ impl Objects {
     /// One object that no tenant has.
     pub fn wide_one(&self, key: &ObjectKey) -> Option<Arc<DynamicObject>> {
         self.lock_wide().get(key).cloned()
+    }
+
+    /// What these say.
+    pub fn said(&self) -> &Said {
+        &self.said
     }
 
     /// Completes when something is new of what no tenant has, or of what it counts.
@@ -174,8 +185,11 @@ impl Objects {
     /// Whether it says something new. What is older than what is known does not: the answer to a write of ours may
     /// come after the watch has told of a later change.
     fn keep(&self, kind: Kind, mut object: DynamicObject) -> bool {
-        // Who set which field is of no use here, and most of the object's size.
+        // Of no use here. Who set which field is most of the object's size, and what is noted on it may be much more.
         object.metadata.managed_fields = None;
+        object.metadata.annotations = None;
+        object.metadata.labels = None;
+        let object = within_bounds(kind, object);
         let key = key(kind, &object);
         let object = Arc::new(object);
         let is_older = |known: Option<&Arc<DynamicObject>>| {
@@ -331,6 +345,46 @@ fn named(tenant: &DynamicObject) -> DynamicObject {
     }
 }
 
+/// How many bytes of JSON the spec had of an object that is too large to be kept.
+pub fn oversized(object: &Value) -> Option<u64> {
+    object[OVERSIZED].as_u64()
+}
+
+/// How many bytes of JSON the spec of such an object may have. What an object of the API server may hold is some 1.5 MB, and
+/// all that a tenant has must come to less than that in its bundle.
+pub const fn max_spec_bytes(kind: Kind) -> usize {
+    match kind {
+        Kind::TrustAnchor => 256 * 1024,
+        Kind::Policy => 32 * 1024,
+        _ => 64 * 1024,
+    }
+}
+
+/// Without its spec where that is too large: whoever may write it could fill the memory of all replicas.
+fn within_bounds(kind: Kind, mut object: DynamicObject) -> DynamicObject {
+    let mut size = Counted(0);
+    let written = serde_json::to_writer(&mut size, &object.data["spec"]);
+    if written.is_err() || size.0 > max_spec_bytes(kind) {
+        let status = object.data["status"].take();
+        object.data = json!({OVERSIZED: size.0, "status": status});
+    }
+    object
+}
+
+/// Counts what is written to it.
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn key(kind: Kind, object: &DynamicObject) -> ObjectKey {
     ObjectKey {
         kind,
@@ -366,8 +420,6 @@ fn is_other(before: &DynamicObject, now: &DynamicObject) -> bool {
     one.uid != other.uid
         || one.generation != other.generation
         || one.deletion_timestamp != other.deletion_timestamp
-        || one.annotations != other.annotations
-        || one.labels != other.labels
         // Somebody else wrote our status: it is to be put right.
         || status_without_times(before) != status_without_times(now)
 }
@@ -428,6 +480,26 @@ mod tests {
         let twelve = Some("12".to_owned());
         assert_eq!(known(&objects), [twelve.clone(), twelve]);
         assert!(objects.tenants()[0].metadata.deletion_timestamp.is_some());
+    }
+
+    #[test]
+    fn a_spec_that_is_too_large_is_not_kept_and_its_size_is() {
+        let (objects, (triggers, _told)) = (Objects::default(), triggers());
+        let keep = |version, length: usize| {
+            let mut object = tenant(version, "one", false);
+            object.data["spec"]["plan"] = json!("x".repeat(length));
+            object.data["status"] = json!({"phase": "Ready"});
+            objects.hear(Kind::Tenant, News::Seen(object), &triggers);
+            let kept = objects.tenant("acme").unwrap();
+            assert_eq!(kept.data["status"]["phase"], "Ready");
+            (oversized(&kept.data), kept.data["spec"].is_object())
+        };
+        let around = json!({"regions": ["here"], "plan": ""}).to_string().len();
+        let most = max_spec_bytes(Kind::Tenant) - around;
+        assert_eq!(keep(10, most), (None, true));
+        let larger = u64::try_from(most + around + 1).ok();
+        assert_eq!(keep(11, most + 1), (larger, false));
+        assert_eq!(keep(12, most), (None, true));
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub struct Edge {
     pub serves: bool,
 }
 
-/// Asks the programs of a tenant how they are. Of one that is not `closed` the edge must have the pod.
+/// Asks the programs of a tenant how they are. Of one that is not `closed` the edge must have the pod. Of a pod that nobody
+/// has taken nothing is told: nothing of the tenant runs then.
 pub async fn observe(
     tenant: &TenantName,
     pod: Option<&TenantPod>,
@@ -49,7 +50,7 @@ pub async fn observe(
     if let Some(until) = certificate_until {
         observed.certificates.insert(tenant.clone(), until);
     }
-    if let Some(pod) = pod {
+    if let Some(pod) = pod.filter(|pod| !pod.is_blank()) {
         let states = join_all((0..ASKED.len()).map(|index| state(pod, index))).await;
         let mut states = states.into_iter();
         let children = ASKED.map(|program| (program, states.next().unwrap_or_default()));

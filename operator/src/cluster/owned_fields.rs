@@ -6,85 +6,146 @@
 //! the names is that of structured-merge-diff (`f:` field, `k:` item by its keys, `v:` item by its
 //! value, `i:` item by its place, `.` the thing itself).
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::DynamicObject;
-use serde_json::{Map, Value};
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use super::told::{METADATA, Told};
+
+/// What is read of the metadata.
+#[derive(Deserialize)]
+struct Recorded<'a> {
+    #[serde(borrow, rename = "managedFields", default)]
+    entries: Vec<Entry<'a>>,
+}
+
+/// Who set which fields.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    #[serde(borrow, default)]
+    manager: Cow<'a, str>,
+    #[serde(borrow, default)]
+    operation: Cow<'a, str>,
+    #[serde(borrow, default)]
+    subresource: Cow<'a, str>,
+    #[serde(borrow, default)]
+    fields_v1: Option<&'a RawValue>,
+}
 
 /// The part of `object` that `manager` applied; `None` when it applied nothing.
-pub fn applied_by(object: &DynamicObject, manager: &str) -> Option<Value> {
-    let fields = fields_of(&object.metadata, manager)?;
-    let mut ours = match &object.data {
-        Value::Object(members) => members_of(members, fields),
-        _ => Map::new(),
-    };
-    if let Some(Value::Object(fields)) = fields.get(METADATA) {
-        let mut metadata = object.metadata.clone();
-        metadata.managed_fields = None;
-        let metadata = serde_json::to_value(metadata).unwrap_or_default();
-        ours.insert("metadata".to_owned(), reduced(&metadata, fields));
+pub fn applied_by(object: &Told, manager: &str) -> Option<Value> {
+    let metadata = object.text(METADATA)?;
+    let fields = fields_of(metadata, manager)?;
+    let mut ours = Map::new();
+    for (name, inner) in &fields {
+        let Some((name, inner)) = name.strip_prefix(FIELD).zip(inner.as_object()) else {
+            continue;
+        };
+        let value = if name == METADATA {
+            Value::Object(members_of(&mut named(metadata, inner), inner))
+        } else {
+            match object.text(name) {
+                Some(text) => reduced(read(text)?, inner),
+                None => continue,
+            }
+        };
+        ours.insert(name.to_owned(), value);
     }
     Some(Value::Object(ours))
 }
 
-/// Whether `manager` applied anything of the object that this is the metadata of.
-pub fn has_applied(metadata: &ObjectMeta, manager: &str) -> bool {
-    fields_of(metadata, manager).is_some()
+/// Whether `manager` applied anything of an object.
+pub fn has_applied(object: &Told, manager: &str) -> bool {
+    let metadata = object.text(METADATA);
+    metadata.is_some_and(|metadata| fields_of(metadata, manager).is_some())
 }
 
-const METADATA: &str = "f:metadata";
+const FIELD: &str = "f:";
 
-fn fields_of<'a>(metadata: &'a ObjectMeta, manager: &str) -> Option<&'a Map<String, Value>> {
-    let mut entries = metadata.managed_fields.iter().flatten();
-    let entry = entries.find(|entry| {
-        entry.manager.as_deref() == Some(manager)
-            && entry.operation.as_deref() == Some("Apply")
-            && entry.subresource.as_deref().is_none_or(str::is_empty)
+fn fields_of(metadata: &RawValue, manager: &str) -> Option<Map<String, Value>> {
+    let Recorded { entries } = serde_json::from_str(metadata.get()).ok()?;
+    let entry = entries.into_iter().find(|entry| {
+        entry.manager == manager && entry.operation == "Apply" && entry.subresource.is_empty()
     })?;
-    entry.fields_v1.as_ref()?.0.as_object()
-}
-
-fn reduced(value: &Value, fields: &Map<String, Value>) -> Value {
-    let whole = fields.keys().all(|name| name == ".");
-    match value {
-        _ if whole => value.clone(),
-        Value::Object(members) => Value::Object(members_of(members, fields)),
-        Value::Array(items) => items_of(items, fields),
-        other => other.clone(),
+    match read(entry.fields_v1?)? {
+        Value::Object(fields) => Some(fields),
+        _ => None,
     }
 }
 
-fn members_of(members: &Map<String, Value>, fields: &Map<String, Value>) -> Map<String, Value> {
+/// Of the metadata the members that are among these fields: the record itself is the largest and never is.
+fn named(metadata: &RawValue, fields: &Map<String, Value>) -> Map<String, Value> {
+    let members: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(metadata.get()).unwrap_or_default();
+    let named = fields.keys().filter_map(|name| {
+        let name = name.strip_prefix(FIELD)?;
+        Some((name.to_owned(), read(members.get(name)?)?))
+    });
+    named.collect()
+}
+
+fn read(text: &RawValue) -> Option<Value> {
+    serde_json::from_str(text.get()).ok()
+}
+
+fn reduced(value: Value, fields: &Map<String, Value>) -> Value {
+    let whole = fields.keys().all(|name| name == ".");
+    match value {
+        value if whole => value,
+        Value::Object(mut members) => Value::Object(members_of(&mut members, fields)),
+        Value::Array(items) => items_of(items, fields),
+        other => other,
+    }
+}
+
+fn members_of(members: &mut Map<String, Value>, fields: &Map<String, Value>) -> Map<String, Value> {
     let kept = fields.iter().filter_map(|(name, inner)| {
-        let name = name.strip_prefix("f:")?;
-        let value = reduced(members.get(name)?, inner.as_object()?);
-        Some((name.to_owned(), value))
+        let (name, inner) = (name.strip_prefix(FIELD)?, inner.as_object()?);
+        let value = members.get_mut(name)?.take();
+        Some((name.to_owned(), reduced(value, inner)))
     });
     kept.collect()
 }
 
 /// In the order in which they stand in the object.
-fn items_of(items: &[Value], fields: &Map<String, Value>) -> Value {
-    let kept = items.iter().enumerate().filter_map(|(index, item)| {
-        let inner = fields
-            .iter()
-            .find(|(name, _)| names(name, index, item))
-            .and_then(|(_, inner)| inner.as_object())?;
+fn items_of(items: Vec<Value>, fields: &Map<String, Value>) -> Value {
+    let named = fields.iter();
+    let named: Vec<_> = named
+        .filter_map(|(name, inner)| Some((Item::read(name)?, inner.as_object()?)))
+        .collect();
+    let kept = items.into_iter().enumerate().filter_map(|(index, item)| {
+        let (_, inner) = named.iter().find(|(name, _)| name.is(index, &item))?;
         Some(reduced(item, inner))
     });
     Value::Array(kept.collect())
 }
 
-fn names(name: &str, index: usize, item: &Value) -> bool {
-    match name.split_once(':') {
-        Some(("k", keys)) => match serde_json::from_str::<Map<String, Value>>(keys) {
-            Ok(keys) => keys.iter().all(|(key, value)| &item[key] == value),
-            Err(_) => false,
-        },
-        Some(("v", value)) => {
-            serde_json::from_str::<Value>(value).is_ok_and(|value| &value == item)
+/// What an item of a list is called.
+enum Item {
+    Keys(Map<String, Value>),
+    Value(Value),
+    Place(usize),
+}
+
+impl Item {
+    fn read(name: &str) -> Option<Self> {
+        let (form, text) = name.split_once(':')?;
+        match form {
+            "k" => serde_json::from_str(text).ok().map(Self::Keys),
+            "v" => serde_json::from_str(text).ok().map(Self::Value),
+            "i" => text.parse().ok().map(Self::Place),
+            _ => None,
         }
-        Some(("i", place)) => place.parse() == Ok(index),
-        _ => false,
+    }
+
+    fn is(&self, index: usize, item: &Value) -> bool {
+        match self {
+            Self::Keys(keys) => keys.iter().all(|(key, value)| &item[key] == value),
+            Self::Value(value) => value == item,
+            Self::Place(place) => *place == index,
+        }
     }
 }
 
@@ -94,8 +155,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::told::tests::told;
 
-    fn object(fields: Value) -> DynamicObject {
+    fn object(fields: Value) -> Told {
         let fields = json!([
             {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
             {"manager": "ours", "operation": "Apply", "fieldsV1": fields},
@@ -110,7 +172,7 @@ mod tests {
             },
             "status": {"ready": true},
         });
-        serde_json::from_value(object).unwrap()
+        told(&object)
     }
 
     #[test]
@@ -145,7 +207,7 @@ mod tests {
     #[test]
     fn what_was_never_applied_by_us_is_nothing() {
         assert_eq!(applied_by(&object(json!({"f:spec": {}})), "others"), None);
-        let bare = serde_json::from_value(json!({"metadata": {}})).unwrap();
+        let bare = told(&json!({"metadata": {}}));
         assert_eq!(applied_by(&bare, "ours"), None);
         assert_eq!(applied_by(&object(json!({})), "kubelet"), None);
     }

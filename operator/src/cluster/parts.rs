@@ -1,8 +1,8 @@
 //! The parts of the cluster's objects that are watched for what is ours, each no larger than a role can say.
 
-use kube::{Api, Client, core::DynamicObject, runtime::watcher};
+use kube::{Api, Client, runtime::watcher};
 
-use super::{gateway::Version, keyring::POD_SECRET, kinds::OwnedKind, owned::OwnedKey};
+use super::{gateway::Version, keyring::POD_SECRET, kinds::OwnedKind, owned::OwnedKey, told::Told};
 
 /// What one watch sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Part {
     }
 
     /// Where its objects are asked for, where `TLSRoute` is served in a version.
-    pub fn api(&self, client: &Client, routes: Version) -> Api<DynamicObject> {
+    pub fn api(&self, client: &Client, routes: Version) -> Api<Told> {
         let (client, resource) = (client.clone(), self.kind.resource(routes));
         match &self.place {
             Where::In(namespace) => Api::namespaced_with(client, namespace, &resource),

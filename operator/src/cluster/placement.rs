@@ -12,7 +12,13 @@ use pavilion_catalogue::manifest;
 use pavilion_crds::{RegionSpec, Residency};
 use serde_json::{Value, json};
 
-use super::{judge::region, memory::Memory, settings::Settings, statuses::Extra, wide};
+use super::{
+    judge::region,
+    memory::Memory,
+    settings::Settings,
+    statuses::Extra,
+    wide::{self, Said},
+};
 use crate::{object_key::ObjectKey, status::Verdict};
 
 /// Where a tenant stands with this cluster.
@@ -27,7 +33,12 @@ pub struct Placement {
 
 impl Placement {
     /// Of a tenant, with the Region of this cluster as it is there.
-    pub fn of(tenant: &DynamicObject, own: Option<&DynamicObject>, settings: &Settings) -> Self {
+    pub fn of(
+        tenant: &DynamicObject,
+        own: Option<&DynamicObject>,
+        said: &Said,
+        settings: &Settings,
+    ) -> Self {
         let (home, here) = (region(tenant), settings.region.as_str());
         if home != here {
             let message =
@@ -38,7 +49,7 @@ impl Placement {
                 endpoint: None,
             };
         }
-        match own.map(|own| wide::region(own, settings)) {
+        match own.map(|own| wide::region(said, own, settings)) {
             None => {
                 let message = format!("this cluster is {here}, and there is no Region {here}");
                 Self::withheld(Verdict::no(&manifest::REGION_UNKNOWN, message))

@@ -81,9 +81,14 @@ impl Pods {
                 let version = version(&object.metadata);
                 if let Some((tenant, pod)) = look(object) {
                     let mut seen = self.lock();
-                    if seen.get(&tenant).is_none_or(|(_, before)| *before != pod) {
+                    let before = seen.get(&tenant).map(|(_, before)| before);
+                    // The first that is heard of each is a pod of which there is nothing to tell yet.
+                    let tells = before.is_some() || !pod.is_blank();
+                    if before != Some(&pod) {
                         seen.insert(tenant.clone(), (version, pod));
-                        triggers.tenant(&tenant);
+                        if tells {
+                            triggers.tenant(&tenant);
+                        }
                     }
                 }
             }
@@ -113,6 +118,13 @@ impl Pods {
     fn lock(&self) -> MutexGuard<'_, HashMap<TenantName, (u64, TenantPod)>> {
         // Every change is one call on the map, so a panic elsewhere leaves nothing half made.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TenantPod {
+    /// Whether nobody has taken it yet, nor said why not: as far as the tenant is concerned it is as if there were none.
+    pub fn is_blank(&self) -> bool {
+        self.address.is_none() && self.trouble.is_none() && self.containers.is_empty()
     }
 }
 
@@ -203,8 +215,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::cluster::triggers::triggers;
 
     fn pod(change: impl FnOnce(&mut Value)) -> Option<(TenantName, TenantPod)> {
+        look(object(change))
+    }
+
+    fn object(change: impl FnOnce(&mut Value)) -> Pod {
         let mut pod = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
@@ -224,7 +241,7 @@ mod tests {
             },
         });
         change(&mut pod);
-        look(serde_json::from_value(pod).unwrap())
+        serde_json::from_value(pod).unwrap()
     }
 
     #[test]
@@ -254,6 +271,25 @@ mod tests {
         .unwrap();
         assert_eq!(pod.trouble.as_deref(), Some("0/1 nodes are available"));
         assert!(pod.address.is_none() && !pod.routable);
+    }
+
+    #[test]
+    fn a_pod_that_nobody_has_taken_yet_is_no_reason_to_look_at_its_tenant_and_what_becomes_of_it_is()
+     {
+        let (pods, (triggers, mut told)) = (Pods::default(), triggers());
+        let mut hears = |version: &str, status: Value| {
+            let pod = object(|pod| {
+                pod["metadata"]["resourceVersion"] = json!(version);
+                pod["status"] = status;
+            });
+            pods.hear(News::Seen(pod), &triggers);
+            told.try_recv().is_ok()
+        };
+        let place = json!({"podIP": "10.1.2.3"});
+        assert!(!hears("1", json!({})));
+        assert!(hears("2", place.clone()) && !hears("3", place));
+        assert!(hears("4", json!({})), "another took its place");
+        assert!(pods.of(&"acme".parse().unwrap()).unwrap().is_blank());
     }
 
     #[test]

@@ -23,8 +23,10 @@ use super::{
     apply::Applier,
     client,
     closing::Closing,
+    conditions::Conditions,
     crds_check,
     finalizer::Finalizers,
+    gathered::gathered,
     lease::Candidate,
     metrics::ClusterMetrics,
     objects::resource,
@@ -54,7 +56,7 @@ const IDENTITY: Identity = Identity {
 const LEASE: &str = "pavilion-operator";
 
 /// Several changes of one tenant within this time are one.
-const DEBOUNCE: Duration = Duration::from_millis(50);
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// How long looks under way may take to end when the process stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -99,6 +101,10 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         _ = signals.next() => return Ok(()),
         watches = Watches::start(&client, &settings, &triggers, check) => watches,
     };
+    metrics.register(|registry| {
+        let conditions = Conditions::of(Arc::clone(&watches.objects));
+        registry.register_collector(Box::new(conditions));
+    });
     let mut routes = Routes::start(
         &client,
         &options.namespace,
@@ -106,8 +112,13 @@ async fn serve(options: &Run) -> Result<(), Exit> {
         &triggers,
         (&health, &metrics),
     );
-    let mut candidate =
-        Candidate::new(client.clone(), &options.namespace, LEASE, &options.identity);
+    let mut candidate = Candidate::new(
+        client.clone(),
+        &options.namespace,
+        LEASE,
+        &options.identity,
+        Duration::from_secs(options.lease.as_seconds()),
+    );
     let surroundings = tokio::select! {
         _ = signals.next() => return Ok(()),
         found = Surroundings::find(&client, &options.closed_address) => found,
@@ -211,12 +222,10 @@ async fn lead(
 ) -> Result<(), Exit> {
     let stop = Arc::new(Notify::new());
     let stopped = Arc::clone(&stop);
-    let requests = told
+    let requests = gathered(told, TOGETHER)
         .map(|tenant| Ok::<_, Infallible>(request(&tenant)))
         .take_until(async move { stopped.notified().await });
-    let config = controller::Config::default()
-        .concurrency(options.workers.get())
-        .debounce(DEBOUNCE);
+    let config = controller::Config::default().concurrency(options.workers.get());
     let told_wide = Arc::clone(&context);
     let rounds = controller::applier(
         |tenant: Arc<DynamicObject>, context| {

@@ -30,7 +30,7 @@ use super::{
     pods::Pods,
     probing::{Isolation, Probing},
     remembered::{Remembered, Remembrance},
-    retries::Retries,
+    retries::{Retries, until},
     routes::{Held, Position, Routers},
     settings::Settings,
     statuses::{Extra, StatusError, Statuses, reason, unreached},
@@ -156,8 +156,8 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     }
     let Remembered {
         memory: before,
-        keyring,
-    } = context.remembrance.of(&context.client, &tenant).await?;
+        keys,
+    } = context.remembered(&object, &tenant).await?;
     let ran = before.runs();
     let mut seen = before.clone();
     let set = dereference(&context.objects, &name, &mut seen);
@@ -179,7 +179,7 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     let runs = memory.runs();
     let reached = || context.pods.of(&tenant).is_some() && context.is_reached(&tenant);
     let phase = context.closing.phase(&tenant, ran, runs, reached);
-    let wanted = Wanted::build(&context, &tenant, &memory, keyring, phase, now).await?;
+    let wanted = Wanted::build(&context, &tenant, &memory, keys, phase, now).await?;
     let (applied, isolated) = match &wanted {
         Some(wanted) => {
             if object.metadata.deletion_timestamp.is_none() {
@@ -220,9 +220,7 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     let times = wanted.as_ref().and_then(|wanted| wanted.times);
     let keyring = wanted.and_then(|wanted| wanted.keys.keyring);
     let changes = keyring.as_ref().is_some_and(Keyring::changes);
-    context
-        .remembrance
-        .keep(&tenant, Remembered { memory, keyring });
+    context.remembrance.keep(&tenant, memory, keyring);
     context.retries.forget(&name);
     if settled || applied != Applied::default() {
         context.patience.forget(&name);
@@ -237,10 +235,6 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
         _ => context.patience.next(&name),
     };
     Ok(Action::requeue(pause))
-}
-
-fn until(due: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(due.duration_since(now)).unwrap_or_default()
 }
 
 /// How a tenant's programs are. A pod that serves an older bundle, or listens with older keys, is told of the newer ones.
@@ -414,7 +408,7 @@ impl Context {
             name: self.settings.region.clone(),
         };
         let own = self.objects.wide_one(&own);
-        Placement::of(tenant, own.as_deref(), &self.settings)
+        Placement::of(tenant, own.as_deref(), self.objects.said(), &self.settings)
     }
 
     /// How the edge serves a tenant.

@@ -1,4 +1,5 @@
-//! When to try again, by object: at once the first time, then less and less often.
+//! When to look again: at an object that failed at once the first time, then less and less often; at one that is as it is
+//! to be when something is due.
 
 use std::{
     collections::HashMap,
@@ -7,8 +8,20 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
+
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_mins(1);
+
+/// The shortest pause until something that is due. It may be due for longer than it can be done: without a pause one look
+/// would follow the other.
+const SOONEST: Duration = Duration::from_secs(1);
+
+/// How long to wait for what is due then.
+pub fn until(due: Timestamp, now: Timestamp) -> Duration {
+    let left = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+    left.max(SOONEST)
+}
 
 /// How often each object failed since it last went well.
 #[derive(Debug, Default)]
@@ -42,7 +55,18 @@ impl Retries {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_is_due_for_long_is_looked_at_again_and_again_but_not_without_a_pause() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let now = at(1_700_000_000);
+        assert_eq!(until(at(1_700_000_090), now), Duration::from_secs(90));
+        for due in [at(1_700_000_000), at(1_699_999_999), at(0)] {
+            assert_eq!(until(due, now), SOONEST);
+        }
+    }
 
     #[test]
     fn pauses_grow_to_a_bound_and_begin_anew_after_success() {

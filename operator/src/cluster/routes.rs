@@ -42,7 +42,7 @@ use super::{lease::Fence, triggers::Triggers, watching::follow};
 /// The label that says what a Secret of the operator's is for, and its value for those of tenants.
 const KEYRINGS: &str = "pavilion.dev/role=keyring";
 const DATA_PLANES: &str = "app.kubernetes.io/component=data-plane";
-const ROUTERS: &str = "app.kubernetes.io/component=router";
+const ROUTERS: &str = "app.kubernetes.io/name=pavilion,app.kubernetes.io/component=router";
 
 /// All of it, at work. Ends when dropped.
 pub struct Routes {

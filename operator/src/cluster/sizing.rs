@@ -16,6 +16,10 @@ pub struct Sizing {
     pub plan: PlanSpec,
     /// What its volumes were made with: the API server lets nobody say otherwise of those of a `StatefulSet`.
     pub made_with: Storage,
+    /// The class that they were made of, empty for the cluster's default. The same holds for it. Not remembered by a release
+    /// before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
 }
 
 /// The volume of the token, which a plan has no need to choose.
@@ -28,10 +32,21 @@ pub const PROBE: Resources = Resources {
 };
 
 impl Sizing {
-    /// The sizing by a plan; volumes that are there keep their sizes.
-    pub fn by(plan: PlanSpec, before: Option<&Self>) -> Self {
+    /// The sizing by a plan, with volumes of a class; those that are there keep their sizes and their class.
+    pub fn by(plan: PlanSpec, class: Option<&str>, before: Option<&Self>) -> Self {
         let made_with = before.map_or(plan.storage, |before| before.made_with);
-        Self { plan, made_with }
+        let known = before.and_then(|before| before.storage_class.clone());
+        Self {
+            plan,
+            made_with,
+            storage_class: known.or_else(|| Some(class.unwrap_or_default().to_owned())),
+        }
+    }
+
+    /// The class of the volumes, where new ones get `class`; none for the cluster's default.
+    pub fn class<'a>(&'a self, class: Option<&'a str>) -> Option<&'a str> {
+        let class = self.storage_class.as_deref().or(class);
+        class.filter(|class| !class.is_empty())
     }
 
     /// The volumes, by name.
@@ -93,12 +108,28 @@ mod tests {
 
     #[test]
     fn volumes_keep_the_size_they_were_made_with_and_there_is_room_for_what_the_plan_says_now() {
-        let small = Sizing::by(plan(&json!({"log": "2Gi", "state": "512Mi"})), None);
-        let large = Sizing::by(plan(&json!({"log": "64Gi"})), Some(&small));
+        let small = Sizing::by(plan(&json!({"log": "2Gi", "state": "512Mi"})), None, None);
+        let large = Sizing::by(plan(&json!({"log": "64Gi"})), None, Some(&small));
         assert_eq!(large.volumes(), small.volumes());
         assert_eq!(small.storage().to_string(), "2624Mi");
         assert_eq!(large.storage().to_string(), "66624Mi");
-        assert_eq!(Sizing::by(small.plan.clone(), Some(&large)), small);
+        assert_eq!(Sizing::by(small.plan.clone(), None, Some(&large)), small);
+    }
+
+    #[test]
+    fn volumes_keep_the_class_they_were_made_of_whatever_new_ones_get() {
+        let plan = || plan(&json!({}));
+        for (made, kept) in [(Some("fast"), Some("fast")), (None, None)] {
+            let before = Sizing::by(plan(), made, None);
+            let now = Sizing::by(plan(), Some("slow"), Some(&before));
+            assert_eq!(now.class(Some("slow")), kept);
+        }
+        // Of a release that did not remember it they are of what is asked for, as they were then.
+        let mut before = Sizing::by(plan(), Some("fast"), None);
+        before.storage_class = None;
+        assert_eq!(before.class(Some("fast")), Some("fast"));
+        let now = Sizing::by(plan(), Some("fast"), Some(&before));
+        assert_eq!(now.class(Some("slow")), Some("fast"));
     }
 
     #[test]

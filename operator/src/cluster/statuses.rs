@@ -318,7 +318,9 @@ pub fn unreached(status: &mut Value, why: &Verdict, generation: u64) {
 /// The stable word for a failure, also a label of metrics.
 pub fn reason(error: &ApplyError) -> &'static Entry {
     match error {
-        ApplyError::NamespaceTaken(..) => &manifest::NAMESPACE_TAKEN,
+        ApplyError::NamespaceTaken(..) | ApplyError::NamespaceOccupied(..) => {
+            &manifest::NAMESPACE_TAKEN
+        }
         ApplyError::Lease(_) => &manifest::LEASE_OVER,
         ApplyError::Api(..) => &manifest::API_REFUSED,
     }

@@ -197,8 +197,8 @@ async fn wanted(
     phase: Phase,
     now: Timestamp,
 ) -> Result<Option<Wanted>, RoundError> {
-    let Remembered { memory, keyring } = context.remembrance.of(&context.client, tenant).await?;
-    Wanted::build(context, tenant, &memory, keyring, phase, now).await
+    let Remembered { memory, keys } = context.remembrance.of(&context.client, tenant).await?;
+    Wanted::build(context, tenant, &memory, keys, phase, now).await
 }
 
 async fn apply(

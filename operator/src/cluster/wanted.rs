@@ -5,13 +5,14 @@ use pavilion_bundle::{Closed, HostName, TenantName};
 
 use super::{
     cert_manager, isolation,
-    keyring::{Keyring, Routing},
+    keyring::Routing,
     keys::{Asked, Keys},
     kinds::OwnedKind,
     memory::{InForce, Memory, MemoryError},
     owned::Owned,
     pod,
     reconcile::{Context, RoundError},
+    remembered::KnownKeys,
     settings::Settings,
 };
 use crate::desired::DesiredTenant;
@@ -24,6 +25,8 @@ pub struct Wanted {
     pub keys: Keys,
     /// When its first certificate is due, and when that of its hosts ends.
     pub times: Option<(Timestamp, Timestamp)>,
+    /// Whether nothing of the tenant was there a moment ago.
+    pub is_new: bool,
 }
 
 /// How much of a tenant is to be there.
@@ -79,7 +82,7 @@ impl Wanted {
         context: &Context,
         tenant: &TenantName,
         memory: &Memory,
-        keyring: Option<Keyring>,
+        known: KnownKeys,
         phase: Phase,
         now: Timestamp,
     ) -> Result<Option<Self>, RoundError> {
@@ -100,7 +103,8 @@ impl Wanted {
             routing: &routing,
             now,
         };
-        let keys = asked.keys(keyring).await?;
+        let is_new = matches!(known, KnownKeys::New);
+        let keys = asked.keys(known).await?;
         let mut objects = isolation::build(tenant, desired, sizing, settings);
         if let Some(keyring) = &keys.keyring {
             // The keys first: what was made with them is of no use once they are lost.
@@ -122,6 +126,7 @@ impl Wanted {
             times: keyring.and_then(|keyring| keyring.times(tenant, desired.hosts())),
             objects,
             keys,
+            is_new,
         }))
     }
 

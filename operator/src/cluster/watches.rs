@@ -35,6 +35,8 @@ use super::{
 
 /// How long is waited for what the Gateway API and cert-manager have, once everything else is there.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How many objects of our kinds are listed at once: each may have as much as the API server holds.
+const PAGE: u32 = 50;
 /// Before the API server is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -93,15 +95,11 @@ impl Watches {
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind));
             let (objects, triggers, mut told) =
                 (Arc::clone(&objects), triggers.clone(), heard.first());
-            tokio::spawn(follow(
-                api,
-                watcher::Config::default(),
-                kind.name(),
-                move |news| {
-                    told(&news);
-                    objects.hear(kind, news, &triggers);
-                },
-            ));
+            let config = watcher::Config::default().page_size(PAGE);
+            tokio::spawn(follow(api, config, kind.name(), move |news| {
+                told(&news);
+                objects.hear(kind, news, &triggers);
+            }));
         }
         let classes = Arc::<Classes>::default();
         for kind in ClassKind::ALL {

@@ -1,21 +1,21 @@
 //! The objects of ours that no tenant has: what they say, and what they are told.
 
+mod said;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::core::DynamicObject;
 use pavilion_catalogue::{Entry, manifest};
-use pavilion_crds::{
-    Condition, Kind, PlanSpec, PlanStatus, RegionSpec, RegionStatus,
-    admission::{self, Violation},
-};
+use pavilion_crds::{Condition, Kind, PlanSpec, PlanStatus, RegionSpec, RegionStatus};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use url::Url;
 
+pub use self::said::Said;
 use super::{
     classes::Classes,
-    judge::{plan_of, read, region as home},
+    judge::{plan_of, region as home},
     objects::Objects,
     reconcile::Context,
     settings::Settings,
@@ -35,9 +35,13 @@ const DEBOUNCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Why it cannot.
-pub fn region(object: &DynamicObject, settings: &Settings) -> Result<RegionSpec, Verdict> {
-    let spec: RegionSpec =
-        spec(Kind::Region, object).map_err(|why| Verdict::no(&manifest::FIELD_INVALID, why))?;
+pub fn region(
+    said: &Said,
+    object: &DynamicObject,
+    settings: &Settings,
+) -> Result<RegionSpec, Verdict> {
+    let spec: RegionSpec = spec(said, Kind::Region, object)
+        .map_err(|why| Verdict::no(&manifest::FIELD_INVALID, why))?;
     let Some(endpoint) = &spec.endpoint else {
         return Ok(spec);
     };
@@ -67,20 +71,23 @@ pub fn region(object: &DynamicObject, settings: &Settings) -> Result<RegionSpec,
 /// # Errors
 /// Why they cannot: the stable word, and the same for a person.
 pub fn plan(
+    said: &Said,
     object: &DynamicObject,
     classes: &Classes,
 ) -> Result<PlanSpec, (&'static Entry, String)> {
-    let spec: PlanSpec = spec(Kind::Plan, object).map_err(|why| (&manifest::FIELD_INVALID, why))?;
+    let spec: PlanSpec =
+        spec(said, Kind::Plan, object).map_err(|why| (&manifest::FIELD_INVALID, why))?;
     classes.check(&spec).map(|()| spec)
 }
 
 /// The spec of an object that its schema allows.
-fn spec<T: serde::de::DeserializeOwned>(kind: Kind, object: &DynamicObject) -> Result<T, String> {
-    let judged = admission::judge(kind, &read(kind, object), None).map_err(|violations| {
-        let told: Vec<String> = violations.iter().map(Violation::to_string).collect();
-        told.join("\n")
-    })?;
-    serde_json::from_value(judged["spec"].clone()).map_err(|error| error.to_string())
+fn spec<T: serde::de::DeserializeOwned>(
+    said: &Said,
+    kind: Kind,
+    object: &DynamicObject,
+) -> Result<T, String> {
+    let spec = said.spec(kind, object)?;
+    serde_json::from_value(spec).map_err(|error| error.to_string())
 }
 
 /// Keeps their statuses true while this replica writes. Never ends.
@@ -115,7 +122,7 @@ fn status_of_plan(
     generation: u64,
     context: &Context,
 ) -> PlanStatus {
-    let accepted = match plan(object, &context.classes) {
+    let accepted = match plan(context.objects.said(), object, &context.classes) {
         Ok(_) => Verdict::yes(&manifest::ACCEPTED, manifest::ACCEPTED.meaning),
         Err((entry, why)) => Verdict::no(entry, why),
     };
@@ -134,7 +141,7 @@ fn status_of_region(
     generation: u64,
     context: &Context,
 ) -> RegionStatus {
-    let read = region(object, &context.settings);
+    let read = region(context.objects.said(), object, &context.settings);
     let accepted = read
         .err()
         .unwrap_or_else(|| Verdict::yes(&manifest::ACCEPTED, manifest::ACCEPTED.meaning));

@@ -1,4 +1,5 @@
-//! A way to the API server on which a test has its hand: it counts what is written, goes away, and keeps news back.
+//! A way to the API server on which a test has its hand: it counts what is asked and written, goes away, keeps news back,
+//! and leaves questions open.
 
 use std::{
     collections::BTreeSet,
@@ -50,8 +51,12 @@ struct State {
     away: bool,
     /// What was written, like `PATCH /api/v1/namespaces/x`.
     writes: Vec<String>,
+    /// Where one object was asked for, by its path.
+    reads: Vec<String>,
     /// So many writes later the way ends, before the answer to the last has come back.
     writes_left: Option<usize>,
+    /// What is written where this stands in the path gets no answer, and does not arrive.
+    unanswered: Option<&'static str>,
     /// Whoever wants to hear on from where it was is told that this is too long ago.
     forgotten: bool,
     /// The paths for which that was said.
@@ -95,6 +100,13 @@ impl Between {
         self.hand.state().writes.clone()
     }
 
+    /// Which objects of a tenant were asked for through it so far, by their paths.
+    pub fn reads_of(&self, tenant: &str) -> Vec<String> {
+        let mut reads = self.hand.state().reads.clone();
+        reads.retain(|path| path.contains(tenant));
+        reads
+    }
+
     /// From the answer to the `count`th write on, which does not come back, nobody gets through.
     pub fn end_after(&self, count: usize) {
         self.hand.state().writes_left = Some(count);
@@ -121,6 +133,11 @@ impl Between {
     /// Keeps news back, or lets it through again. Questions are answered all the same.
     pub fn keep_quiet(&self, quiet: bool) {
         self.hand.quiet.send_replace(quiet);
+    }
+
+    /// Leaves writes without an answer that have this in their path.
+    pub fn leave_unanswered(&self, part: &'static str) {
+        self.hand.state().unanswered = Some(part);
     }
 
     /// Whether somebody who wanted to hear on of a kind, by its name in paths, was told that it is forgotten.
@@ -185,8 +202,16 @@ impl Hand {
             return Ok(too_long_ago());
         }
         let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-        let counts = writes.contains(&head.method) && !path.contains("/leases");
+        let is_write = writes.contains(&head.method);
+        let unanswered = self.state().unanswered;
+        if is_write && unanswered.is_some_and(|part| path.contains(part)) {
+            return std::future::pending().await;
+        }
+        let counts = is_write && !path.contains("/leases");
         let what = format!("{} {path}", head.method);
+        if head.method == Method::GET && !is_watch {
+            self.state().reads.push(path);
+        }
         for name in [HOST, AUTHORIZATION, CONNECTION] {
             head.headers.remove(name);
         }

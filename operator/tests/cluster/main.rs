@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod authorities;
 mod between;
 mod confinement;
 mod drift;
 mod faults;
+mod newcomers;
 mod picture;
 mod plans;
 mod refusals;

@@ -128,9 +128,9 @@ async fn an_unknown_plan_is_refused_and_what_was_accepted_keeps_serving() {
     stage.until(&name, "Accepted", "False PlanUnknown").await;
     stage.until(&name, "Ready", "False PlanUnknown").await;
 
-    // Another operator knows the plan that was in force, and leaves the tenant as it is.
+    // The next operator knows the plan that was in force, and leaves the tenant as it is.
     drop(operator);
-    let second = stage.operator("two").await;
+    let second = stage.operator("one").await;
     eventually("the second operator looked at every tenant", async || {
         second.count("rounds_total").await >= 2
     })

@@ -1,5 +1,6 @@
 //! What is refused says why, and what was accepted before stays in force.
 
+use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::stage::{REGION, Stage, delete, eventually, host, trust_anchor};
@@ -56,6 +57,59 @@ async fn a_namespace_is_used_only_when_its_owner_marked_it() {
 }
 
 #[tokio::test]
+async fn a_marked_namespace_gets_a_tenants_keys_only_when_nothing_of_anybody_elses_is_in_it() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator("one").await;
+    let container =
+        json!({"name": "spy", "image": "none.invalid/none", "imagePullPolicy": "Never"});
+    let pod = json!({"terminationGracePeriodSeconds": 0, "containers": [container]});
+    let labels = json!({"app": "spy"});
+    let template = json!({"metadata": {"labels": labels}, "spec": pod});
+    let set = json!({"replicas": 0, "selector": {"matchLabels": labels}, "template": template});
+    for (kind, name, spec) in [("Pod", "spy", pod), ("StatefulSet", "data-plane", set)] {
+        let tenant = stage.tenant(&kind.to_ascii_lowercase());
+        let namespace = format!("pavilion-{tenant}");
+        let mark = json!({"pavilion.dev/tenant": tenant});
+        stage.namespace_with(&namespace, mark).await;
+        let theirs = stage.api(kind, Some(&namespace));
+        let object = json!({"metadata": {"name": name}, "spec": spec});
+        let object = serde_json::from_value(object).unwrap();
+        theirs
+            .create(&PostParams::default(), &object)
+            .await
+            .unwrap();
+        stage
+            .apply_tenant(&tenant, REGION, &format!("{tenant}.example"))
+            .await;
+        stage
+            .until(&tenant, "IsolationApplied", "False NamespaceTaken")
+            .await;
+        let found = stage.api("Tenant", None).get(&tenant).await.unwrap();
+        let told = found.data["status"].to_string();
+        assert!(
+            told.contains(&format!("{kind} {namespace}/{name}")),
+            "{told}"
+        );
+        let secrets = stage.api("Secret", Some(&namespace));
+        assert!(secrets.get_opt("pavilion").await.unwrap().is_none());
+        delete(&theirs, name).await;
+        stage
+            .until(&tenant, "IsolationApplied", "True IsolationApplied")
+            .await;
+        assert!(secrets.get_opt("pavilion").await.unwrap().is_some());
+    }
+}
+
+/// Waits until a tenant is refused a host, and told who has it.
+async fn is_told_whose_host_it_is(stage: &Stage, tenant: &str, holder: &str) {
+    stage.until(tenant, "Accepted", "False HostClaimed").await;
+    let found = stage.api("Tenant", None).get(tenant).await.unwrap();
+    let told = found.data["status"].to_string();
+    let expected = format!("already a host of Tenant {holder}");
+    assert!(told.contains(&expected), "{told}");
+}
+
+#[tokio::test]
 async fn a_host_belongs_to_the_tenant_that_had_it_first_until_that_is_gone() {
     let stage = Stage::set().await;
     let _operator = stage.operator("one").await;
@@ -68,13 +122,7 @@ async fn a_host_belongs_to_the_tenant_that_had_it_first_until_that_is_gone() {
     // Seconds are what the API server tells the two apart by.
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     stage.apply_tenant(&second, REGION, &host).await;
-    stage.until(&second, "Accepted", "False HostClaimed").await;
-    let found = stage.api("Tenant", None).get(&second).await.unwrap();
-    let told = found.data["status"].to_string();
-    assert!(
-        told.contains(&format!("already a host of Tenant {first}")),
-        "{told}"
-    );
+    is_told_whose_host_it_is(&stage, &second, &first).await;
     delete(&stage.api("Tenant", None), &first).await;
     stage.until(&second, "Accepted", "True Accepted").await;
 }
@@ -96,13 +144,7 @@ async fn a_tenant_that_is_served_at_a_host_keeps_it_from_an_older_one_that_wants
         .until(&younger, "IsolationApplied", "True IsolationApplied")
         .await;
     stage.apply_tenant(&older, REGION, &host).await;
-    stage.until(&older, "Accepted", "False HostClaimed").await;
-    let told = stage.api("Tenant", None).get(&older).await.unwrap();
-    let told = told.data["status"].to_string();
-    assert!(
-        told.contains(&format!("already a host of Tenant {younger}")),
-        "{told}"
-    );
+    is_told_whose_host_it_is(&stage, &older, &younger).await;
     let accepted = stage.condition("Tenant", None, &younger, "Accepted").await;
     assert_eq!(accepted, "True Accepted");
     delete(&stage.api("Tenant", None), &younger).await;
@@ -142,9 +184,9 @@ async fn a_broken_edit_leaves_the_last_good_bundle_in_force_and_says_so() {
         .until(&tenant, "Ready", "False ReferenceDangling")
         .await;
     assert_eq!(bundle().await, before);
-    // Another operator knows what was in force, and puts it right.
+    // The next operator knows what was in force, and puts it right.
     drop(operator);
-    let second = stage.operator("two").await;
+    let second = stage.operator("one").await;
     eventually("the second operator writes", async || second.leads().await).await;
     eventually("it looked at every tenant", async || {
         second.count("rounds_total").await > 0
@@ -200,20 +242,34 @@ async fn a_tenant_that_does_not_fit_is_refused_and_keeps_what_was_accepted() {
         .apply("TrustAnchor", Some(&namespace), "issuers", trust_anchor())
         .await;
     let step = "s".repeat(250);
-    let claims: Vec<Value> = (0..64)
-        .map(|n| json!({"id": format!("c{n}"), "path": [step, step, step, format!("c{n}")]}))
-        .collect();
-    let policy = json!({
-        "title": "Long paths", "purposes": ["age"],
-        "evidence": [{"id": "pid", "format": "dc+sd-jwt", "types": ["urn:eudi:pid:1"],
-            "trust": ["issuers"], "claims": claims}],
-        "rule": {"claim": "pid.c0", "equals": "x"},
-    });
-    // Each is some 50 kB; the API server takes 1 MiB in one object.
-    for n in 0..24 {
+    let policy = |claims: usize| {
+        let claims: Vec<Value> = (0..claims)
+            .map(|n| json!({"id": format!("c{n}"), "path": [step, step, step, format!("c{n}")]}))
+            .collect();
+        json!({
+            "title": "Long paths", "purposes": ["age"],
+            "evidence": [{"id": "pid", "format": "dc+sd-jwt", "types": ["urn:eudi:pid:1"],
+                "trust": ["issuers"], "claims": claims}],
+            "rule": {"claim": "pid.c0", "equals": "x"},
+        })
+    };
+    // Some 50 kB in one.
+    let policies = stage.api("Policy", Some(&namespace));
+    stage
+        .apply("Policy", Some(&namespace), "huge", policy(64))
+        .await;
+    eventually("the one is refused", async || {
+        let found = stage.condition("Policy", Some(&namespace), "huge", "Accepted");
+        found.await == "False BundleTooLarge"
+    })
+    .await;
+    delete(&policies, "huge").await;
+    stage.until(&tenant, "Accepted", "True Accepted").await;
+    // Each is some 24 kB; the API server takes 1 MiB in one object.
+    for n in 0..48 {
         let name = format!("long{n}");
         stage
-            .apply("Policy", Some(&namespace), &name, policy.clone())
+            .apply("Policy", Some(&namespace), &name, policy(30))
             .await;
     }
     stage

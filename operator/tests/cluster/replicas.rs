@@ -7,7 +7,7 @@ use crate::stage::{Stage, delete, eventually};
 #[tokio::test]
 async fn a_standby_is_ready_and_takes_over_when_the_one_that_writes_is_killed() {
     let stage = Stage::set().await;
-    let first = stage.operator("one").await;
+    let first = stage.operator_with_short_lease("one").await;
     eventually("the first replica writes", async || first.leads().await).await;
     let second = stage.operator("two").await;
     assert!(!second.leads().await);
@@ -20,7 +20,7 @@ async fn a_standby_is_ready_and_takes_over_when_the_one_that_writes_is_killed() 
 #[tokio::test]
 async fn a_replica_that_slept_past_its_lease_writes_nothing_and_ends() {
     let stage = Stage::set().await;
-    let mut first = stage.operator("one").await;
+    let mut first = stage.operator_with_short_lease("one").await;
     eventually("the first replica writes", async || first.leads().await).await;
     let tenant = stage.confined("acme").await;
 

@@ -387,7 +387,7 @@ async fn routers_alone_are_let_in_and_a_new_certificate_needs_no_restart() {
 #[tokio::test]
 async fn the_next_replica_that_writes_keeps_the_root_and_the_stream_goes_on() {
     let stage = Stage::set().await;
-    let first = stage.operator("one").await;
+    let first = stage.operator_with_short_lease("one").await;
     eventually("the first replica writes", async || first.leads().await).await;
     let root = text(&stage, "pavilion-control-root", "ca.crt").await;
     let second = stage.operator("two").await;

@@ -1,7 +1,7 @@
 //! An operator under test, and the API server as its user sees it.
 
 use std::{
-    net::TcpListener,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -13,10 +13,11 @@ use k8s_openapi::{
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
-    core::{ApiResource, DynamicObject, ObjectMeta},
+    core::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::between::Between;
@@ -25,6 +26,13 @@ use crate::between::Between;
 pub const PATIENCE: Duration = Duration::from_mins(2);
 /// How long nothing is written once all is as it stays. A busy node takes seconds from one state of a pod to the next.
 const QUIET: Duration = Duration::from_secs(10);
+
+/// How long the lease of an operator under test is good: the API server of a busy machine may be slow again and again in
+/// that time.
+const LEASE: &str = "15s";
+/// The same where another replica is to take over while the first says nothing. As short as it is without this argument,
+/// for that is the time that is promised.
+const SHORT_LEASE: &str = "4s";
 
 /// The region the operators under test are told they are in.
 pub const REGION: &str = "here";
@@ -230,9 +238,19 @@ impl Stage {
         .await;
     }
 
-    /// Starts a replica of the operator.
+    /// Starts a replica of the operator. One of the same name as one before has its lease, as a container that is started
+    /// again.
     pub async fn operator(&self, identity: &str) -> Operator {
-        let operator = Operator::launch(&self.namespace, identity, &[]);
+        self.ready(identity, LEASE).await
+    }
+
+    /// Starts one whose lease another replica takes over as soon as it is over.
+    pub async fn operator_with_short_lease(&self, identity: &str) -> Operator {
+        self.ready(identity, SHORT_LEASE).await
+    }
+
+    async fn ready(&self, identity: &str, lease: &str) -> Operator {
+        let operator = Operator::launch(&self.namespace, identity, &["--lease", lease]);
         operator.until_ready().await;
         operator
     }
@@ -240,42 +258,26 @@ impl Stage {
     /// Starts one whose way to the API server is another, and does not wait for it.
     pub fn operator_by(&self, way: &Between, identity: &str) -> Operator {
         let kubeconfig = way.kubeconfig().display().to_string();
-        Operator::launch(&self.namespace, identity, &["--kubeconfig", &kubeconfig])
+        let more = ["--kubeconfig", &kubeconfig, "--lease", LEASE];
+        Operator::launch(&self.namespace, identity, &more)
     }
 }
 
 fn resource(kind: &str) -> ApiResource {
-    let (group, version, plural) = match kind {
-        "Region" => ("pavilion.dev", "v1alpha1", "regions"),
-        "Plan" => ("pavilion.dev", "v1alpha1", "plans"),
-        "RuntimeClass" => ("node.k8s.io", "v1", "runtimeclasses"),
-        "PriorityClass" => ("scheduling.k8s.io", "v1", "priorityclasses"),
-        "Tenant" => ("pavilion.dev", "v1alpha1", "tenants"),
-        "Policy" => ("pavilion.dev", "v1alpha1", "policies"),
-        "TrustAnchor" => ("pavilion.dev", "v1alpha1", "trustanchors"),
-        "RelyingParty" => ("pavilion.dev", "v1alpha1", "relyingparties"),
-        "NetworkPolicy" => ("networking.k8s.io", "v1", "networkpolicies"),
-        "Namespace" => ("", "v1", "namespaces"),
-        "ResourceQuota" => ("", "v1", "resourcequotas"),
-        "LimitRange" => ("", "v1", "limitranges"),
-        "ServiceAccount" => ("", "v1", "serviceaccounts"),
-        "Secret" => ("", "v1", "secrets"),
-        "ConfigMap" => ("", "v1", "configmaps"),
-        "StatefulSet" => ("apps", "v1", "statefulsets"),
+    let (group, version) = match kind {
+        "Region" | "Plan" | "Tenant" | "Policy" | "TrustAnchor" | "RelyingParty" => {
+            ("pavilion.dev", "v1alpha1")
+        }
+        "CustomResourceDefinition" => ("apiextensions.k8s.io", "v1"),
+        "RuntimeClass" => ("node.k8s.io", "v1"),
+        "PriorityClass" => ("scheduling.k8s.io", "v1"),
+        "NetworkPolicy" => ("networking.k8s.io", "v1"),
+        "StatefulSet" => ("apps", "v1"),
+        "Namespace" | "Pod" | "ResourceQuota" | "LimitRange" | "ServiceAccount" | "Secret"
+        | "ConfigMap" => ("", "v1"),
         other => panic!("no path for {other}"),
     };
-    let api_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
-    ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version,
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-    }
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
 /// A host that no other tenant has.
@@ -298,16 +300,13 @@ pub fn trust_anchor() -> Value {
 /// A replica that runs; it is killed when dropped.
 pub struct Operator {
     child: Child,
-    port: u16,
+    folder: TempDir,
 }
 
 impl Operator {
     fn launch(namespace: &str, identity: &str, more: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let folder = TempDir::new().unwrap();
+        let health = health(&folder);
         let child = Command::new(env!("CARGO_BIN_EXE_pavilion-operator"))
             .args([
                 "run",
@@ -331,7 +330,7 @@ impl Operator {
             ])
             .args([
                 "--health",
-                &format!("tcp:127.0.0.1:{port}"),
+                &format!("unix:{}", health.display()),
                 "--log-format",
                 "text",
                 "--routes-listen",
@@ -341,7 +340,7 @@ impl Operator {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        Self { child, port }
+        Self { child, folder }
     }
 
     /// Waits until it has heard of everything.
@@ -354,8 +353,12 @@ impl Operator {
 
     /// A page of its health endpoint; empty while there is none.
     pub async fn get(&self, page: &str) -> String {
-        let url = format!("http://127.0.0.1:{}/{page}", self.port);
-        match reqwest::get(url).await {
+        let client = reqwest::Client::builder().unix_socket(health(&self.folder));
+        let request = client
+            .build()
+            .unwrap()
+            .get(format!("http://operator/{page}"));
+        match request.send().await {
             Ok(answer) => answer.text().await.unwrap_or_default(),
             Err(_) => String::new(),
         }
@@ -434,6 +437,11 @@ impl Drop for Operator {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where a replica tells how it is.
+fn health(folder: &TempDir) -> PathBuf {
+    folder.path().join("health.sock")
 }
 
 /// Waits until something holds; fails by name when it never does.

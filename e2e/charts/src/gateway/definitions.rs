@@ -26,11 +26,10 @@ impl Definitions {
     /// # Errors
     /// What cannot be had.
     pub fn find() -> Result<Self> {
-        let named = std::env::var_os("KUBECTL").map(PathBuf::from);
         let contour = tools_with("contour")?;
         let newer = tools_with("gateway-api")?.files("gateway-api", "definitions")?;
         Ok(Self {
-            kubectl: named.map_or_else(|| tool("kubectl"), Ok)?,
+            kubectl: tool("kubectl")?,
             contours: [
                 contour
                     .files("contour", "gateway-api")?

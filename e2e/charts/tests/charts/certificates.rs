@@ -7,6 +7,7 @@ use kube::{Api, Client, api::DeleteParams, core::DynamicObject};
 use pavilion_e2e_charts::{
     NAMESPACE,
     cert_manager::{CertManager, ORGANISATION, apply, secret},
+    verdict,
 };
 use rustls::{
     RootCertStore,
@@ -48,12 +49,11 @@ fn apply_tenant(name: &str, plan: &str, ingress: &Value) {
 /// Status, reason and message of a tenant's condition; empty while there is none.
 async fn condition(stage: &Stage, tenant: &str, type_: &str) -> String {
     let found = api(&stage.admin, "Tenant", None).get(tenant).await.unwrap();
-    let conditions = found.data["status"]["conditions"].as_array().cloned();
-    let mut conditions = conditions.into_iter().flatten();
-    let found = conditions.find(|condition| condition["type"] == type_);
-    found.map_or_else(String::new, |found| {
-        let text = |field: &str| found[field].as_str().unwrap().to_owned();
-        format!("{} {}: {}", text("status"), text("reason"), text("message"))
+    let status = &found.data["status"];
+    let found = pavilion_e2e_charts::condition(status, type_);
+    let message = found.and_then(|found| found["message"].as_str());
+    message.map_or_else(String::new, |message| {
+        format!("{}: {message}", verdict(status, type_))
     })
 }
 

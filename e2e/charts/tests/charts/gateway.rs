@@ -11,12 +11,13 @@ use std::process::Command;
 use kube::{
     Api, Client, ResourceExt,
     api::DeleteParams,
-    core::{ApiResource, DynamicObject},
+    core::{ApiResource, DynamicObject, GroupVersionKind},
 };
 use pavilion_e2e::{judges, relying_party::client_of};
 use pavilion_e2e_charts::{
     NAMESPACE,
     gateway::{Contour, Definitions, GATEWAY, PLATFORM, class, ours},
+    verdict,
 };
 use serde_json::{Value, json};
 
@@ -57,26 +58,14 @@ async fn set() -> (Stage, Operator, Definitions) {
 /// The routes beside the operator, in one version.
 fn routes(client: &Client, version: &str) -> Api<DynamicObject> {
     let group = "gateway.networking.k8s.io";
-    let resource = ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version: format!("{group}/{version}"),
-        kind: "TLSRoute".to_owned(),
-        plural: "tlsroutes".to_owned(),
-    };
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, "TLSRoute"));
     Api::namespaced_with(client.clone(), NAMESPACE, &resource)
 }
 
 /// Status and reason of a condition, like `False GatewaySilent`; empty while there is none.
 async fn condition(admin: &Client, kind: &str, name: &str, type_: &str) -> String {
     let object = api(admin, kind, None).get(name).await.unwrap();
-    let conditions = object.data["status"]["conditions"].as_array().cloned();
-    let mut conditions = conditions.into_iter().flatten();
-    let found = conditions.find(|one| one["type"] == type_);
-    found.map_or_else(String::new, |found| {
-        let text = |field: &str| found[field].as_str().unwrap().to_owned();
-        format!("{} {}", text("status"), text("reason"))
-    })
+    verdict(&object.data["status"], type_)
 }
 
 async fn until(admin: &Client, kind: &str, name: &str, type_: &str, expected: &str) {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use kube::{Api, core::DynamicObject};
-use pavilion_e2e_charts::{Outcome, tool};
+use pavilion_e2e_charts::{Outcome, condition, tool};
 use pavilion_e2e_cluster::checkout;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -99,13 +99,11 @@ impl World<'_> {
 
     async fn condition(&self, kind: &str, name: &str, type_: &str) -> Value {
         let object = self.api(kind).get(name).await.unwrap();
-        let conditions = object.data["status"]["conditions"].as_array().cloned();
-        let mut conditions = conditions.into_iter().flatten();
-        let found = conditions.find(|condition| condition["type"] == type_);
+        let found = condition(&object.data["status"], type_);
         // Said of an older text, it says nothing of this one.
         let current =
-            |found: &Value| found["observedGeneration"].as_i64() == object.metadata.generation;
-        found.filter(current).unwrap_or_default()
+            |found: &&Value| found["observedGeneration"].as_i64() == object.metadata.generation;
+        found.filter(current).cloned().unwrap_or_default()
     }
 
     /// What the condition says of the object as it is now, once it is one way or the other.

@@ -2,7 +2,7 @@
 
 use kube::{
     Client,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, ListParams, PostParams},
     core::DynamicObject,
 };
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
     callers::{BREAK_GLASS, refusal, user},
     objects::{api, merge, pod},
     operator::{Operator, eventually},
-    stage::{MALLORY, Stage},
+    stage::{LABEL, MALLORY, Stage},
 };
 
 #[tokio::test]
@@ -90,6 +90,9 @@ async fn a_tenants_own_network_policy_opens_nothing_but_single_networks_outside(
         to("169.254.169.254/32"),
         to("169.254.169.0/24"),
         to("fe80::1/128"),
+        to("fd00:ec2::254/128"),
+        to("fd00:ec2::/64"),
+        to("100.100.100.0/24"),
     ];
     let policies = api(&mallory, "NetworkPolicy", Some(&namespace));
     for spec in opening {
@@ -152,6 +155,84 @@ async fn nothing_runs_in_the_namespace_of_a_tenant_but_what_the_operator_put_the
     // In an emergency, a pod to look with.
     let rescuer = user(MALLORY, &[BREAK_GLASS]).await;
     create_pod(&rescuer, &namespace, &pod).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_in_a_namespace_before_it_became_a_tenants_starts_nothing_there() {
+    let stage = Stage::set().await;
+    let labels = json!({LABEL: "true", "pavilion.dev/tenant": "before"});
+    let namespace = "pavilion-before";
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}});
+    stage.apply("Namespace", None, namespace, object).await;
+    let mallory = user(MALLORY, &[]).await;
+    let mut template = serde_json::to_value(pod("spy", json!({}))).unwrap();
+    let labels = json!({"app": "spy"});
+    template["metadata"] = json!({"labels": labels});
+    let selector = json!({"matchLabels": labels});
+    let mut of_job = template.clone();
+    of_job["spec"]["restartPolicy"] = json!("Never");
+    let none = json!({"hard": {"pods": "0"}});
+    for (kind, name, spec) in [
+        ("ResourceQuota", "none", none),
+        (
+            "StatefulSet",
+            "asleep",
+            json!({"replicas": 0, "selector": selector, "template": template}),
+        ),
+        (
+            "StatefulSet",
+            "waiting",
+            json!({"replicas": 1, "selector": selector, "template": template}),
+        ),
+        (
+            "Deployment",
+            "asleep",
+            json!({"replicas": 0, "selector": selector, "template": template}),
+        ),
+        (
+            "Job",
+            "asleep",
+            json!({"suspend": true, "template": of_job}),
+        ),
+    ] {
+        let object = json!({"metadata": {"name": name}, "spec": spec});
+        let object = serde_json::from_value(object).unwrap();
+        let api = api(&mallory, kind, Some(namespace));
+        api.create(&PostParams::default(), &object).await.unwrap();
+    }
+    let operator = Operator::leading(&stage.admin, "before").await;
+    stage.tenant(&operator, "before").await;
+    let wakes = json!({"spec": {"replicas": 1}});
+    for (kind, edit) in [
+        ("StatefulSet", &wakes),
+        ("Deployment", &wakes),
+        ("Job", &json!({"spec": {"suspend": false}})),
+    ] {
+        let api = api(&mallory, kind, Some(namespace));
+        let said = refusal(kind, merge(&api, "asleep", edit).await);
+        assert!(said.contains("pavilion-closed-namespaces"), "{said}");
+    }
+    // What keeps the cluster's own controller from its pod goes.
+    let quotas = api(&mallory, "ResourceQuota", Some(namespace));
+    quotas
+        .delete("none", &DeleteParams::default())
+        .await
+        .unwrap();
+    let rescuer = user(MALLORY, &[BREAK_GLASS]).await;
+    let sets = api(&rescuer, "StatefulSet", Some(namespace));
+    let looks = json!({"metadata": {"annotations": {"looks": "again"}}});
+    merge(&sets, "waiting", &looks).await.unwrap();
+    let events = api(&stage.admin, "Event", Some(namespace));
+    eventually("the controller is refused its pod", async || {
+        let events = events.list(&ListParams::default()).await.unwrap();
+        events.into_iter().any(|event| {
+            let said = event.data["note"].as_str().unwrap_or_default();
+            event.data["regarding"]["name"] == "waiting" && said.contains("pavilion-tenant-pods")
+        })
+    })
+    .await;
+    let pods = api(&stage.admin, "Pod", Some(namespace));
+    assert!(pods.get_opt("waiting-0").await.unwrap().is_none());
 }
 
 async fn create_pod(

@@ -13,11 +13,12 @@ use kube::{
     api::{DeleteParams, ListParams},
 };
 use pavilion_e2e_charts::NAMESPACE;
+use pavilion_e2e_cluster::Seen;
 use serde_json::{Value, json};
 
 use crate::{
     operator::eventually,
-    probes::{Seen, probe, start, tried},
+    probes::{probe, start, tried},
     stage::{LABEL, Stage},
 };
 

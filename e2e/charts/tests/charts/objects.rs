@@ -3,7 +3,7 @@
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
-    core::{ApiResource, DynamicObject},
+    core::{ApiResource, DynamicObject, GroupVersionKind},
 };
 use serde_json::{Value, json};
 
@@ -55,50 +55,23 @@ pub fn pod(name: &str, labels: Value) -> DynamicObject {
 }
 
 fn resource(kind: &str) -> ApiResource {
-    let (group, version, plural) = match kind {
-        "Region" => ("pavilion.dev", "v1alpha1", "regions"),
-        "Plan" => ("pavilion.dev", "v1alpha1", "plans"),
-        "Tenant" => ("pavilion.dev", "v1alpha1", "tenants"),
-        "Policy" => ("pavilion.dev", "v1alpha1", "policies"),
-        "TrustAnchor" => ("pavilion.dev", "v1alpha1", "trustanchors"),
-        "RelyingParty" => ("pavilion.dev", "v1alpha1", "relyingparties"),
-        "Certificate" => ("cert-manager.io", "v1", "certificates"),
-        "CustomResourceDefinition" => ("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
-        "NetworkPolicy" => ("networking.k8s.io", "v1", "networkpolicies"),
-        "ValidatingAdmissionPolicy" => (
-            "admissionregistration.k8s.io",
-            "v1",
-            "validatingadmissionpolicies",
-        ),
-        "ClusterRoleBinding" => ("rbac.authorization.k8s.io", "v1", "clusterrolebindings"),
-        "RoleBinding" => ("rbac.authorization.k8s.io", "v1", "rolebindings"),
-        "StatefulSet" => ("apps", "v1", "statefulsets"),
-        "Deployment" => ("apps", "v1", "deployments"),
-        "Namespace" => ("", "v1", "namespaces"),
-        "GatewayClass" => ("gateway.networking.k8s.io", "v1", "gatewayclasses"),
-        "Gateway" => ("gateway.networking.k8s.io", "v1", "gateways"),
-        "EndpointSlice" => ("discovery.k8s.io", "v1", "endpointslices"),
-        "Node" => ("", "v1", "nodes"),
-        "Event" => ("events.k8s.io", "v1", "events"),
-        "Pod" => ("", "v1", "pods"),
-        "Role" => ("rbac.authorization.k8s.io", "v1", "roles"),
-        "Service" => ("", "v1", "services"),
-        "Secret" => ("", "v1", "secrets"),
-        "ConfigMap" => ("", "v1", "configmaps"),
-        "ServiceAccount" => ("", "v1", "serviceaccounts"),
-        "ResourceQuota" => ("", "v1", "resourcequotas"),
-        "LimitRange" => ("", "v1", "limitranges"),
+    let (group, version) = match kind {
+        "Region" | "Plan" | "Tenant" | "Policy" | "TrustAnchor" | "RelyingParty" => {
+            ("pavilion.dev", "v1alpha1")
+        }
+        "Certificate" => ("cert-manager.io", "v1"),
+        "CustomResourceDefinition" => ("apiextensions.k8s.io", "v1"),
+        "NetworkPolicy" => ("networking.k8s.io", "v1"),
+        "ValidatingAdmissionPolicy" => ("admissionregistration.k8s.io", "v1"),
+        "ClusterRoleBinding" | "RoleBinding" | "Role" => ("rbac.authorization.k8s.io", "v1"),
+        "StatefulSet" | "Deployment" => ("apps", "v1"),
+        "Job" => ("batch", "v1"),
+        "GatewayClass" | "Gateway" => ("gateway.networking.k8s.io", "v1"),
+        "EndpointSlice" => ("discovery.k8s.io", "v1"),
+        "Event" => ("events.k8s.io", "v1"),
+        "Namespace" | "Node" | "Pod" | "Service" | "Secret" | "ConfigMap" | "ServiceAccount"
+        | "ResourceQuota" | "LimitRange" => ("", "v1"),
         other => panic!("no path for {other}"),
     };
-    let api_version = match group {
-        "" => version.to_owned(),
-        group => format!("{group}/{version}"),
-    };
-    ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version,
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-    }
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }

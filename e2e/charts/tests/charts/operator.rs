@@ -9,7 +9,7 @@ use std::{
 };
 
 use kube::{Client, core::DynamicObject};
-use pavilion_e2e_charts::{NAMESPACE, gateway::free_port};
+use pavilion_e2e_charts::NAMESPACE;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -19,11 +19,15 @@ use crate::{callers, objects::api};
 pub const PATIENCE: Duration = Duration::from_mins(2);
 /// How long it writes no object of a tenant once all are as they stay.
 const QUIET: Duration = Duration::from_secs(10);
+/// How long its lease is good: nobody waits for its end, and the API server of a busy machine may be slow again and again in
+/// that time.
+const LEASE: &str = "15s";
+/// How long it may take to stop when it is told to.
+const STOPS_WITHIN: Duration = Duration::from_secs(15);
 
-/// A replica that runs; it is killed when dropped.
+/// A replica that runs; it ends when dropped.
 pub struct Operator {
     child: Child,
-    port: u16,
     folder: TempDir,
 }
 
@@ -33,10 +37,9 @@ impl Operator {
         let folder = TempDir::new().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         callers::write_kubeconfig(admin, NAMESPACE, "pavilion-operator", &kubeconfig).await;
-        let port = free_port().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let child = Command::new(program())
-            .args(arguments(admin, port).await)
+            .args(arguments(admin, &health(&folder)).await)
             .arg("--kubeconfig")
             .arg(&kubeconfig)
             .env("POD_NAMESPACE", NAMESPACE)
@@ -45,11 +48,7 @@ impl Operator {
             .stderr(log)
             .spawn()
             .unwrap();
-        Self {
-            child,
-            port,
-            folder,
-        }
+        Self { child, folder }
     }
 
     /// Starts it and waits until it writes.
@@ -69,7 +68,12 @@ impl Operator {
 
     /// A page of its health endpoint; empty while there is none.
     pub async fn get(&self, page: &str) -> String {
-        match reqwest::get(format!("http://127.0.0.1:{}/{page}", self.port)).await {
+        let client = reqwest::Client::builder().unix_socket(health(&self.folder));
+        let request = client
+            .build()
+            .unwrap()
+            .get(format!("http://operator/{page}"));
+        match request.send().await {
             Ok(answer) => answer.text().await.unwrap_or_default(),
             Err(_) => String::new(),
         }
@@ -125,8 +129,7 @@ impl Operator {
 
     /// Tells it to stop and waits until it has.
     pub async fn stop(mut self) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let (code, said) = self.end().await;
         assert_eq!(code, Some(0), "{said}");
     }
@@ -139,7 +142,14 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Told to stop it gives its lease back, for which the next would have to wait. It may have ended by itself.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        }
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < STOPS_WITHIN {
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -157,17 +167,24 @@ fn program() -> PathBuf {
         .expect("build it first: cargo build -p pavilion-operator")
 }
 
-/// What the Deployment says, but for the addresses: there may be another on this machine.
-async fn arguments(admin: &Client, port: u16) -> Vec<String> {
+/// Where a replica tells how it is.
+fn health(folder: &TempDir) -> PathBuf {
+    folder.path().join("health.sock")
+}
+
+/// What the Deployment says, but for the lease, and for the addresses: there may be another on this machine.
+async fn arguments(admin: &Client, health: &Path) -> Vec<String> {
     let deployments = api(admin, "Deployment", Some(NAMESPACE));
     let deployment: DynamicObject = deployments.get("pavilion-operator").await.unwrap();
     let arguments = deployment.data["spec"]["template"]["spec"]["containers"][0]["args"].clone();
     let arguments: Vec<String> = serde_json::from_value(arguments).unwrap();
     let here = |argument: String| {
         if argument.starts_with("--health=") {
-            format!("--health=tcp:127.0.0.1:{port}")
+            format!("--health=unix:{}", health.display())
         } else if argument.starts_with("--routes-listen=") {
             "--routes-listen=127.0.0.1:0".to_owned()
+        } else if argument.starts_with("--lease=") {
+            format!("--lease={LEASE}")
         } else {
             argument
         }

@@ -7,21 +7,10 @@ use kube::{
     Api,
     api::{ListParams, LogParams, PostParams},
 };
-use pavilion_e2e_cluster::reference;
+use pavilion_e2e_cluster::{Seen, reference};
 use serde_json::{Value, json};
 
 use crate::operator::PATIENCE;
-
-/// What a probe saw that tried for a while.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Seen {
-    /// How often it tried.
-    pub attempts: u32,
-    /// How often somebody took the connection.
-    pub connected: u32,
-    /// How often another probe greeted it.
-    pub greeted: u32,
-}
 
 /// A probe, as confined as a tenant's namespace asks.
 pub fn probe(name: &str, labels: &Value, arguments: &[&str]) -> Pod {
@@ -87,7 +76,7 @@ async fn events(pods: &Api<Pod>, name: &str) -> String {
 pub async fn seen(pods: &Api<Pod>, name: &str) -> Vec<Seen> {
     reached(pods, name, "Succeeded").await;
     let log = pods.logs(name, &LogParams::default()).await.unwrap();
-    log.lines().map(Seen::said).collect()
+    Seen::read(&log).unwrap()
 }
 
 /// What a probe with these labels sees at each address, in their order. One `window` is enough for ways that are refused;
@@ -119,28 +108,4 @@ pub async fn tried(
         }
     }
     all
-}
-
-impl Seen {
-    fn add(&mut self, more: &Self) {
-        self.attempts += more.attempts;
-        self.connected += more.connected;
-        self.greeted += more.greeted;
-    }
-
-    fn said(line: &str) -> Self {
-        let number = |key: &str| {
-            let mut words = line.split_whitespace();
-            let value = words.find_map(|word| word.strip_prefix(key));
-            value
-                .unwrap_or_else(|| panic!("a probe said {line:?}"))
-                .parse()
-                .unwrap()
-        };
-        Self {
-            attempts: number("attempts="),
-            connected: number("connected="),
-            greeted: number("greeted="),
-        }
-    }
 }

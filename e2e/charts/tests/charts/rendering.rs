@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const HERE: &str = "region.name=here,region.jurisdiction=DE";
 
 /// Everything that can be turned on, and what is chosen instead of a default.
-const EVERYTHING: [&str; 21] = [
+const EVERYTHING: [&str; 22] = [
     "region.name=eu-central",
     "region.jurisdiction=DE",
     "region.regimes={GDPR,eIDAS}",
@@ -29,6 +29,7 @@ const EVERYTHING: [&str; 21] = [
     "networkPolicies.apiServer.cidrs={10.0.0.1/32}",
     "networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
     "admissionPolicies.exemptUsers={somebody}",
+    "operator.leaseSeconds=15",
     "isolation.everySeconds=60",
     "isolation.closed={10.0.0.5:5432,[fd00::5]:5432}",
 ];
@@ -83,6 +84,7 @@ fn what_is_chosen_gets_where_it_belongs() {
         "--storage-class=fast",
         "--signer-image=pavilion.local/signer:9.9.9",
         "--probe-image=pavilion.local/probe:9.9.9",
+        "--lease=15s",
         "--probe-every=60s",
         "--closed-address=10.0.0.5:5432",
         "--closed-address=[fd00::5]:5432",

@@ -5,7 +5,7 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
     core::DynamicObject,
 };
-use pavilion_e2e_charts::{CRDS_RELEASE, Helm, NAMESPACE, RELEASE, chart};
+use pavilion_e2e_charts::{CRDS_RELEASE, Helm, NAMESPACE, RELEASE, chart, verdict};
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -250,9 +250,7 @@ impl Stage {
         self.apply("Tenant", None, name, object).await;
         eventually("the tenant is confined", async || {
             let tenant = api(&self.admin, "Tenant", None).get(name).await.unwrap();
-            let conditions = tenant.data["status"]["conditions"].as_array().cloned();
-            let mut conditions = conditions.into_iter().flatten();
-            conditions.any(|one| one["type"] == "IsolationApplied" && one["status"] == "True")
+            verdict(&tenant.data["status"], "IsolationApplied").starts_with("True ")
         })
         .await;
         assert_eq!(

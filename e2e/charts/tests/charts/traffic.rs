@@ -7,13 +7,14 @@ use kube::{
     api::{ListParams, PostParams},
 };
 use pavilion_e2e_charts::NAMESPACE;
+use pavilion_e2e_cluster::Seen;
 use serde_json::{Value, json};
 
 use crate::{
     callers::{BREAK_GLASS, user},
     objects::api,
     operator::{Operator, eventually},
-    probes::{Seen, probe, reached, seen, start, tried},
+    probes::{probe, reached, seen, start, tried},
     stage::{LABEL, MALLORY, Stage},
 };
 

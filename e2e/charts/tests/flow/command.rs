@@ -46,8 +46,5 @@ pub fn plugin_program() -> PathBuf {
 
 /// A tool: the one that a variable of its name in capitals names, or the cluster harness built.
 pub fn tool(name: &str) -> PathBuf {
-    if let Some(program) = std::env::var_os(name.to_uppercase()) {
-        return program.into();
-    }
     pavilion_e2e_charts::tool(name).unwrap()
 }

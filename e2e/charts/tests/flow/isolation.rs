@@ -1,11 +1,11 @@
 //! Whether a tenant is isolated is told by what was tried: where policy is enforced, and when somebody opens a hole.
 
-use pavilion_e2e_charts::NAMESPACE;
+use pavilion_e2e_charts::{NAMESPACE, verdict};
 use serde_json::{Value, json};
 
 use crate::{
     command::{kubectl, kubectl_with},
-    stage::{Stage, TENANT_NAMESPACE, eventually, until_ready},
+    stage::{Stage, TENANT_NAMESPACE, eventually, tenant, until_ready},
 };
 
 /// The namespace of the neighbour.
@@ -18,15 +18,14 @@ const RESCUER: [&str; 3] = [
     "--as-group=pavilion:break-glass",
 ];
 
-/// Status, reason and message of a condition of the tenant.
+/// Status and reason of a condition of the tenant, and its message.
 fn condition(type_: &str) -> (String, String) {
-    let tenant: Value = serde_json::from_str(&kubectl("get tenant acme -o json")).unwrap();
-    let conditions = tenant["status"]["conditions"].as_array().unwrap();
-    let found = conditions.iter().find(|one| one["type"] == type_);
-    let text = |field: &str| found.map_or("", |found| found[field].as_str().unwrap());
+    let status = &tenant()["status"];
+    let found = pavilion_e2e_charts::condition(status, type_);
+    let message = found.and_then(|found| found["message"].as_str());
     (
-        format!("{} {}", text("status"), text("reason")),
-        text("message").to_owned(),
+        verdict(status, type_),
+        message.unwrap_or_default().to_owned(),
     )
 }
 

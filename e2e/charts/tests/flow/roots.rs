@@ -1,7 +1,5 @@
 //! A tenant's root is another one while relying parties ask.
 
-use std::time::Duration;
-
 use pavilion_e2e_charts::cert_manager::{CertManager, ORGANISATION, apply};
 use serde_json::json;
 
@@ -24,10 +22,6 @@ fn pod() -> String {
     ))
 }
 
-async fn for_a_while() {
-    tokio::time::sleep(Duration::from_secs(3)).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_that_is_named_for_a_live_tenant_fails_no_request_and_restarts_nothing() {
     let _stage = Stage::set().await;
@@ -43,14 +37,12 @@ async fn an_issuer_that_is_named_for_a_live_tenant_fails_no_request_and_restarts
     }))
     .unwrap();
     let traffic = Traffic::of_who_also_trusts(&organisation).await;
-    for_a_while().await;
-    let (asked, before) = (traffic.answered(), pod());
+    let (asked, before) = (traffic.go_on().await, pod());
     name_plan(PLAN);
     let took = eventually("the organisation vouches for the tenant", || {
         condition("TrustRootReady") == "True Ready"
     });
-    for_a_while().await;
-    let after = traffic.answered();
+    let after = traffic.go_on().await;
     let tally = traffic.stop().await;
     eprintln!(
         "the root was another one after {took:?}, in which there were {} answers; the slowest took {:?}",
@@ -58,7 +50,6 @@ async fn an_issuer_that_is_named_for_a_live_tenant_fails_no_request_and_restarts
         longest(&tally)
     );
     assert_eq!(pod(), before);
-    assert!(asked > 0 && after > asked);
     assert_eq!(tally.refused, Vec::<String>::new(), "was refused");
     assert_eq!(tally.unanswered, Vec::<String>::new(), "got no answer");
     name_plan("standard");

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pavilion_e2e_charts::{CRDS_RELEASE, Helm, NAMESPACE, RELEASE, chart};
-use pavilion_e2e_cluster::{Cluster, Directory, checkout};
+use pavilion_e2e_charts::{CRDS_RELEASE, Helm, NAMESPACE, RELEASE, chart, verdict};
+use pavilion_e2e_cluster::{Cluster, Directory};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -94,17 +94,11 @@ pub fn tenant() -> Value {
 
 /// Status and reason of a condition of it, like `False Suspended`; empty while there is none.
 pub fn condition(type_: &str) -> String {
-    let tenant = tenant();
-    let conditions = tenant["status"]["conditions"].as_array();
-    let found = conditions.into_iter().flatten();
-    let found = found.into_iter().find(|one| one["type"] == type_);
-    found.map_or_else(String::new, |found| {
-        let text = |field: &str| found[field].as_str().unwrap().to_owned();
-        format!("{} {}", text("status"), text("reason"))
-    })
+    verdict(&tenant()["status"], type_)
 }
 
-/// Waits until the tenant is Ready; how long that took.
+/// Waits until the tenant is Ready; how long that took. `kubectl wait` takes no `True` that was said of a generation before
+/// (its condition's `observedGeneration`), so an edit just before is waited for.
 pub fn until_ready() -> Duration {
     let since = Instant::now();
     let ready = [
@@ -137,10 +131,8 @@ pub fn edge() -> String {
 
 /// The harness's cluster that KUBECONFIG names, if it is one of those.
 pub fn cluster() -> Option<Cluster> {
-    let named = std::env::var_os("PAVILION_E2E_DIR").map(PathBuf::from);
-    let path = named.unwrap_or_else(|| checkout().join("target/e2e"));
     let kubeconfig = PathBuf::from(std::env::var_os("KUBECONFIG").unwrap());
-    Cluster::by_kubeconfig(&Directory::open(&path).unwrap(), &kubeconfig)
+    Cluster::by_kubeconfig(&Directory::usual().unwrap(), &kubeconfig)
 }
 
 /// Looks until something holds; how long that took.

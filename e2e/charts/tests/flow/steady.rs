@@ -12,12 +12,13 @@ const SECONDS: u64 = 45;
 /// What comes to rest has nothing to say for so long.
 const CALM: Duration = Duration::from_secs(10);
 
-/// What is no write of an object that anybody keeps: the lease of the replica that writes is renewed by design, Events
-/// are a log, and a token or a review is an answer.
-const EXCEPTED: [&str; 6] = [
+/// What others tell of what is ours.
+const EVENTS: [&str; 2] = ["events", "events.k8s.io/events"];
+
+/// What is no write of an object that anybody keeps: the lease of the replica that writes is renewed by design, and a token
+/// or a review is an answer.
+const EXCEPTED: [&str; 4] = [
     "coordination.k8s.io/leases",
-    "events",
-    "events.k8s.io/events",
     "serviceaccounts/token",
     "authentication.k8s.io/tokenreviews",
     "authorization.k8s.io/subjectaccessreviews",
@@ -35,13 +36,18 @@ fn audit_log() -> AuditLog {
 }
 
 fn is_excepted(write: &Write) -> bool {
-    EXCEPTED.contains(&write.resource.as_str())
+    let resource = write.resource.as_str();
+    EXCEPTED.contains(&resource) || EVENTS.contains(&resource) && !is_by_us(write)
+}
+
+fn is_by_us(write: &Write) -> bool {
+    let account = format!("system:serviceaccount:{NAMESPACE}:");
+    write.user.starts_with(&account)
 }
 
 /// Made by us, or made to something of ours by anybody.
 fn is_ours(write: &Write) -> bool {
-    let account = format!("system:serviceaccount:{NAMESPACE}:");
-    write.user.starts_with(&account)
+    is_by_us(write)
         || write.resource.starts_with("pavilion.dev/")
         || [NAMESPACE, TENANT_NAMESPACE].contains(&write.namespace.as_str())
 }

@@ -1,6 +1,11 @@
 //! Relying parties that ask the quickstart's tenant all the time, and what they are to find afterwards.
 
-use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use pavilion_e2e::{
     RelyingParty, Wallet,
@@ -9,6 +14,7 @@ use pavilion_e2e::{
     outsider::{Outsider, assert_holds},
     relying_party::{Session, client_of},
 };
+use pavilion_e2e_charts::NAMESPACE;
 use pavilion_e2e_cluster::checkout;
 use reqwest::ClientBuilder;
 use serde_json::Value;
@@ -22,19 +28,31 @@ use crate::{
 const HOST: &str = "verify.acme.localhost";
 const SERVER: &str = "https://verify.acme.localhost";
 
-/// How often they ask. What waits while a pod is replaced stays well below what the edge holds.
-const EVERY: Duration = Duration::from_millis(100);
+/// The most that wait at once for a pod that is being replaced: the edge keeps 256 of a host (`limits.maxHeld`).
+const WAITING: u32 = 240;
 
-/// Somebody may have to wait for a pod to be replaced, and is answered after that.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How many answers show how things are now.
+const SOME: usize = 12;
 
-/// Ten questions a second, alternately on one HTTP/2 connection that stays open and on a connection that is made for
-/// the one question.
+/// How long the edge keeps those waiting whose pod is away.
+fn held() -> Duration {
+    let path = "-o jsonpath={.data.config\\.json}";
+    let config = kubectl(&format!(
+        "-n {NAMESPACE} get configmap pavilion-router {path}"
+    ));
+    let config: Value = serde_json::from_str(&config).unwrap();
+    Duration::from_millis(config["timeOuts"]["awayMs"].as_u64().unwrap())
+}
+
+/// As many questions as the edge can keep waiting, four a second where it waits for a minute: alternately on one HTTP/2
+/// connection that stays open and on a connection that is made for the one question.
 pub struct Traffic {
     outsider: Outsider,
     own: Session,
     load: Load,
     log: LogSource<'static>,
+    /// How long anybody waits for an answer: longer than the edge does for a pod, so that it is its answer that counts.
+    patience: Duration,
     _folder: TempDir,
 }
 
@@ -55,8 +73,10 @@ impl Traffic {
         fs::write(&ca, &root).unwrap();
         let address: SocketAddr = edge().parse().unwrap();
         let shop = RelyingParty::with_key("shop", &key("shop"));
+        let held = held();
+        let patience = 2 * held;
         let session = |change: fn(ClientBuilder) -> ClientBuilder| {
-            let client = client_of(HOST, address, root.as_bytes()).timeout(PATIENCE);
+            let client = client_of(HOST, address, root.as_bytes()).timeout(patience);
             Session::over(change(client).build().unwrap(), SERVER.to_owned())
         };
         let kept = session(|client| client).authorised(&shop).await;
@@ -67,12 +87,17 @@ impl Traffic {
         Self {
             outsider: Outsider::of(&own).await,
             own,
-            load: Load::over(vec![Arc::new(kept), Arc::new(fresh)], wallet, EVERY),
+            load: Load::over(
+                vec![Arc::new(kept), Arc::new(fresh)],
+                wallet,
+                held / WAITING,
+            ),
             log: LogSource::Served {
                 url: format!("https://{HOST}:{}/log", address.port()),
                 connect: address,
                 ca,
             },
+            patience,
             _folder: folder,
         }
     }
@@ -80,6 +105,17 @@ impl Traffic {
     /// How many answers have come back so far.
     pub fn answered(&self) -> usize {
         self.load.answered()
+    }
+
+    /// Waits for some more answers, which show how things are now; how many there are by then.
+    pub async fn go_on(&self) -> usize {
+        let (begun, before) = (Instant::now(), self.answered());
+        while self.answered() < before + SOME {
+            let waited = begun.elapsed();
+            assert!(waited < self.patience, "nobody is answered any more");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.answered()
     }
 
     /// Stops it. Whatever was answered is in the log, where the answer says, and the log only grew; a foreign

@@ -1,7 +1,5 @@
 //! Another release takes over, and hands back, while relying parties ask.
 
-use std::time::Duration;
-
 use pavilion_e2e_charts::{CRDS_RELEASE, Helm, NAMESPACE, RELEASE, chart};
 use tempfile::TempDir;
 
@@ -9,7 +7,7 @@ use crate::{
     command::kubectl,
     stage::{
         PAVILION_SETTINGS, Stage, TENANT_NAMESPACE, apply_quickstart, eventually, install,
-        until_ready,
+        install_with, until_ready,
     },
     traffic::{Traffic, longest},
 };
@@ -17,6 +15,10 @@ use crate::{
 /// What the release before is called. None has been published, so it is this checkout under a lower number, with
 /// another log level: by that every pod differs, of the operator, of the edge and of each tenant.
 const BEFORE: &str = "0.0.9";
+
+/// As the guide on upgrading says for nodes that take longer to start a pod than the edge waits for it by default: on one that
+/// does much else it was more than 20 s.
+const PATIENT: &str = "--set=router.awaySeconds=60";
 
 /// One Helm command that waits until operator and edge run as it says.
 fn helm(helm: &Helm, arguments: &[&str]) {
@@ -54,11 +56,6 @@ fn until_replaced(before: &[String; 3]) {
     until_ready();
 }
 
-/// Time for questions that show how things are now.
-async fn for_a_while() {
-    tokio::time::sleep(Duration::from_secs(3)).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_from_the_release_before_and_the_way_back_fail_no_request() {
     let _stage = Stage::set().await;
@@ -72,7 +69,7 @@ async fn an_upgrade_from_the_release_before_and_the_way_back_fail_no_request() {
     }
     let old = |name: &str| format!("{to}/{name}-{BEFORE}.tgz");
     helm(&new, &["upgrade", CRDS_RELEASE, &old("pavilion-crds")]);
-    let settings = [&PAVILION_SETTINGS[..], &["--set=logLevel=debug"]].concat();
+    let settings = [&PAVILION_SETTINGS[..], &[PATIENT, "--set=logLevel=debug"]].concat();
     let pavilion = old("pavilion");
     let line = [&["upgrade", RELEASE, &pavilion], &settings[..]].concat();
     let before = everyone();
@@ -81,16 +78,13 @@ async fn an_upgrade_from_the_release_before_and_the_way_back_fail_no_request() {
     apply_quickstart();
 
     let traffic = Traffic::start().await;
-    for_a_while().await;
-    let (asked, before) = (traffic.answered(), everyone());
-    install();
+    let (asked, before) = (traffic.go_on().await, everyone());
+    install_with(&[PATIENT]);
     until_replaced(&before);
-    for_a_while().await;
-    let (upgraded, before) = (traffic.answered(), everyone());
+    let (upgraded, before) = (traffic.go_on().await, everyone());
     helm(&new, &["rollback", RELEASE]);
     until_replaced(&before);
-    for_a_while().await;
-    let back = traffic.answered();
+    let back = traffic.go_on().await;
 
     let tally = traffic.stop().await;
     eprintln!(
@@ -99,7 +93,6 @@ async fn an_upgrade_from_the_release_before_and_the_way_back_fail_no_request() {
         back - upgraded,
         longest(&tally)
     );
-    assert!(asked > 0 && upgraded > asked && back > upgraded);
     assert_eq!(tally.refused, Vec::<String>::new(), "was refused");
     assert_eq!(tally.unanswered, Vec::<String>::new(), "got no answer");
     install();

@@ -1,10 +1,9 @@
 //! What the controller of a Gateway says of a route, as the route's status has it.
 
-use kube::core::DynamicObject;
 use serde_json::Value;
 
 use super::version::GROUP;
-use crate::arguments::GatewayName;
+use crate::{arguments::GatewayName, cluster::told::Told};
 
 /// Its answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,9 +19,10 @@ pub enum Answer {
 
 impl Answer {
     /// What is said of a route to this Gateway. What was said of an earlier form of the route is no answer.
-    pub fn of(route: &DynamicObject, gateway: &GatewayName) -> Self {
+    pub fn of(route: &Told, gateway: &GatewayName) -> Self {
         let own = route.metadata.namespace.as_deref().unwrap_or_default();
-        let parents = route.data["status"]["parents"].as_array();
+        let status = route.member("status");
+        let parents = status["parents"].as_array();
         let about = parents.into_iter().flatten();
         let about = about.filter(|parent| is_about(&parent["parentRef"], gateway, own));
         let generation = route.metadata.generation.unwrap_or(0);
@@ -82,6 +82,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::told::tests::told;
 
     fn answer(parents: &Value) -> Answer {
         let route = json!({
@@ -89,7 +90,7 @@ mod tests {
             "status": {"parents": parents},
         });
         let gateway = "edge/public".parse().unwrap();
-        Answer::of(&serde_json::from_value(route).unwrap(), &gateway)
+        Answer::of(&told(&route), &gateway)
     }
 
     fn condition(type_: &str, status: &str, generation: i64) -> Value {

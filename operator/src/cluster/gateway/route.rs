@@ -88,21 +88,24 @@ mod tests {
                 "group": "", "kind": "Service", "name": "pavilion-router", "port": 8443, "weight": 1,
             }]}],
         });
-        assert_eq!(route.content["spec"], spec);
-        let labels = &route.content["metadata"]["labels"];
+        assert_eq!(route.content()["spec"], spec);
+        let labels = &route.content()["metadata"]["labels"];
         assert_eq!(labels["pavilion.dev/tenant"], "acme");
     }
 
     #[test]
     fn one_listener_of_the_gateway_is_named_where_one_was_chosen() {
         let route = route(&["a.example"], "edge/public/tls").unwrap();
-        assert_eq!(route.content["spec"]["parentRefs"][0]["sectionName"], "tls");
+        assert_eq!(
+            route.content()["spec"]["parentRefs"][0]["sectionName"],
+            "tls"
+        );
     }
 
     #[test]
     fn a_host_that_is_an_address_is_led_nowhere() {
         let mixed = route(&["10.1.2.3", "a.example"], "edge/public").unwrap();
-        assert_eq!(mixed.content["spec"]["hostnames"], json!(["a.example"]));
+        assert_eq!(mixed.content()["spec"]["hostnames"], json!(["a.example"]));
         assert_eq!(route(&["10.1.2.3"], "edge/public"), None);
         assert_eq!(route(&[], "edge/public"), None);
     }

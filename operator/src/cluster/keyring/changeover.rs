@@ -8,8 +8,8 @@
 //! 2. the next root signs what both show, and the one before is still trusted;
 //! 3. the one before is trusted no more.
 //!
-//! A root of the same name and key as the one in force is the same to whoever trusts either, and takes its place at
-//! once.
+//! A root of the same name and key as the one in force, under the same identifier, is the same to whoever trusts either,
+//! and takes its place at once.
 
 use serde::{Deserialize, Serialize};
 

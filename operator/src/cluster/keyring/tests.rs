@@ -6,9 +6,10 @@ use std::time::SystemTime;
 
 use jiff::SignedDuration;
 use pavilion_process::mutual_tls::{Credentials, client_config, server_config};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair};
 use rustls::{ClientConnection, ServerConnection};
 use rustls_pki_types::ServerName;
+use x509_parser::{extensions::ParsedExtension, pem::Pem};
 
 use super::*;
 
@@ -184,6 +185,75 @@ fn while_one_root_takes_the_place_of_another_whoever_is_a_step_behind_is_underst
     assert!(last.root().is(&issued) && back[3].root().is_own());
     // Without the steps in between they would not.
     assert!(!understand(&there[0], &there[3]) && !understand(&there[3], &there[0]));
+}
+
+/// An authority with this key, under this identifier, that an organisation vouches for.
+fn vouched_for(key: &KeyPair, identifier: &[u8], now: Timestamp) -> TrustRoot {
+    let authority = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+    };
+    let (above, its_key) = (authority("Organisation"), KeyPair::generate().unwrap());
+    let top = above.self_signed(&its_key).unwrap().pem();
+    let mut root = authority("acme");
+    root.key_identifier_method = KeyIdMethod::PreSpecified(identifier.to_vec());
+    let chain = root.signed_by(key, &Issuer::new(above, its_key)).unwrap();
+    let key = Zeroizing::new(key.serialize_pem());
+    TrustRoot::given("acme", &chain.pem(), key, Some(&top), &[], now).unwrap()
+}
+
+/// Of each certificate the identifier of its key, and that of the key that signed it, as far as it says so.
+fn identifiers(pem: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let blocks = Pem::iter_from_buffer(pem.as_bytes()).map(Result::unwrap);
+    let said = blocks.map(|block| {
+        let certificate = block.parse_x509().unwrap();
+        let (mut own, mut signer) = (Vec::new(), Vec::new());
+        for extension in certificate.extensions() {
+            match extension.parsed_extension() {
+                ParsedExtension::SubjectKeyIdentifier(key) => own = key.0.to_vec(),
+                ParsedExtension::AuthorityKeyIdentifier(found) => {
+                    signer = found.key_identifier.as_ref().unwrap().0.to_vec();
+                }
+                _ => {}
+            }
+        }
+        (own, signer)
+    });
+    said.collect()
+}
+
+#[test]
+fn what_is_shown_names_the_root_above_it_whatever_the_next_one_calls_its_key() {
+    let now = Timestamp::now();
+    let (tenant, hosts) = ("acme".parse().unwrap(), ["a.example".parse().unwrap()]);
+    let key = KeyPair::generate().unwrap();
+    let root = vouched_for(&key, b"one", now);
+    let first = Keyring::make(&tenant, root, &hosts, None, now).unwrap();
+    let other_key = vouched_for(&KeyPair::generate().unwrap(), b"two", now);
+    for wanted in [other_key, vouched_for(&key, b"two", now)] {
+        let steps = steps(&first, &wanted, now);
+        for step in &steps {
+            let shown = identifiers(&step.shown(&hosts).chain);
+            assert_eq!(shown[0].1, shown[1].0);
+            let trusted = identifiers(&step.anchors());
+            for leaf in [&step.pod, &step.edge] {
+                let signer = &identifiers(&leaf.chain)[0].1;
+                assert!(trusted.iter().any(|(own, _)| own == signer));
+            }
+        }
+        let signers = steps
+            .iter()
+            .map(|step| identifiers(&step.public.chain)[0].1.clone());
+        assert_eq!(
+            signers.collect::<Vec<_>>(),
+            [b"one", b"one", b"two", b"two"]
+        );
+    }
+    // Nothing has to be made anew for one that is the same but for its time.
+    let renewed = steps(&first, &vouched_for(&key, b"one", now), now);
+    assert!(renewed.len() == 2 && renewed[1].public.chain == first.public.chain);
 }
 
 #[test]

@@ -144,7 +144,8 @@ impl Container {
             }),
             read_only_root_filesystem: Some(true),
             run_as_user: Some(self.user),
-            // Not of the group that reaches the others' sockets.
+            // What the others write is none of its own group's; of the pod's, as whom sockets let in, every container is.
+            // The sockets are where it has nothing mounted.
             run_as_group: (self == PROBE).then_some(self.user),
             ..SecurityContext::default()
         }

@@ -78,6 +78,7 @@ pub(super) fn volumes(containers: &[Container]) -> Vec<Volume> {
 
 /// What outlives the pod.
 pub(super) fn claims(sizing: &Sizing, settings: &Settings) -> Vec<PersistentVolumeClaim> {
+    let class = sizing.class(settings.storage_class.as_deref());
     let claim = |(name, size): (&str, Bytes)| {
         let storage = quantity(size);
         PersistentVolumeClaim {
@@ -91,7 +92,7 @@ pub(super) fn claims(sizing: &Sizing, settings: &Settings) -> Vec<PersistentVolu
                     requests: Some(BTreeMap::from([("storage".to_owned(), storage)])),
                     limits: None,
                 }),
-                storage_class_name: settings.storage_class.clone(),
+                storage_class_name: class.map(str::to_owned),
                 volume_mode: Some("Filesystem".to_owned()),
                 ..PersistentVolumeClaimSpec::default()
             }),

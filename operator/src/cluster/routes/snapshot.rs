@@ -5,7 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use pavilion_bundle::{Document, MAX_DOCUMENT_BYTES, Route, RouteTable};
 use pavilion_json::Digest;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::{
     held::Held,
@@ -16,6 +19,11 @@ use super::{
 
 /// What changes within this time is told at once.
 const DEBOUNCE: Duration = Duration::from_millis(20);
+/// How many times as long as it took to make a table anew it takes before the next is begun. Of many tenants each change
+/// costs a table of all: this bounds what they cost together, and one change alone is told at once.
+const REST: u32 = 9;
+/// After that the next is begun whatever the last took: a pod that moved is to be found again.
+const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// The newest snapshot, once there is one. All streams share it.
 pub type Published = Option<Arc<Snapshot>>;
@@ -54,6 +62,7 @@ pub async fn publish(
     loop {
         known.changed().await;
         sleep(DEBOUNCE).await;
+        let begun = Instant::now();
         let Some(material) = known.material() else {
             continue;
         };
@@ -72,6 +81,7 @@ pub async fn publish(
                 obstacle = why;
             }
         }
+        sleep((begun.elapsed() * REST).min(LONGEST_REST)).await;
     }
 }
 

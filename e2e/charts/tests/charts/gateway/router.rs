@@ -32,8 +32,8 @@ const IDENTITY: &str = "pavilion-router-identity";
 
 /// One that runs; it is killed when dropped.
 pub struct Router {
-    child: Child,
-    _folder: TempDir,
+    child: Option<Child>,
+    folder: TempDir,
 }
 
 impl Router {
@@ -41,47 +41,66 @@ impl Router {
     pub async fn start(stage: &Stage, operator: &Operator) -> Self {
         let folder = TempDir::new().unwrap();
         take_identity(stage, folder.path()).await;
-        let address = SocketAddr::new(own_address(stage).await, free_port().unwrap());
-        let health = free_port().unwrap();
+        let (here, told_at) = (own_address(stage).await, listening(operator).await);
+        let mut router = Self {
+            child: None,
+            folder,
+        };
+        loop {
+            let address = SocketAddr::new(here, free_port().unwrap());
+            if router.serves_at(address, &told_at).await {
+                stand_behind_the_service(stage, address).await;
+                return router;
+            }
+        }
+    }
+
+    /// Starts it at an address; false where somebody else took that meanwhile.
+    async fn serves_at(&mut self, address: SocketAddr, told_at: &str) -> bool {
+        let folder = self.folder.path();
         let config = json!({
             "process": {
-                "health": format!("tcp:127.0.0.1:{health}"), "logLevel": "warn", "drainSeconds": 1, "workerThreads": 1,
+                "health": "unix:health.sock", "logLevel": "warn", "drainSeconds": 1, "workerThreads": 1,
             },
             "listen": [address],
             "routes": "routes.json",
             "operator": {
-                "address": listening(operator).await, "serverName": "operator.pavilion.internal",
+                "address": told_at, "serverName": "operator.pavilion.internal",
                 "caFile": "ca.crt", "certificateFile": "tls.crt", "keyFile": "tls.key",
             },
             // Nobody waits for a tenant that has no pod.
             "timeOuts": {"awayMs": 0},
         });
-        fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-        let child = Command::new(program("pavilion-router"))
+        fs::write(folder.join("config.json"), config.to_string()).unwrap();
+        let mut child = Command::new(program("pavilion-router"))
             .arg("--config=config.json")
-            .current_dir(folder.path())
-            .stderr(File::create(folder.path().join("log")).unwrap())
+            .current_dir(folder)
+            .stderr(File::create(folder.join("log")).unwrap())
             .spawn()
             .unwrap();
-        let router = Self {
-            child,
-            _folder: folder,
-        };
+        let client = reqwest::Client::builder().unix_socket(folder.join("health.sock"));
+        let client = client.build().unwrap();
+        let mut ended = None;
         eventually("the router is ready", async || {
-            let page = reqwest::get(format!("http://127.0.0.1:{health}/readyz")).await;
-            page.is_ok_and(|page| page.status().is_success())
+            ended = child.try_wait().unwrap();
+            let page = client.get("http://router/readyz").send().await;
+            ended.is_some() || page.is_ok_and(|page| page.status().is_success())
         })
         .await;
-        stand_behind_the_service(stage, address).await;
-        router
+        let said = fs::read_to_string(folder.join("log")).unwrap();
+        assert!(ended.is_none() || said.contains("port_taken"), "{said}");
+        self.child = Some(child);
+        ended.is_none()
     }
 }
 
 impl Drop for Router {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
