@@ -55,6 +55,7 @@ mod triggers;
 mod wanted;
 mod watches;
 mod watching;
+mod whose;
 mod wide;
 
 pub use program::run;

@@ -152,7 +152,7 @@ pub mod tests {
         let event = format!(r#"{{"type":"MODIFIED","object":{object}}}"#);
         let event: WatchEvent<Told> = serde_json::from_str(&event).unwrap();
         let WatchEvent::Modified(object) = event else {
-            panic!("another event");
+            unreachable!("another event");
         };
         check(&object);
     }
