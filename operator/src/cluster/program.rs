@@ -217,7 +217,7 @@ async fn lead(
     let config = controller::Config::default()
         .concurrency(options.workers.get())
         .debounce(DEBOUNCE);
-    let told_wide = Arc::clone(&context);
+    let (told_wide, remembering) = (Arc::clone(&context), Arc::clone(&context));
     let rounds = controller::applier(
         |tenant: Arc<DynamicObject>, context| {
             let name = tenant.metadata.name.clone().unwrap_or_default();
@@ -231,7 +231,14 @@ async fn lead(
         requests,
         config,
     );
-    let rounds = rounds.for_each(|_| ready(()));
+    let rounds = rounds.for_each(move |round| {
+        if let Err(controller::Error::ObjectNotFound(tenant)) = round
+            && let Ok(tenant) = tenant.name.parse()
+        {
+            remembering.forget(&tenant);
+        }
+        ready(())
+    });
     let mut rounds = std::pin::pin!(rounds);
     let lost = tokio::select! {
         () = &mut rounds => false,

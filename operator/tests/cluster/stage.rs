@@ -232,7 +232,12 @@ impl Stage {
 
     /// Starts a replica of the operator.
     pub async fn operator(&self, identity: &str) -> Operator {
-        let operator = Operator::launch(&self.namespace, identity, &[]);
+        self.operator_in(REGION, identity).await
+    }
+
+    /// Starts one that is told to be in another region.
+    pub async fn operator_in(&self, region: &str, identity: &str) -> Operator {
+        let operator = Operator::launch(&self.namespace, identity, region, &[]);
         operator.until_ready().await;
         operator
     }
@@ -240,7 +245,8 @@ impl Stage {
     /// Starts one whose way to the API server is another, and does not wait for it.
     pub fn operator_by(&self, way: &Between, identity: &str) -> Operator {
         let kubeconfig = way.kubeconfig().display().to_string();
-        Operator::launch(&self.namespace, identity, &["--kubeconfig", &kubeconfig])
+        let more = ["--kubeconfig", &kubeconfig];
+        Operator::launch(&self.namespace, identity, REGION, &more)
     }
 }
 
@@ -302,7 +308,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    fn launch(namespace: &str, identity: &str, more: &[&str]) -> Self {
+    fn launch(namespace: &str, identity: &str, region: &str, more: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -323,7 +329,7 @@ impl Operator {
                 "--image-pull-policy",
                 "Never",
                 "--region",
-                REGION,
+                region,
                 "--namespace",
                 namespace,
                 "--identity",
