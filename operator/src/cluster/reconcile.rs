@@ -69,6 +69,9 @@ pub enum RoundError {
     /// Its status.
     #[error(transparent)]
     Status(#[from] StatusError),
+    /// A fault of ours.
+    #[error("the look panicked: {0}")]
+    Fault(String),
 }
 
 impl RoundError {
@@ -82,6 +85,7 @@ impl RoundError {
             | Self::Status(StatusError::Api(..) | StatusError::Mark(..)) => &manifest::API_REFUSED,
             Self::Status(StatusError::Lease(_)) => &manifest::LEASE_OVER,
             Self::Apply(error) => reason(error),
+            Self::Fault(_) => &manifest::OPERATOR_FAULT,
         }
     }
 

@@ -273,4 +273,8 @@ entries! { Manifest;
         "Another replica of the operator writes",
         "This replica's lease ended before the change was made.",
         "Nothing to do; the replica that holds the lease goes on.";
+    OPERATOR_FAULT = "OperatorFault", 0, RETRY,
+        "The operator came upon a fault of its own",
+        "A look at this tenant broke off. The others are looked after all the same, and this one is looked at again, less and less often.",
+        "Report it with the operator's log, which names the place in its code.";
 }
