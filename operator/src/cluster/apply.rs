@@ -441,13 +441,6 @@ impl Applier {
     }
 }
 
-impl ApplyError {
-    /// Whether it is an object of this kind that failed. What comes before it in the order is as it is to be.
-    pub fn is_of(&self, kind: OwnedKind) -> bool {
-        matches!(self, Self::Api(key, _) if key.kind == kind)
-    }
-}
-
 fn namespace_key(tenant: &TenantName) -> OwnedKey {
     OwnedKey {
         kind: OwnedKind::Namespace,
