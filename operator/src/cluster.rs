@@ -58,6 +58,7 @@ mod vacancy;
 mod wanted;
 mod watches;
 mod watching;
+mod whose;
 mod wide;
 
 pub use program::run;

@@ -54,6 +54,7 @@ runbooks! {
     "NeighbourReachable"
     "NodeReachable"
     "ObjectRestored"
+    "OperatorFault"
     "OperatorStopped"
     "PlacedElsewhere"
     "PlanRefused"

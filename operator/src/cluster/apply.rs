@@ -22,7 +22,7 @@ use super::{
     live::{FIELD_MANAGER, Live, Seen},
     metrics::ClusterMetrics,
     owned::{Owned, OwnedKey, TENANT_LABEL, namespace_of},
-    owned_fields::{applied_by, has_applied},
+    owned_fields::{applied_by, has_applied, is_shared},
     pod::NAME,
     pods::{TenantPod, pod_name},
     restored::{Damage, Restored},
@@ -117,8 +117,21 @@ impl Applier {
                 self.adopt(tenant, &owned.key).await?;
                 self.look_around(tenant, owned, &wanted.objects).await?;
             }
-            if !self.write(tenant, owned).await? {
+            if self.is_taken_order(&owned.key).await {
+                let why = format!("{} is somebody else's", owned.key);
+                self.not_taken(tenant, &owned.key, why)?;
                 continue;
+            }
+            let Some(answer) = self.write(tenant, owned).await? else {
+                continue;
+            };
+            // Somebody made it since nobody had it: what is in it is looked at from now on.
+            if owned.key.kind == OwnedKind::Namespace
+                && wanted.is_new
+                && is_shared(&answer, FIELD_MANAGER)
+            {
+                let what = "a Namespace of somebody else's making".to_owned();
+                return Err(ApplyError::NamespaceOccupied(owned.key.name.clone(), what));
             }
             applied.written += 1;
             if let Some(damage) = damage {
@@ -209,9 +222,9 @@ impl Applier {
         Ok(found.is_none())
     }
 
-    /// Whether it was written. A Certificate that is not taken, be it for want of an answer, or of which there is no such
-    /// kind, keeps nothing else back: what is the matter with it is told of the tenant's root.
-    async fn write(&self, tenant: &TenantName, owned: &Owned) -> Result<bool, ApplyError> {
+    /// What was written, if it was. A Certificate that is not taken, be it for want of an answer, or of which there is no
+    /// such kind, keeps nothing else back: what is the matter with it is told of the tenant's root.
+    async fn write(&self, tenant: &TenantName, owned: &Owned) -> Result<Option<Told>, ApplyError> {
         self.fence.check()?;
         let api = self.api(&owned.key);
         // Nobody else has fields in these objects to be overwritten: what another set of ours is drift.
@@ -227,16 +240,22 @@ impl Applier {
                 if owned.key.kind == OwnedKind::Certificate && status.code == 404 =>
             {
                 self.certificates.are_unserved();
-                return Ok(false);
+                return Ok(None);
             }
-            Ok(Err(error)) => return self.not_taken(tenant, &owned.key, error.to_string()),
-            Err(_) => return self.not_taken(tenant, &owned.key, NO_ANSWER.to_owned()),
+            Ok(Err(error)) => {
+                self.not_taken(tenant, &owned.key, error.to_string())?;
+                return Ok(None);
+            }
+            Err(_) => {
+                self.not_taken(tenant, &owned.key, NO_ANSWER.to_owned())?;
+                return Ok(None);
+            }
         };
         self.live.applied(owned, &answer);
         drop(writing);
         self.metrics.wrote(owned.key.kind, existed);
         tracing::debug!(existed, "applied {}", owned.key);
-        Ok(true)
+        Ok(Some(answer))
     }
 
     /// What comes of it that an object is not taken.
@@ -245,13 +264,13 @@ impl Applier {
         tenant: &TenantName,
         key: &OwnedKey,
         why: String,
-    ) -> Result<bool, ApplyError> {
+    ) -> Result<(), ApplyError> {
         if key.kind != OwnedKind::Certificate {
             return Err(ApplyError::Api(key.clone(), why));
         }
         tracing::warn!(why, "{key} is not taken");
         self.certificates.refused(tenant, &why);
-        Ok(false)
+        Ok(())
     }
 
     /// Whether the Secret with a tenant's keys and its route is as it is among these objects.
@@ -419,13 +438,6 @@ impl Applier {
 
     fn resource(&self, key: &OwnedKey) -> ApiResource {
         key.kind.resource(self.front.version())
-    }
-}
-
-impl ApplyError {
-    /// Whether it is an object of this kind that failed. What comes before it in the order is as it is to be.
-    pub fn is_of(&self, kind: OwnedKind) -> bool {
-        matches!(self, Self::Api(key, _) if key.kind == kind)
     }
 }
 

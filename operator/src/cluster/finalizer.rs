@@ -30,13 +30,14 @@ impl Finalizers {
         Self { client, fence }
     }
 
-    /// Marks a Tenant before anything is made for it.
+    /// Marks a Tenant before anything is made for it. False when it went meanwhile, or another took its place: nothing
+    /// would see to what is made for it then.
     ///
     /// # Errors
     /// The lease, or the API server.
-    pub async fn hold(&self, tenant: &DynamicObject) -> Result<(), StatusError> {
+    pub async fn hold(&self, tenant: &DynamicObject) -> Result<bool, StatusError> {
         if is_held(tenant) {
-            return Ok(());
+            return Ok(true);
         }
         self.write(tenant, &[FINALIZER]).await
     }
@@ -49,10 +50,11 @@ impl Finalizers {
         if !is_held(tenant) {
             return Ok(());
         }
-        self.write(tenant, &[]).await
+        self.write(tenant, &[]).await.map(|_| ())
     }
 
-    async fn write(&self, tenant: &DynamicObject, marks: &[&str]) -> Result<(), StatusError> {
+    /// Whether there is that Tenant.
+    async fn write(&self, tenant: &DynamicObject, marks: &[&str]) -> Result<bool, StatusError> {
         self.fence.check()?;
         let name = tenant.metadata.name.clone().unwrap_or_default();
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource(Kind::Tenant));
@@ -63,15 +65,15 @@ impl Finalizers {
             "metadata": {"name": name, "uid": tenant.metadata.uid, "finalizers": marks},
         });
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let refused = |why: String| StatusError::Api(ObjectKey::tenant(&name), why);
+        let refused = |why: String| StatusError::Mark(ObjectKey::tenant(&name), why);
         match timeout(
             REQUEST_TIME_OUT,
             api.patch(&name, &params, &Patch::Apply(&document)),
         )
         .await
         {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => Ok(()),
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => Ok(false),
             Ok(Err(error)) => Err(refused(error.to_string())),
             Err(_) => Err(refused("the API server did not answer in time".to_owned())),
         }

@@ -27,13 +27,13 @@ use tokio::sync::{oneshot, watch};
 
 use self::{answer::Answer, version::DEFINITION};
 use super::{
-    apply::ApplyError,
     keyring::name_of,
     kinds::OwnedKind,
     live::Live,
     objects::Objects,
     owned::{MANAGED_BY, Owned, TENANT_LABEL},
     parts::Part,
+    reconcile::RoundError,
     settings::Settings,
     told::Told,
     triggers::Triggers,
@@ -90,7 +90,7 @@ impl Front {
         &self,
         tenant: &TenantName,
         wanted: &[Owned],
-        failed: Option<&ApplyError>,
+        failed: Option<&RoundError>,
     ) -> Option<Verdict> {
         let gateway = self.named.as_ref()?;
         if let Some(missing) = self.missing() {
@@ -254,7 +254,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cluster::{told, triggers::triggers};
+    use crate::cluster::{apply::ApplyError, told, triggers::triggers};
 
     fn front(gateway: Option<&str>) -> Front {
         Front {
@@ -333,6 +333,7 @@ mod tests {
         front.served.send_replace(Some(Version::V1));
         let wanted = [route(&front).unwrap()];
         let error = ApplyError::Api(wanted[0].key.clone(), "no".to_owned());
+        let error = RoundError::from(error);
         let trouble = front.trouble(&acme(), &wanted, Some(&error)).unwrap();
         assert_eq!(trouble.reason, "ApiRefused");
         assert!(

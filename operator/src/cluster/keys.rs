@@ -89,10 +89,18 @@ impl Asked<'_> {
         let Context {
             client, settings, ..
         } = self.context;
-        match known {
-            KnownKeys::New => Ok(None),
-            KnownKeys::Written(keyring) => Ok(Some(*keyring)),
-            KnownKeys::Unread => Keyring::load(client, &settings.namespace, self.tenant).await,
+        let before = match known {
+            KnownKeys::New => return Ok(None),
+            KnownKeys::Written(keyring) => return Ok(Some(*keyring)),
+            KnownKeys::Doubted(keyring) => Some(*keyring),
+            KnownKeys::Unread => None,
+        };
+        match Keyring::load(client, &settings.namespace, self.tenant).await {
+            Err(error @ KeyringError::Unreadable(..)) if before.is_some() => {
+                tracing::warn!(%error, "{}: what somebody made of it is put right", self.tenant);
+                Ok(before)
+            }
+            written => Ok(written?.or(before)),
         }
     }
 

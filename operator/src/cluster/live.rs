@@ -31,14 +31,17 @@ use super::{
     told::Told,
     triggers::Triggers,
     watching::{News, Place, version},
+    whose::whose,
 };
 
 /// The field manager of everything applied for a tenant.
 pub const FIELD_MANAGER: &str = "pavilion-tenant";
 
 /// What is there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Live {
+    /// The operator's namespace.
+    beside: String,
     seen: Mutex<Known>,
     gone: Mutex<Gone>,
     pending: Mutex<Pending>,
@@ -69,6 +72,17 @@ pub struct Seen {
 }
 
 impl Live {
+    /// Nothing is known yet, of an operator in the namespace `beside`.
+    pub fn new(beside: &str) -> Self {
+        Self {
+            beside: beside.to_owned(),
+            seen: Mutex::default(),
+            gone: Mutex::default(),
+            pending: Mutex::default(),
+            leads: AtomicBool::default(),
+        }
+    }
+
     /// From now on this replica writes.
     pub fn lead(&self) {
         self.leads.store(true, Ordering::Release);
@@ -148,8 +162,10 @@ impl Live {
 
     /// Takes note of what an apply of `owned` came to, before the watch tells.
     pub fn applied(&self, owned: &Owned, answer: &Told) {
-        let key = key_of(owned.key.kind, answer);
-        let Some((key, mut seen)) = key.zip(look(answer)) else {
+        let Some(key) = key_of(owned.key.kind, answer) else {
+            return;
+        };
+        let Some(mut seen) = self.look(&key, answer) else {
             return;
         };
         let wanted = owned.digest();
@@ -196,12 +212,12 @@ impl Live {
     fn take(&self, key: &OwnedKey, news: &News<Told>, triggers: &Triggers) {
         match news {
             News::Seen(object) if self.is_news(key, object) => {
-                if let Some(seen) = look(object) {
+                if let Some(seen) = self.look(key, object) {
                     self.tell(triggers, key.clone(), seen);
                 }
             }
             News::Gone(object) => {
-                if let Some(seen) = look(object) {
+                if let Some(seen) = self.look(key, object) {
                     self.forget(key, &seen, triggers);
                 }
             }
@@ -281,6 +297,32 @@ impl Live {
         }
     }
 
+    /// What is kept of an object; `None` for one that is no tenant's, whatever its labels say.
+    fn look(&self, key: &OwnedKey, object: &Told) -> Option<Seen> {
+        let metadata = &object.metadata;
+        let tenant = whose(key, &self.beside)?;
+        let ours = applied_by(object, FIELD_MANAGER).and_then(|ours| digest(&ours));
+        let labels = metadata.labels.as_ref();
+        let named = labels.and_then(|labels| labels.get(TENANT_LABEL));
+        // Its name alone anybody may have given it.
+        if key.kind == OwnedKind::Namespace
+            && ours.is_none()
+            && named.is_none_or(|named| named != tenant.as_str())
+        {
+            return None;
+        }
+        Some(Seen {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            tenant,
+            deleting: metadata.deletion_timestamp.is_some(),
+            version: version(metadata),
+            ours,
+            stands_for: None,
+            was: None,
+            let_go: false,
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         // Every change is made whole by one holder, and none of them panics in between.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -326,21 +368,6 @@ fn key_of(kind: OwnedKind, object: &Told) -> Option<OwnedKey> {
         kind,
         namespace: metadata.namespace.clone(),
         name: metadata.name.clone()?,
-    })
-}
-
-/// What is kept of an object; `None` for one that names no tenant.
-fn look(object: &Told) -> Option<Seen> {
-    let metadata = &object.metadata;
-    Some(Seen {
-        uid: metadata.uid.clone().unwrap_or_default(),
-        tenant: metadata.labels.as_ref()?.get(TENANT_LABEL)?.parse().ok()?,
-        deleting: metadata.deletion_timestamp.is_some(),
-        version: version(&object.metadata),
-        ours: applied_by(object, FIELD_MANAGER).and_then(|ours| digest(&ours)),
-        stands_for: None,
-        was: None,
-        let_go: false,
     })
 }
 
@@ -390,7 +417,7 @@ mod tests {
 
     /// One that applied the quota, with the place where watches tell.
     fn leading() -> (Live, Triggers) {
-        let live = Live::default();
+        let live = Live::new("pavilion-system");
         live.lead();
         live.applied(&wanted("8"), &quota(10, "one", "8", &all()));
         (live, triggers().0)
@@ -412,6 +439,47 @@ mod tests {
     }
 
     #[test]
+    fn an_object_on_which_somebody_wrote_another_tenants_name_is_still_its_own_tenants() {
+        let (live, (triggers, mut told)) = (Live::new("pavilion-system"), triggers());
+        live.lead();
+        live.applied(&wanted("8"), &quota(10, "one", "8", &all()));
+        let others = json!({"f:spec": {"f:hard": {"f:pods": {}}}});
+        let mut edited = quota(11, "one", "8", &others);
+        let labels = edited.metadata.labels.as_mut().unwrap();
+        labels.insert(TENANT_LABEL.to_owned(), "beta".to_owned());
+        live.hear(&part(), News::Seen(edited), &triggers);
+        assert_eq!(told.try_recv().unwrap(), "acme");
+        assert!(live.drifted(&wanted("8")));
+        assert!(!live.knows(&"beta".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_namespace_is_a_tenants_once_its_owner_or_we_said_so() {
+        let (live, triggers) = (Live::new("pavilion-system"), triggers().0);
+        let acme = "acme".parse().unwrap();
+        let namespaces = Part::all("pavilion-system").into_iter();
+        let mut namespaces = namespaces.filter(|part| part.kind == OwnedKind::Namespace);
+        let part = namespaces.next().unwrap();
+        let namespace = |version: u64, labels: Value| {
+            let metadata = json!({"name": "pavilion-acme", "uid": "one", "resourceVersion": version.to_string(), "labels": labels});
+            News::Seen(told(&json!({"metadata": metadata})))
+        };
+        live.hear(&part, namespace(1, json!({"a": "1"})), &triggers);
+        live.hear(
+            &part,
+            namespace(2, json!({TENANT_LABEL: "beta"})),
+            &triggers,
+        );
+        assert!(!live.knows(&acme));
+        live.hear(
+            &part,
+            namespace(3, json!({TENANT_LABEL: "acme"})),
+            &triggers,
+        );
+        assert!(live.knows(&acme));
+    }
+
+    #[test]
     fn a_change_of_our_own_is_no_drift_whoever_tells_of_it_first() {
         let (live, triggers) = leading();
         let ours = quota(11, "one", "16", &all());
@@ -426,7 +494,7 @@ mod tests {
 
     #[test]
     fn a_tenant_is_not_looked_at_for_what_was_just_written_and_is_for_what_came_over_it() {
-        let (live, (triggers, mut told)) = (Live::default(), triggers());
+        let (live, (triggers, mut told)) = (Live::new("pavilion-system"), triggers());
         live.lead();
         let owned = wanted("8");
         for (version, pods, expected) in [(10, "8", false), (21, "1000", true)] {
@@ -444,7 +512,7 @@ mod tests {
 
     #[test]
     fn what_is_told_while_a_write_has_no_answer_is_heard_in_the_end() {
-        let (live, (triggers, mut told)) = (Live::default(), triggers());
+        let (live, (triggers, mut told)) = (Live::new("pavilion-system"), triggers());
         let owned = wanted("8");
         let writing = live.writing(&owned.key);
         live.hear(
@@ -468,7 +536,7 @@ mod tests {
 
     #[test]
     fn what_a_standby_sees_is_the_work_of_the_one_that_writes() {
-        let (live, triggers) = (Live::default(), triggers().0);
+        let (live, triggers) = (Live::new("pavilion-system"), triggers().0);
         live.hear(
             &part(),
             News::Seen(quota(10, "one", "8", &all())),

@@ -2,8 +2,8 @@
 //! of the state in force, and the numbers that must never be given out twice.
 //!
 //! All of it stands in one `ConfigMap`, beside what the tenant's programs are started with, so that they
-//! change in one step. It is read once when a tenant
-//! is looked at for the first time; from then on the operator knows what it wrote.
+//! change in one step. It is read when a tenant is looked at for the first time, and after a look that failed;
+//! otherwise the operator knows what it wrote.
 
 use std::collections::BTreeMap;
 
@@ -93,25 +93,31 @@ impl Memory {
         in_force.is_some_and(|state| !state.desired.hibernate)
     }
 
-    /// What an operator before this one wrote; nothing for a new tenant.
+    /// The version of the bundle in force.
+    pub fn version(&self) -> Option<u64> {
+        let in_force = self.in_force.as_ref();
+        in_force.map(|state| state.desired.bundle.version)
+    }
+
+    /// What was written last, by this operator or one before it; nothing for a new tenant.
     ///
     /// # Errors
     /// The API server, or a `ConfigMap` that no release wrote.
-    pub async fn load(client: &Client, tenant: &TenantName) -> Result<Self, MemoryError> {
+    pub async fn load(client: &Client, tenant: &TenantName) -> Result<Option<Self>, MemoryError> {
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace_of(tenant));
         let found = timeout(REQUEST_TIME_OUT, api.get_opt(CONFIG_MAP)).await;
         let found = found.map_err(|_| MemoryError::Silent)?;
         let Some(found) = found.map_err(Box::new)? else {
-            return Ok(Self::default());
+            return Ok(None);
         };
         let data = found.data.unwrap_or_default();
         // A release that knew no plans gave every tenant what is now the default.
         let sizing = read(&data, SIZING)?.unwrap_or_default();
         let in_force = in_force(&data)?.map(|desired| InForce::new(desired, sizing));
-        Ok(Self {
+        Ok(Some(Self {
             records: read(&data, RECORDS)?.unwrap_or_default(),
             in_force: in_force.transpose()?,
-        })
+        }))
     }
 
     /// What is kept of it, by name; nothing as long as nothing is in force.

@@ -59,6 +59,7 @@ impl ClusterMetrics {
             &manifest::KEYS_UNREADABLE,
             &manifest::LEASE_OVER,
             &manifest::NAMESPACE_TAKEN,
+            &manifest::OPERATOR_FAULT,
         ] {
             let label = CodeLabel { code: entry.code };
             drop(metrics.failures.get_or_create(&label));

@@ -62,6 +62,17 @@ pub fn has_applied(object: &Told, manager: &str) -> bool {
     metadata.is_some_and(|metadata| fields_of(metadata, manager).is_some())
 }
 
+/// Whether anybody but `manager` set anything of an object.
+pub fn is_shared(object: &Told, manager: &str) -> bool {
+    let recorded = object
+        .text(METADATA)
+        .and_then(|metadata| serde_json::from_str(metadata.get()).ok());
+    recorded.is_none_or(|Recorded { entries }| {
+        let mut entries = entries.iter();
+        entries.any(|entry| entry.manager != manager)
+    })
+}
+
 const FIELD: &str = "f:";
 
 fn fields_of(metadata: &RawValue, manager: &str) -> Option<Map<String, Value>> {
@@ -202,6 +213,19 @@ mod tests {
             "ours",
         );
         assert_eq!(ours.unwrap(), json!({"spec": {"replicas": 1}}));
+    }
+
+    #[test]
+    fn an_object_is_shared_with_whoever_else_is_on_record() {
+        let of = |managers: &[&str]| {
+            let entries = managers.iter().map(|manager| {
+                json!({"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {}}})
+            });
+            told(&json!({"metadata": {"managedFields": entries.collect::<Vec<_>>()}}))
+        };
+        assert!(!is_shared(&of(&["ours"]), "ours"));
+        assert!(is_shared(&of(&["ours", "theirs"]), "ours"));
+        assert!(is_shared(&of(&["theirs"]), "ours"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! The Region says whose law holds here. While there is none, or while it is not what a tenant asks for, nothing
 //! new of that tenant takes effect here. What serves goes on to serve: the machines are where they were, and a
 //! slip in the description of a cluster must not take all of its tenants off the air. Its owner is told, and can
-//! still suspend it.
+//! still suspend it. The same holds of a Tenant that carries our mark and names another region: what was made for it here
+//! while this cluster was called otherwise is looked after, and ends when it is deleted.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use pavilion_crds::{RegionSpec, Residency};
 use serde_json::{Value, json};
 
 use super::{
+    finalizer::is_held,
     judge::region,
     memory::Memory,
     settings::Settings,
@@ -41,12 +43,14 @@ impl Placement {
     ) -> Self {
         let (home, here) = (region(tenant), settings.region.as_str());
         if home != here {
-            let message =
-                format!("belongs to region {home}; this cluster is {here} and does nothing for it");
-            return Self {
-                verdict: Verdict::no(&manifest::PLACED_ELSEWHERE, message),
-                is_ours: false,
-                endpoint: None,
+            let why = Verdict::no(
+                &manifest::PLACED_ELSEWHERE,
+                format!("belongs to region {home}; this cluster is {here}"),
+            );
+            return if is_held(tenant) {
+                Self::withheld(why)
+            } else {
+                Self::elsewhere(why)
             };
         }
         match own.map(|own| wide::region(said, own, settings)) {
@@ -74,6 +78,16 @@ impl Placement {
             verdict: Verdict::yes(&manifest::PLACED, message),
             is_ours: true,
             endpoint: region.endpoint,
+        }
+    }
+
+    /// Another cluster's, of which nothing is here.
+    fn elsewhere(why: Verdict) -> Self {
+        let message = format!("{} and does nothing for it", why.message);
+        Self {
+            verdict: Verdict { message, ..why },
+            is_ours: false,
+            endpoint: None,
         }
     }
 

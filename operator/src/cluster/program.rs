@@ -1,6 +1,6 @@
 //! The process: watches for good, and the controller while the lease is held.
 
-use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
+use std::{any::Any, convert::Infallible, future::ready, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, channel::mpsc::UnboundedReceiver};
 use kube::{
@@ -226,7 +226,7 @@ async fn lead(
         .map(|tenant| Ok::<_, Infallible>(request(&tenant)))
         .take_until(async move { stopped.notified().await });
     let config = controller::Config::default().concurrency(options.workers.get());
-    let told_wide = Arc::clone(&context);
+    let (told_wide, remembering) = (Arc::clone(&context), Arc::clone(&context));
     let rounds = controller::applier(
         |tenant: Arc<DynamicObject>, context| {
             let name = tenant.metadata.name.clone().unwrap_or_default();
@@ -240,7 +240,14 @@ async fn lead(
         requests,
         config,
     );
-    let rounds = rounds.for_each(|_| ready(()));
+    let rounds = rounds.for_each(move |round| {
+        if let Err(controller::Error::ObjectNotFound(tenant)) = round
+            && let Ok(tenant) = tenant.name.parse()
+        {
+            remembering.forget(&tenant);
+        }
+        ready(())
+    });
     let mut rounds = std::pin::pin!(rounds);
     let lost = tokio::select! {
         () = &mut rounds => false,
@@ -263,17 +270,46 @@ async fn lead(
     Ok(())
 }
 
-/// What a round came to. One that panicked ends the process, as it would have in this task.
+/// What a round came to. One that panicked costs its own tenant that look, and nobody else anything.
 fn ended(round: Result<Result<Action, RoundError>, JoinError>) -> Result<Action, RoundError> {
     match round.map_err(JoinError::try_into_panic) {
         Ok(outcome) => outcome,
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Ok(panic)) => Err(RoundError::Fault(said(&*panic))),
         // Only dropping its handle ends a round early, and then nobody asks what it came to.
         Err(Err(_)) => Ok(Action::await_change()),
     }
 }
 
+/// What a panic says.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let literal = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = literal.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_default()
+}
+
 /// A name as the controller's queue knows it.
 fn request(tenant: &str) -> ReconcileRequest<DynamicObject> {
     ObjectRef::new_with(tenant, resource(Kind::Tenant)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_look_that_panics_is_a_failure_like_any_other() {
+        let what = "tenant";
+        let rounds = [
+            tokio::spawn(async { panic!("no tenant") }),
+            tokio::spawn(async move { panic!("no {what}") }),
+        ];
+        for round in rounds {
+            let Err(error) = ended(round.await) else {
+                panic!("it went well");
+            };
+            assert_eq!(error.to_string(), "the look panicked: no tenant");
+            assert_eq!(error.entry().code, "OperatorFault");
+        }
+    }
 }

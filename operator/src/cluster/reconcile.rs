@@ -21,6 +21,7 @@ use super::{
     judge::{dereference, judge},
     keyring::{Keyring, KeyringError},
     keys::listens_with,
+    kinds::OwnedKind,
     memory::{Memory, MemoryError},
     metrics::ClusterMetrics,
     objects::Objects,
@@ -68,6 +69,9 @@ pub enum RoundError {
     /// Its status.
     #[error(transparent)]
     Status(#[from] StatusError),
+    /// A fault of ours.
+    #[error("the look panicked: {0}")]
+    Fault(String),
 }
 
 impl RoundError {
@@ -78,10 +82,16 @@ impl RoundError {
             Self::Memory(_)
             | Self::Evidence(_)
             | Self::Keyring(_)
-            | Self::Status(StatusError::Api(..)) => &manifest::API_REFUSED,
+            | Self::Status(StatusError::Api(..) | StatusError::Mark(..)) => &manifest::API_REFUSED,
             Self::Status(StatusError::Lease(_)) => &manifest::LEASE_OVER,
             Self::Apply(error) => reason(error),
+            Self::Fault(_) => &manifest::OPERATOR_FAULT,
         }
+    }
+
+    /// Whether it is an object of this kind that could not be applied. What comes before it in the order is as it is to be.
+    pub fn is_of(&self, kind: OwnedKind) -> bool {
+        matches!(self, Self::Apply(ApplyError::Api(key, _)) if key.kind == kind)
     }
 }
 
@@ -180,25 +190,18 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     let reached = || context.pods.of(&tenant).is_some() && context.is_reached(&tenant);
     let phase = context.closing.phase(&tenant, ran, runs, reached);
     let wanted = Wanted::build(&context, &tenant, &memory, keys, phase, now).await?;
-    let (applied, isolated) = match &wanted {
-        Some(wanted) => {
-            if object.metadata.deletion_timestamp.is_none() {
-                context.finalizers.hold(&object).await?;
-            }
-            let applied = match context.applier.apply(&tenant, wanted).await {
-                Ok(applied) if !wanted.asks_for_authority() => {
-                    let destroyed = context.destroy_authority(&tenant).await;
-                    destroyed.map(|()| applied)
-                }
-                outcome => outcome,
-            };
-            let isolated = Extra::isolated(applied.as_ref().err());
-            (applied, isolated)
-        }
-        None => (Ok(Applied::default()), Extra::not_isolated_yet()),
+    let applied = bring_about(&context, &object, &tenant, wanted.as_ref()).await;
+    let Some(applied) = applied.transpose() else {
+        // The watch will tell.
+        return Ok(Action::requeue(LOOK_EVERY));
+    };
+    let isolated = match &wanted {
+        Some(_) => Extra::isolated(applied.as_ref().err()),
+        None => Extra::not_isolated_yet(),
     };
     extras.insert(1, isolated);
-    let observed = look(&context, &tenant, &memory, wanted.as_ref()).await?;
+    let observed = look(&context, &tenant, &memory, wanted.as_ref()).await;
+    let informed = inform(&context, &tenant, &memory, wanted.as_ref(), &observed).await;
     let isolation = isolation(&context, &tenant, &memory, &observed).await;
     extras.insert(2, Extra::isolation(&isolation));
     let root = wanted.as_ref().and_then(|wanted| wanted.keys.root.clone());
@@ -216,11 +219,12 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     context.statuses.write(&name, statuses, now).await?;
     context.announcer.isolation(&object, &isolation);
     let applied = applied?;
+    informed?;
     let waits = wanted.is_some();
     let times = wanted.as_ref().and_then(|wanted| wanted.times);
     let keyring = wanted.and_then(|wanted| wanted.keys.keyring);
     let changes = keyring.as_ref().is_some_and(Keyring::changes);
-    context.remembrance.keep(&tenant, memory, keyring);
+    context.remembrance.keep(&object, &tenant, memory, keyring);
     context.retries.forget(&name);
     if settled || applied != Applied::default() {
         context.patience.forget(&name);
@@ -237,13 +241,34 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     Ok(Action::requeue(pause))
 }
 
-/// How a tenant's programs are. A pod that serves an older bundle, or listens with older keys, is told of the newer ones.
+/// Brings about what a tenant needs, once the Tenant is marked. `None` for one that went meanwhile.
+async fn bring_about(
+    context: &Context,
+    object: &DynamicObject,
+    tenant: &TenantName,
+    wanted: Option<&Wanted>,
+) -> Result<Option<Applied>, RoundError> {
+    let Some(wanted) = wanted else {
+        return Ok(Some(Applied::default()));
+    };
+    let goes = object.metadata.deletion_timestamp.is_some();
+    if !goes && !context.finalizers.hold(object).await? {
+        return Ok(None);
+    }
+    let applied = context.applier.apply(tenant, wanted).await?;
+    if !wanted.asks_for_authority() {
+        context.destroy_authority(tenant).await?;
+    }
+    Ok(Some(applied))
+}
+
+/// How a tenant's programs are.
 async fn look(
     context: &Context,
     tenant: &TenantName,
     memory: &Memory,
     wanted: Option<&Wanted>,
-) -> Result<Observed, RoundError> {
+) -> Observed {
     let pod = context.pods.of(tenant);
     let times = wanted.and_then(|wanted| wanted.times);
     let certificate_until = times.map(|(_, until)| until);
@@ -262,6 +287,18 @@ async fn look(
             .refused_certificates
             .insert(tenant.clone(), refused);
     }
+    observed
+}
+
+/// Tells a pod that serves an older bundle, or listens with older keys, of the newer ones.
+async fn inform(
+    context: &Context,
+    tenant: &TenantName,
+    memory: &Memory,
+    wanted: Option<&Wanted>,
+    observed: &Observed,
+) -> Result<(), ApplyError> {
+    let pod = context.pods.of(tenant);
     let verifier = observed.tenants.get(tenant);
     let verifier = verifier.and_then(|tenant| tenant.child(Program::Verifier));
     let report = verifier.and_then(|verifier| verifier.report.as_ref());
@@ -283,7 +320,7 @@ async fn look(
             context.applier.tell(tenant, pod, note).await?;
         }
     }
-    Ok(observed)
+    Ok(())
 }
 
 /// Whether a tenant is isolated.
@@ -312,6 +349,9 @@ fn is_ready(statuses: &BTreeMap<ObjectKey, Value>, tenant: &str) -> bool {
 pub fn after_failure(object: &DynamicObject, error: &RoundError, context: &Context) -> Action {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     context.metrics.failed(error.entry().code);
+    if let Ok(tenant) = name.parse() {
+        context.remembrance.doubt(&tenant);
+    }
     let pause = context.retries.next(name);
     tracing::warn!(%error, code = error.entry().code, again_in_ms = pause.as_millis(), "{name} is not as it is to be");
     Action::requeue(pause)

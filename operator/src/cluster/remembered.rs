@@ -34,43 +34,101 @@ pub enum KnownKeys {
     Unread,
     /// They were written.
     Written(Box<Keyring>),
+    /// They were written, and others may have been since.
+    Doubted(Box<Keyring>),
 }
 
 /// Of all.
 #[derive(Debug, Default)]
-pub struct Remembrance(Mutex<HashMap<TenantName, Remembered>>);
+pub struct Remembrance(Mutex<HashMap<TenantName, Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    /// Of the Tenant. One of the same name that was made anew may be somebody else's.
+    uid: String,
+    remembered: Remembered,
+    /// Something may have been written since.
+    doubted: bool,
+}
 
 impl Remembrance {
-    /// What is remembered of a tenant; what an operator before this one wrote, when it was not looked at yet.
+    /// What is remembered of a tenant; what was written before, when it was not looked at yet or a look at it failed.
     ///
     /// # Errors
     /// The API server, or what no release wrote.
     pub async fn of(
         &self,
         client: &Client,
+        object: &DynamicObject,
         tenant: &TenantName,
     ) -> Result<Remembered, MemoryError> {
-        let known = self.lock().get(tenant).cloned();
-        match known {
-            Some(remembered) => Ok(remembered),
-            None => Ok(Remembered {
-                memory: Memory::load(client, tenant).await?,
-                keys: KnownKeys::Unread,
-            }),
-        }
+        let before = match self.known(object, tenant) {
+            Some((remembered, false)) => return Ok(remembered),
+            Some((remembered, true)) => remembered,
+            None => Remembered::default(),
+        };
+        let written = match Memory::load(client, tenant).await {
+            Err(error @ MemoryError::Unreadable(..)) if before.memory.in_force.is_some() => {
+                tracing::warn!(%error, "{tenant}: what somebody made of it is put right");
+                None
+            }
+            written => written?,
+        };
+        // What somebody deleted or set back meanwhile is to be as it was: a version must never be given out twice.
+        let written = written.filter(|written| written.version() >= before.memory.version());
+        let found = Remembered {
+            memory: written.unwrap_or(before.memory),
+            keys: before.keys,
+        };
+        self.insert(object, tenant, found.clone(), true);
+        Ok(found.doubted())
     }
 
-    fn knows(&self, tenant: &TenantName) -> bool {
-        self.lock().contains_key(tenant)
+    fn knows(&self, object: &DynamicObject, tenant: &TenantName) -> bool {
+        self.known(object, tenant).is_some()
+    }
+
+    /// What is remembered, and whether it is doubted.
+    fn known(&self, object: &DynamicObject, tenant: &TenantName) -> Option<(Remembered, bool)> {
+        let all = self.lock();
+        let known = all.get(tenant).filter(|known| known.uid == uid(object))?;
+        Some((known.remembered.clone(), known.doubted))
     }
 
     /// Takes note of what was written.
-    pub fn keep(&self, tenant: &TenantName, memory: Memory, keyring: Option<Keyring>) {
+    pub fn keep(
+        &self,
+        object: &DynamicObject,
+        tenant: &TenantName,
+        memory: Memory,
+        keyring: Option<Keyring>,
+    ) {
         let keys = keyring.map_or(KnownKeys::Unread, |keyring| {
             KnownKeys::Written(Box::new(keyring))
         });
-        self.lock()
-            .insert(tenant.clone(), Remembered { memory, keys });
+        self.insert(object, tenant, Remembered { memory, keys }, false);
+    }
+
+    fn insert(
+        &self,
+        object: &DynamicObject,
+        tenant: &TenantName,
+        remembered: Remembered,
+        doubted: bool,
+    ) {
+        let entry = Entry {
+            uid: uid(object).to_owned(),
+            remembered,
+            doubted,
+        };
+        self.lock().insert(tenant.clone(), entry);
+    }
+
+    /// A look at a tenant failed, perhaps after some of it was written: which, the API server knows.
+    pub fn doubt(&self, tenant: &TenantName) {
+        if let Some(known) = self.lock().get_mut(tenant) {
+            known.doubted = true;
+        }
     }
 
     /// Forgets a tenant that is gone.
@@ -78,10 +136,24 @@ impl Remembrance {
         self.lock().remove(tenant);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantName, Remembered>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantName, Entry>> {
         // Values are replaced whole, so a panic elsewhere leaves nothing half made.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Remembered {
+    fn doubted(self) -> Self {
+        let keys = match self.keys {
+            KnownKeys::Written(keyring) => KnownKeys::Doubted(keyring),
+            other => other,
+        };
+        Self { keys, ..self }
+    }
+}
+
+fn uid(object: &DynamicObject) -> &str {
+    object.metadata.uid.as_deref().unwrap_or_default()
 }
 
 impl Context {
@@ -97,13 +169,24 @@ impl Context {
     ) -> Result<Remembered, RoundError> {
         // An operator that made anything for it marked it before.
         let looks_new =
-            !self.remembrance.knows(tenant) && !is_held(object) && !self.has_keys(tenant);
+            !self.remembrance.knows(object, tenant) && !is_held(object) && !self.has_keys(tenant);
         if looks_new && self.applier.lacks_all_of(tenant).await? {
             return Ok(Remembered {
                 memory: Memory::default(),
                 keys: KnownKeys::New,
             });
         }
-        Ok(self.remembrance.of(&self.client, tenant).await?)
+        Ok(self.remembrance.of(&self.client, object, tenant).await?)
+    }
+
+    /// Forgets a tenant that is gone. Whoever comes under its name has nothing of it but what is found in the cluster.
+    pub fn forget(&self, tenant: &TenantName) {
+        self.remembrance.forget(tenant);
+        self.applier.forget(tenant);
+        self.routers.forget(tenant);
+        self.closing.forget(tenant);
+        self.probing.forget(tenant);
+        self.retries.forget(tenant.as_str());
+        self.patience.forget(tenant.as_str());
     }
 }

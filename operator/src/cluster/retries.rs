@@ -42,6 +42,11 @@ impl Retries {
         whole / 2 + whole / 2 * u32::try_from(part).unwrap_or(0) / 1_000
     }
 
+    /// How often it failed since it last went well.
+    pub fn failures(&self, name: &str) -> u32 {
+        self.lock().get(name).copied().unwrap_or(0)
+    }
+
     /// It went well.
     pub fn forget(&self, name: &str) {
         self.lock().remove(name);
@@ -76,7 +81,9 @@ mod tests {
         assert!(pauses[9] > pauses[0]);
         assert!(pauses.iter().all(|pause| *pause <= LONGEST));
         assert!(pauses[39] >= LONGEST / 2);
+        assert_eq!(retries.failures("acme"), 40);
         retries.forget("acme");
+        assert_eq!(retries.failures("acme"), 0);
         assert!(retries.next("acme") <= FIRST);
     }
 }

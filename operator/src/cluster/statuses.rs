@@ -20,6 +20,7 @@ use super::{
     metrics::ClusterMetrics,
     objects::{Objects, resource},
     probing::Isolation,
+    reconcile::RoundError,
 };
 use crate::{
     object_key::ObjectKey,
@@ -46,6 +47,9 @@ pub enum StatusError {
     /// The API server refused it, or did not answer.
     #[error("status of {0}: {1}")]
     Api(ObjectKey, String),
+    /// The same of a Tenant's mark.
+    #[error("finalizer of {0}: {1}")]
+    Mark(ObjectKey, String),
 }
 
 impl Statuses {
@@ -181,14 +185,14 @@ impl Extra {
 
     /// Whether what confines the tenant is in place, by what could not be applied. The route from a Gateway confines
     /// nothing.
-    pub fn isolated(failed: Option<&ApplyError>) -> Self {
+    pub fn isolated(failed: Option<&RoundError>) -> Self {
         let failed = failed.filter(|error| !error.is_of(OwnedKind::TlsRoute));
         let verdict = match failed {
             None => Verdict::yes(
                 &manifest::ISOLATION_APPLIED,
                 manifest::ISOLATION_APPLIED.meaning,
             ),
-            Some(error) => Verdict::no(reason(error), error.to_string()),
+            Some(error) => Verdict::no(error.entry(), error.to_string()),
         };
         Self {
             type_: "IsolationApplied",
@@ -378,7 +382,7 @@ mod tests {
                 namespace: Some("pavilion-system".to_owned()),
                 name: "tenant-acme".to_owned(),
             };
-            let error = ApplyError::Api(key, "no".to_owned());
+            let error = RoundError::from(ApplyError::Api(key, "no".to_owned()));
             Extra::isolated(Some(&error)).verdict.holds
         };
         assert!(failed(OwnedKind::TlsRoute) && Extra::isolated(None).verdict.holds);

@@ -1,5 +1,7 @@
 //! The end of a tenant, step by step. Each step is found again by what is there, so that an operator that
-//! takes over in the middle goes on where the one before was.
+//! takes over in the middle goes on where the one before was. Each but the last has its time, whatever fails meanwhile.
+
+mod steps;
 
 use std::time::Duration;
 
@@ -8,9 +10,11 @@ use kube::{core::DynamicObject, runtime::controller::Action};
 use pavilion_bundle::TenantName;
 use pavilion_crds::DeletionPolicy;
 
+use self::steps::{END_OF_POD, EVIDENCE, Facts, Namespace, Programs, Step, next};
 use super::{
     apply::Applied,
     evidence,
+    memory::Memory,
     observe::{Edge, observe},
     reconcile::{Context, RoundError},
     remembered::Remembered,
@@ -19,55 +23,11 @@ use super::{
 };
 use crate::object_key::ObjectKey;
 
-/// How long routes may take to be withdrawn; the pod refuses by itself after that.
-const WITHDRAWAL: Duration = Duration::from_secs(15);
-/// How long the last checkpoint is waited for.
-const EVIDENCE: Duration = Duration::from_mins(1);
-/// How long the pod may take to end, its drain included.
-const END_OF_POD: Duration = Duration::from_mins(3);
+/// How often a step must have failed in a row, when the time of all of them is over, until the next is taken without it.
+/// By then it has been tried for more than a minute.
+const TRIES: u32 = 10;
 /// How often a step is looked at although nothing was heard.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// What is to be done next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    /// Have the edge refuse its requests.
-    Withdraw,
-    /// Keep the last checkpoint of its log.
-    KeepEvidence,
-    /// Stop its programs.
-    Stop,
-    /// Delete its namespace, with the log and the token, and its keys, the authority that others gave it among them.
-    Destroy,
-    /// Let the Tenant go.
-    Release,
-}
-
-/// What is there of a tenant that is being deleted.
-#[derive(Clone, Copy, Debug)]
-struct Facts {
-    programs: Programs,
-    namespace: Namespace,
-    evidence: bool,
-    keys: bool,
-    waited: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Programs {
-    /// Requests reach them.
-    Routed,
-    /// They run, and no new requests reach them.
-    Withdrawn,
-    Gone,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Namespace {
-    There,
-    Ending,
-    Gone,
-}
 
 /// What is to become of a Tenant that was deleted; the schema's default for one that says nothing.
 pub fn policy(tenant: &DynamicObject) -> DeletionPolicy {
@@ -87,64 +47,79 @@ pub async fn go_on(
 ) -> Result<Action, RoundError> {
     let facts = facts(object, tenant, context, now).await?;
     let step = next(policy(object), &facts);
-    tell(object, tenant, context, step, now).await?;
+    let told = tell(object, tenant, context, step, now).await;
+    let over = take(step, &facts, object, tenant, context, now).await?;
+    told?;
+    if over {
+        return Ok(Action::await_change());
+    }
+    context.retries.forget(tenant.as_str());
+    Ok(Action::requeue(LOOK_EVERY))
+}
+
+/// Takes a step. Whether it was the last.
+async fn take(
+    step: Step,
+    facts: &Facts,
+    object: &DynamicObject,
+    tenant: &TenantName,
+    context: &Context,
+    now: Timestamp,
+) -> Result<bool, RoundError> {
     match step {
         Step::Withdraw => {
-            apply(tenant, context, Phase::Withdrawn, now).await?;
+            apply(object, tenant, context, Phase::Withdrawn, now).await?;
         }
         Step::KeepEvidence => {
-            // Of a tenant that hibernated nothing runs that could tell it.
-            apply(tenant, context, Phase::Withdrawn, now).await?;
             let patient = facts.waited < EVIDENCE;
+            // Of a tenant that hibernated nothing runs that could tell it.
+            let applied = apply(object, tenant, context, Phase::Withdrawn, now).await;
+            if patient {
+                applied?;
+            }
             evidence::keep(object, tenant, context, patient, now).await?;
         }
         Step::Stop => {
-            apply(tenant, context, Phase::Stopped, now).await?;
+            apply(object, tenant, context, Phase::Stopped, now).await?;
         }
         Step::Destroy => {
+            if facts.namespace == Namespace::There && !facts.evidence {
+                tracing::error!("{tenant}: the last checkpoint of its log could not be kept");
+            }
             let beside = &context.settings.namespace;
             context.applier.destroy(tenant, beside).await?;
             context.destroy_authority(tenant).await?;
         }
         Step::Release => {
-            // That there is no pod may be because one is just being replaced.
             if policy(object) == DeletionPolicy::Retain
-                && apply(tenant, context, Phase::Released, now).await? != Applied::default()
+                && !is_released(facts, object, tenant, context, now).await?
             {
-                return Ok(Action::requeue(LOOK_EVERY));
+                return Ok(false);
             }
             context.finalizers.release(object).await?;
-            context.remembrance.forget(tenant);
-            context.applier.forget(tenant);
-            context.routers.forget(tenant);
-            context.closing.forget(tenant);
-            context.probing.forget(tenant);
+            context.forget(tenant);
             tracing::info!("{tenant} is gone");
-            return Ok(Action::await_change());
+            return Ok(true);
         }
     }
-    Ok(Action::requeue(LOOK_EVERY))
+    Ok(false)
 }
 
-fn next(policy: DeletionPolicy, facts: &Facts) -> Step {
-    let destroys = policy == DeletionPolicy::Delete;
-    if destroys && facts.namespace != Namespace::There {
-        let done = facts.namespace == Namespace::Gone && !facts.keys;
-        return if done { Step::Release } else { Step::Destroy };
-    }
-    if facts.programs == Programs::Routed && facts.waited < WITHDRAWAL {
-        return Step::Withdraw;
-    }
-    if destroys && !facts.evidence {
-        return Step::KeepEvidence;
-    }
-    if facts.programs != Programs::Gone && facts.waited < END_OF_POD {
-        return Step::Stop;
-    }
-    if destroys {
-        Step::Destroy
-    } else {
-        Step::Release
+/// Whether nothing of a tenant runs that is kept, nor has a host. That there is no pod may be because one is just being
+/// replaced.
+async fn is_released(
+    facts: &Facts,
+    object: &DynamicObject,
+    tenant: &TenantName,
+    context: &Context,
+    now: Timestamp,
+) -> Result<bool, RoundError> {
+    match apply(object, tenant, context, Phase::Released, now).await {
+        Err(error) if facts.given_up => {
+            tracing::error!(%error, "{tenant} is let go, and not all of it is stopped");
+            Ok(true)
+        }
+        applied => Ok(applied? == Applied::default()),
     }
 }
 
@@ -154,35 +129,66 @@ async fn facts(
     context: &Context,
     now: Timestamp,
 ) -> Result<Facts, RoundError> {
-    let namespace = context.applier.namespace(tenant);
+    let namespace = match context.applier.namespace(tenant) {
+        None => Namespace::Gone,
+        Some(seen) if seen.deleting => Namespace::Ending,
+        Some(_) => Namespace::There,
+    };
+    let is_there = namespace == Namespace::There;
     let since = object.metadata.deletion_timestamp.as_ref();
     let waited = since.map_or(Duration::ZERO, |since| {
         Duration::try_from(now.duration_since(since.0)).unwrap_or_default()
     });
+    let failures = context.retries.failures(tenant.as_str());
+    let given_up = waited >= END_OF_POD && failures >= TRIES;
     Ok(Facts {
         programs: match context.pods.of(tenant) {
             None => Programs::Gone,
-            Some(_) if is_withdrawn(tenant, context, now).await? => Programs::Withdrawn,
+            // What keeps this from being known keeps the step from being taken, too, which tells of it.
+            Some(_)
+                if is_withdrawn(object, tenant, context, now)
+                    .await
+                    .is_ok_and(|is| is) =>
+            {
+                Programs::Withdrawn
+            }
             Some(_) => Programs::Routed,
         },
-        namespace: match namespace {
-            None => Namespace::Gone,
-            Some(seen) if seen.deleting => Namespace::Ending,
-            Some(_) => Namespace::There,
-        },
-        evidence: evidence::is_kept(object, tenant, context).await?,
+        namespace,
+        evidence: is_there && is_kept(object, tenant, context, given_up).await?,
         keys: context.has_keys(tenant),
         waited,
+        given_up,
     })
+}
+
+/// Whether the last checkpoint of its log was kept, if it is to be.
+async fn is_kept(
+    object: &DynamicObject,
+    tenant: &TenantName,
+    context: &Context,
+    given_up: bool,
+) -> Result<bool, RoundError> {
+    if policy(object) != DeletionPolicy::Delete {
+        return Ok(false);
+    }
+    match evidence::is_kept(object, tenant, context).await {
+        Err(error) if given_up => {
+            tracing::warn!(%error, "{tenant}: nobody can tell what is kept of its log");
+            Ok(false)
+        }
+        kept => kept,
+    }
 }
 
 /// Whether the edge was told to refuse the tenant's requests, and does.
 async fn is_withdrawn(
+    object: &DynamicObject,
     tenant: &TenantName,
     context: &Context,
     now: Timestamp,
 ) -> Result<bool, RoundError> {
-    let wanted = wanted(tenant, context, Phase::Withdrawn, now).await?;
+    let (_, wanted) = wanted(object, tenant, context, Phase::Withdrawn, now).await?;
     let beside = &context.settings.namespace;
     let told = wanted.is_none_or(|wanted| {
         let objects = &wanted.objects;
@@ -191,26 +197,36 @@ async fn is_withdrawn(
     Ok(told && !context.is_reached(tenant))
 }
 
+/// What is remembered of a tenant, and what it needs.
 async fn wanted(
+    object: &DynamicObject,
     tenant: &TenantName,
     context: &Context,
     phase: Phase,
     now: Timestamp,
-) -> Result<Option<Wanted>, RoundError> {
-    let Remembered { memory, keys } = context.remembrance.of(&context.client, tenant).await?;
-    Wanted::build(context, tenant, &memory, keys, phase, now).await
+) -> Result<(Memory, Option<Wanted>), RoundError> {
+    let Remembered { memory, keys } = context
+        .remembrance
+        .of(&context.client, object, tenant)
+        .await?;
+    let wanted = Wanted::build(context, tenant, &memory, keys, phase, now).await?;
+    Ok((memory, wanted))
 }
 
 async fn apply(
+    object: &DynamicObject,
     tenant: &TenantName,
     context: &Context,
     phase: Phase,
     now: Timestamp,
 ) -> Result<Applied, RoundError> {
-    match wanted(tenant, context, phase, now).await? {
-        Some(wanted) => Ok(context.applier.apply(tenant, &wanted).await?),
-        None => Ok(Applied::default()),
-    }
+    let (memory, Some(wanted)) = wanted(object, tenant, context, phase, now).await? else {
+        return Ok(Applied::default());
+    };
+    let applied = context.applier.apply(tenant, &wanted).await?;
+    let keyring = wanted.keys.keyring;
+    context.remembrance.keep(object, tenant, memory, keyring);
+    Ok(applied)
 }
 
 async fn tell(
@@ -248,77 +264,4 @@ pub(super) async fn auditor(
         .get(tenant)?
         .child(crate::host::Program::Auditor)?;
     auditor.report.clone()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn running() -> Facts {
-        Facts {
-            programs: Programs::Routed,
-            namespace: Namespace::There,
-            evidence: false,
-            keys: true,
-            waited: Duration::ZERO,
-        }
-    }
-
-    /// The steps from a running tenant on, when each has its effect.
-    fn steps(policy: DeletionPolicy) -> Vec<Step> {
-        let (mut facts, mut steps) = (running(), Vec::new());
-        loop {
-            let step = next(policy, &facts);
-            steps.push(step);
-            match step {
-                Step::Withdraw => facts.programs = Programs::Withdrawn,
-                Step::KeepEvidence => facts.evidence = true,
-                Step::Stop => facts.programs = Programs::Gone,
-                Step::Destroy if facts.namespace == Namespace::Ending => {
-                    facts.namespace = Namespace::Gone;
-                }
-                Step::Destroy => (facts.namespace, facts.keys) = (Namespace::Ending, false),
-                Step::Release => return steps,
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_kept_is_only_stopped() {
-        let steps = steps(DeletionPolicy::Retain);
-        assert_eq!(steps, [Step::Withdraw, Step::Stop, Step::Release]);
-    }
-
-    #[test]
-    fn keys_go_after_the_evidence_is_kept_and_the_tenant_when_its_namespace_is_gone() {
-        use Step::{Destroy, KeepEvidence, Release, Stop, Withdraw};
-        let expected = [Withdraw, KeepEvidence, Stop, Destroy, Destroy, Release];
-        assert_eq!(steps(DeletionPolicy::Delete), expected);
-    }
-
-    #[test]
-    fn no_step_but_the_last_is_waited_for_without_end() {
-        let late = Facts {
-            evidence: true,
-            waited: END_OF_POD,
-            ..running()
-        };
-        assert_eq!(next(DeletionPolicy::Delete, &late), Step::Destroy);
-        assert_eq!(next(DeletionPolicy::Retain, &late), Step::Release);
-    }
-
-    #[test]
-    fn a_namespace_that_was_deleted_first_takes_the_keys_with_it() {
-        let gone = Facts {
-            namespace: Namespace::Gone,
-            ..running()
-        };
-        assert_eq!(next(DeletionPolicy::Delete, &gone), Step::Destroy);
-        let ending = Facts {
-            namespace: Namespace::Ending,
-            keys: false,
-            ..running()
-        };
-        assert_eq!(next(DeletionPolicy::Delete, &ending), Step::Destroy);
-    }
 }

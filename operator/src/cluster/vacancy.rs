@@ -55,6 +55,14 @@ impl Applier {
         }
     }
 
+    /// Whether it is an order for an authority, and there is one of that name that the operator did not make: people order
+    /// certificates beside the operator too.
+    pub(super) async fn is_taken_order(&self, key: &OwnedKey) -> bool {
+        key.kind == OwnedKind::Certificate
+            && !self.live.has(key)
+            && self.is_somebody_elses(key).await.unwrap_or(false)
+    }
+
     async fn is_somebody_elses(&self, key: &OwnedKey) -> Result<bool, ApplyError> {
         let named = ListParams::default().fields(&format!("metadata.name={}", key.name));
         let found = self.request(key, self.api(key).list(&named)).await?;

@@ -79,9 +79,10 @@ impl Watches {
         triggers: &Triggers,
         check: Check,
     ) -> Self {
-        let (objects, live) = (Arc::new(Objects::default()), Arc::new(Live::default()));
         check.set_failed("not every watch has told its first list; the API server may be away, or the CRDs not installed");
         let namespace = &settings.namespace;
+        let objects = Arc::<Objects>::default();
+        let live = Arc::new(Live::new(namespace));
         let parts = Part::all(namespace);
         let of_kinds = Kind::ALL.len() + ClassKind::ALL.len() + parts.len() + Supply::ALL.len();
         let heard = Arc::new(Heard {

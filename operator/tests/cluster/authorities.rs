@@ -3,7 +3,8 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api,
-    api::{Patch, PatchParams},
+    api::{Patch, PatchParams, PostParams},
+    core::{ApiResource, DynamicObject, GroupVersionKind},
 };
 use serde_json::{Value, json};
 
@@ -44,6 +45,47 @@ async fn said(stage: &Stage, tenant: &str) -> String {
     let root = conditions.find(|one| one["type"] == "TrustRootReady");
     let message = root.and_then(|root| root["message"].as_str().map(str::to_owned));
     message.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn an_order_of_that_name_that_somebody_else_made_stays_theirs() {
+    let stage = Stage::set().await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(stage.client.clone());
+    serve_certificates(&definitions).await;
+    let (tenant, plan) = (stage.tenant("acme"), format!("vouched-{}", stage.mark));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
+        "cert-manager.io",
+        "v1",
+        "Certificate",
+    ));
+    let orders: Api<DynamicObject> =
+        Api::namespaced_with(stage.client.clone(), &stage.namespace, &resource);
+    let name = format!("root-{tenant}");
+    let theirs = json!({
+        "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+        "metadata": {"name": name}, "spec": {"secretName": "theirs"},
+    });
+    let theirs = serde_json::from_value(theirs).unwrap();
+    eventually("the kind is served", async || {
+        orders.create(&PostParams::default(), &theirs).await.is_ok()
+    })
+    .await;
+    let _operator = stage.operator("one").await;
+    let root = json!({"trustRoot": {"issuerRef": {"name": "organisation"}}});
+    stage.apply("Plan", None, &plan, root).await;
+    let spec = json!({
+        "regions": [REGION], "ingress": {"hosts": [host(&tenant)]}, "deletionPolicy": "Retain",
+        "plan": plan,
+    });
+    stage.apply("Tenant", None, &tenant, spec).await;
+    eventually("it is told whose it is", async || {
+        said(&stage, &tenant).await.contains("is somebody else's")
+    })
+    .await;
+    let found = orders.get(&name).await.unwrap();
+    assert_eq!(found.data["spec"], json!({"secretName": "theirs"}));
+    delete(&stage.api("Plan", None), &plan).await;
+    delete(&stage.api("CustomResourceDefinition", None), NAME).await;
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+/// Whether a write is forbidden, like `PATCH /api/v1/namespaces/x`.
+type Forbidden = Box<dyn Fn(&str) -> bool + Send>;
+
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 /// The way. Leases pass like anything else, but do not count as written.
@@ -61,6 +64,8 @@ struct State {
     forgotten: bool,
     /// The paths for which that was said.
     refused: BTreeSet<String>,
+    /// Which writes are forbidden.
+    forbidden: Option<Forbidden>,
     /// Ends the connections of now.
     connections: CancellationToken,
 }
@@ -140,6 +145,16 @@ impl Between {
         self.hand.state().unanswered = Some(part);
     }
 
+    /// From now on these writes are forbidden, like `PATCH /api/v1/namespaces/x`, and no others.
+    pub fn forbid(&self, what: impl Fn(&str) -> bool + Send + 'static) {
+        self.hand.state().forbidden = Some(Box::new(what));
+    }
+
+    /// From now on every write is allowed.
+    pub fn allow(&self) {
+        self.hand.state().forbidden = None;
+    }
+
     /// Whether somebody who wanted to hear on of a kind, by its name in paths, was told that it is forgotten.
     pub fn has_refused(&self, kind: &str) -> bool {
         let state = self.hand.state();
@@ -171,6 +186,10 @@ impl State {
             self.refused.insert(path.to_owned());
         }
         self.forgotten
+    }
+
+    fn forbids(&self, what: &str) -> bool {
+        self.forbidden.as_ref().is_some_and(|forbids| forbids(what))
     }
 
     /// Takes note of a write that was done. False when whoever did it is not to hear of it.
@@ -209,6 +228,9 @@ impl Hand {
         }
         let counts = is_write && !path.contains("/leases");
         let what = format!("{} {path}", head.method);
+        if counts && self.state().forbids(&what) {
+            return Ok(forbidden());
+        }
         if head.method == Method::GET && !is_watch {
             self.state().reads.push(path);
         }
@@ -239,16 +261,29 @@ impl Hand {
     }
 }
 
+/// As the API server says it: a write that whoever sends it may not do.
+fn forbidden() -> Answer {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "reason": "Forbidden", "code": 403, "message": "forbidden by the test",
+    });
+    answer(StatusCode::FORBIDDEN, status.to_string())
+}
+
 /// As the API server says it: a watch from a version that it does not know any more.
 fn too_long_ago() -> Answer {
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "reason": "Expired", "code": 410, "message": "too old resource version",
     });
-    let part = Ok(Frame::data(status.to_string().into()));
+    answer(StatusCode::GONE, status.to_string())
+}
+
+fn answer(code: StatusCode, text: String) -> Answer {
+    let part = Ok(Frame::data(text.into()));
     let body = BodyExt::boxed_unsync(StreamBody::new(futures::stream::iter([part])));
     let mut answer = Response::new(body);
-    *answer.status_mut() = StatusCode::GONE;
+    *answer.status_mut() = code;
     answer
 }
 

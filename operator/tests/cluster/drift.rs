@@ -1,7 +1,7 @@
 //! What somebody changes is put right, and what is right is left alone.
 
 use kube::{
-    api::{Patch, PatchParams},
+    api::{Patch, PatchParams, PostParams},
     core::DynamicObject,
 };
 use serde_json::{Value, json};
@@ -152,6 +152,36 @@ async fn what_others_add_beside_ours_is_left_alone() {
         objects + 2,
         "the tenant's certificate and the ConfigMap"
     );
+}
+
+#[tokio::test]
+async fn what_others_call_ours_in_namespaces_of_their_own_is_left_alone_and_keeps_no_tenant_back() {
+    let stage = Stage::set().await;
+    let operator = stage.operator("one").await;
+    let tenant = stage.confined("acme").await;
+    let theirs = format!("theirs-{}", stage.mark);
+    stage.namespace_with(&theirs, json!({})).await;
+    let labels =
+        json!({"app.kubernetes.io/managed-by": "pavilion-operator", "pavilion.dev/tenant": tenant});
+    let named = json!({"metadata": {"name": "like-ours", "labels": labels}});
+    let maps = stage.api("ConfigMap", Some(&theirs));
+    let object: DynamicObject = serde_json::from_value(named).unwrap();
+    maps.create(&PostParams::default(), &object).await.unwrap();
+    operator.rest().await;
+    stage
+        .apply_tenant(&tenant, REGION, &format!("other.{tenant}.example"))
+        .await;
+    let generation = stage.api("Tenant", None).get(&tenant).await.unwrap();
+    let generation = generation.metadata.generation;
+    eventually("the change was seen through", async || {
+        let found = stage.api("Tenant", None).get(&tenant).await.unwrap();
+        found.data["status"]["observedGeneration"] == json!(generation)
+    })
+    .await;
+    operator.rest().await;
+    assert!(maps.get_opt("like-ours").await.unwrap().is_some());
+    assert_eq!(operator.count("objects_deleted_total").await, 0);
+    assert_eq!(operator.count("round_failures_total").await, 0);
 }
 
 #[tokio::test]

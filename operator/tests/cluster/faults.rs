@@ -127,6 +127,37 @@ async fn an_operator_killed_after_each_of_its_writes_ends_a_deletion_and_leaves_
 }
 
 #[tokio::test]
+async fn a_deletion_ends_although_its_tenants_keys_cannot_be_written_any_more() {
+    let stage = Stage::set().await;
+    let way = Between::open(&stage.client).await;
+    let operator = leading(&stage, &way).await;
+    let tenants = stage.api("Tenant", None);
+    let tenant = stage.confined("acme").await;
+    let patch = Patch::Merge(json!({"spec": {"deletionPolicy": "Delete"}}));
+    let params = PatchParams::default();
+    tenants.patch(&tenant, &params, &patch).await.unwrap();
+    operator.rest().await;
+    let secret = format!("/namespaces/{}/secrets/tenant-{tenant}", stage.namespace);
+    way.forbid(move |what| what.starts_with("PATCH") && what.ends_with(&secret));
+    let uid = tenants.get(&tenant).await.unwrap().uid().unwrap();
+    delete(&tenants, &tenant).await;
+    stage
+        .until(&tenant, "Terminating", "True Terminating")
+        .await;
+    // Nothing else stops its pod, which has more time than a test.
+    let sets = stage.api("StatefulSet", Some(&format!("pavilion-{tenant}")));
+    delete(&sets, "data-plane").await;
+    eventually_within(END_OF_TENANT, "it is gone", async || {
+        tenants.get_opt(&tenant).await.unwrap().is_none()
+    })
+    .await;
+    assert_eq!(picture(&stage, &tenant).await, BTreeMap::new());
+    let maps = stage.api("ConfigMap", Some(&stage.namespace));
+    let evidence = maps.get(&format!("evidence-{tenant}-{}", &uid[..8])).await;
+    assert!(evidence.unwrap().data["data"]["missing"].is_string());
+}
+
+#[tokio::test]
 async fn an_operator_that_hears_late_claims_nothing_of_what_it_has_not_heard() {
     let stage = Stage::set().await;
     let way = Between::open(&stage.client).await;

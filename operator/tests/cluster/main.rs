@@ -17,5 +17,6 @@ mod refusals;
 mod regions;
 mod replicas;
 mod rest;
+mod rounds;
 mod routes;
 mod stage;

@@ -1,6 +1,7 @@
 //! A tenant is placed by what the Region of its cluster says.
 
 use kube::core::DynamicObject;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::stage::{REGION, Stage, delete, eventually, host};
@@ -135,6 +136,42 @@ async fn a_tenant_is_placed_only_where_the_law_is_what_it_asks_for() {
     })
     .await;
     assert_eq!(hosts(&stage, &name).await, json!([other]));
+}
+
+#[tokio::test]
+async fn a_tenant_from_before_the_region_was_called_otherwise_is_looked_after_and_can_be_deleted() {
+    let stage = Stage::set().await;
+    let mut first = stage.operator("one").await;
+    let name = stage.confined("acme").await;
+    first.rest().await;
+    first.signal(Signal::TERM);
+    assert_eq!(first.code().await, Some(0));
+    let _second = stage.operator_in("renamed", "two").await;
+    stage.until(&name, "Placed", "False PlacedElsewhere").await;
+    stage.until(&name, "Ready", "False PlacedElsewhere").await;
+
+    // It goes on, is put right, and nothing new of it takes effect but that its owner takes it off the air.
+    let policies = stage.api("NetworkPolicy", Some(&format!("pavilion-{name}")));
+    delete(&policies, "default-deny").await;
+    eventually("the policy is there again", async || {
+        policies.get_opt("default-deny").await.unwrap().is_some()
+    })
+    .await;
+    assert_eq!(replicas(&stage, &name).await, 1);
+    let other = format!("other.{name}.example");
+    apply(&stage, &name, &other, json!({"hibernate": true})).await;
+    eventually("it is off the air", async || {
+        replicas(&stage, &name).await == 0
+    })
+    .await;
+    assert_eq!(hosts(&stage, &name).await, json!([host(&name)]));
+
+    let tenants = stage.api("Tenant", None);
+    delete(&tenants, &name).await;
+    eventually("it is gone", async || {
+        tenants.get_opt(&name).await.unwrap().is_none()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -241,16 +241,21 @@ impl Stage {
     /// Starts a replica of the operator. One of the same name as one before has its lease, as a container that is started
     /// again.
     pub async fn operator(&self, identity: &str) -> Operator {
-        self.ready(identity, LEASE).await
+        self.operator_in(REGION, identity).await
+    }
+
+    /// Starts one that is told to be in another region.
+    pub async fn operator_in(&self, region: &str, identity: &str) -> Operator {
+        self.ready(region, identity, LEASE).await
     }
 
     /// Starts one whose lease another replica takes over as soon as it is over.
     pub async fn operator_with_short_lease(&self, identity: &str) -> Operator {
-        self.ready(identity, SHORT_LEASE).await
+        self.ready(REGION, identity, SHORT_LEASE).await
     }
 
-    async fn ready(&self, identity: &str, lease: &str) -> Operator {
-        let operator = Operator::launch(&self.namespace, identity, &["--lease", lease]);
+    async fn ready(&self, region: &str, identity: &str, lease: &str) -> Operator {
+        let operator = Operator::launch(&self.namespace, identity, region, &["--lease", lease]);
         operator.until_ready().await;
         operator
     }
@@ -259,7 +264,7 @@ impl Stage {
     pub fn operator_by(&self, way: &Between, identity: &str) -> Operator {
         let kubeconfig = way.kubeconfig().display().to_string();
         let more = ["--kubeconfig", &kubeconfig, "--lease", LEASE];
-        Operator::launch(&self.namespace, identity, &more)
+        Operator::launch(&self.namespace, identity, REGION, &more)
     }
 }
 
@@ -304,7 +309,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    fn launch(namespace: &str, identity: &str, more: &[&str]) -> Self {
+    fn launch(namespace: &str, identity: &str, region: &str, more: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let health = health(&folder);
         let child = Command::new(env!("CARGO_BIN_EXE_pavilion-operator"))
@@ -322,7 +327,7 @@ impl Operator {
                 "--image-pull-policy",
                 "Never",
                 "--region",
-                REGION,
+                region,
                 "--namespace",
                 namespace,
                 "--identity",

@@ -139,8 +139,8 @@ entries! { Manifest;
         "Nothing to do.";
     PLACED_ELSEWHERE = "PlacedElsewhere", 0, FINAL,
         "The tenant belongs to another region",
-        "Nothing of it runs or rests in this cluster.",
-        "Apply it in a cluster of its region.";
+        "Nothing is made for it in this cluster. What was made while this cluster was called otherwise keeps serving, and nothing new of it takes effect.",
+        "Apply it in a cluster of its region, or give this cluster its name back.";
     REGION_UNKNOWN = "RegionUnknown", 0, FINAL,
         "There is no Region of this name",
         "Nobody says whose law holds where the tenant is to run, so nothing new of it takes effect; what was accepted before keeps serving.",
@@ -273,4 +273,8 @@ entries! { Manifest;
         "Another replica of the operator writes",
         "This replica's lease ended before the change was made.",
         "Nothing to do; the replica that holds the lease goes on.";
+    OPERATOR_FAULT = "OperatorFault", 0, RETRY,
+        "The operator came upon a fault of its own",
+        "A look at this tenant broke off. The others are looked after all the same, and this one is looked at again, less and less often.",
+        "Report it with the operator's log, which names the place in its code.";
 }

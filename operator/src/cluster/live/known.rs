@@ -23,7 +23,7 @@ impl Known {
         self.all.get(key)
     }
 
-    /// One object, to be changed; whose it is stays as it is.
+    /// One object, to be changed; whose it is follows from what it is called.
     pub fn get_mut(&mut self, key: &OwnedKey) -> Option<&mut Seen> {
         self.all.get_mut(key)
     }
@@ -42,28 +42,20 @@ impl Known {
     /// One object is there, new or changed.
     pub fn insert(&mut self, key: OwnedKey, seen: Seen) {
         let key = Arc::new(key);
-        let tenant = seen.tenant.clone();
-        let before = self.all.insert(Arc::clone(&key), seen);
-        // Somebody may have written another tenant's name on it.
-        if let Some(before) = before.filter(|before| before.tenant != tenant) {
-            self.leave(&before.tenant, &key);
-        }
-        self.by_tenant.entry(tenant).or_default().insert(key);
+        let keys = self.by_tenant.entry(seen.tenant.clone()).or_default();
+        keys.insert(Arc::clone(&key));
+        self.all.insert(key, seen);
     }
 
     /// One object is gone.
     pub fn remove(&mut self, key: &OwnedKey) -> Option<Seen> {
         let before = self.all.remove(key)?;
-        self.leave(&before.tenant, key);
-        Some(before)
-    }
-
-    fn leave(&mut self, tenant: &TenantName, key: &OwnedKey) {
-        if let Some(keys) = self.by_tenant.get_mut(tenant) {
+        if let Some(keys) = self.by_tenant.get_mut(&before.tenant) {
             keys.remove(key);
             if keys.is_empty() {
-                self.by_tenant.remove(tenant);
+                self.by_tenant.remove(&before.tenant);
             }
         }
+        Some(before)
     }
 }
