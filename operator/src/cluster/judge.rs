@@ -8,9 +8,10 @@ use pavilion_crds::{DEFAULT_PLAN, Kind, PlanSpec};
 use serde_json::Value;
 
 use super::{
+    bounds::{max_spec_bytes, oversized},
     classes::Classes,
     memory::{InForce, Memory, MemoryError},
-    objects::{Objects, hosts, max_spec_bytes, oversized},
+    objects::{Objects, hosts},
     routes::Held,
     settings::Settings,
     sizing::Sizing,

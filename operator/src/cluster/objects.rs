@@ -13,10 +13,11 @@ use kube::{
     },
 };
 use pavilion_crds::{GROUP, Kind};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::{
+    bounds::within_bounds,
     claims::Claims,
     judge::{plan_of, region},
     triggers::Triggers,
@@ -36,9 +37,6 @@ pub fn resource(kind: Kind) -> ApiResource {
         plural: kind.plural().to_owned(),
     }
 }
-
-/// In the place of a spec that is too large: its size in bytes.
-const OVERSIZED: &str = "oversized";
 
 /// What a tenant consists of: itself, and what lies in its namespace.
 type Belongings = BTreeMap<ObjectKey, Arc<DynamicObject>>;
@@ -345,46 +343,6 @@ fn named(tenant: &DynamicObject) -> DynamicObject {
     }
 }
 
-/// How many bytes of JSON the spec had of an object that is too large to be kept.
-pub fn oversized(object: &Value) -> Option<u64> {
-    object[OVERSIZED].as_u64()
-}
-
-/// How many bytes of JSON the spec of such an object may have. What an object of the API server may hold is some 1.5 MB, and
-/// all that a tenant has must come to less than that in its bundle.
-pub const fn max_spec_bytes(kind: Kind) -> usize {
-    match kind {
-        Kind::TrustAnchor => 256 * 1024,
-        Kind::Policy => 32 * 1024,
-        _ => 64 * 1024,
-    }
-}
-
-/// Without its spec where that is too large: whoever may write it could fill the memory of all replicas.
-fn within_bounds(kind: Kind, mut object: DynamicObject) -> DynamicObject {
-    let mut size = Counted(0);
-    let written = serde_json::to_writer(&mut size, &object.data["spec"]);
-    if written.is_err() || size.0 > max_spec_bytes(kind) {
-        let status = object.data["status"].take();
-        object.data = json!({OVERSIZED: size.0, "status": status});
-    }
-    object
-}
-
-/// Counts what is written to it.
-struct Counted(usize);
-
-impl std::io::Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 fn key(kind: Kind, object: &DynamicObject) -> ObjectKey {
     ObjectKey {
         kind,
@@ -480,26 +438,6 @@ mod tests {
         let twelve = Some("12".to_owned());
         assert_eq!(known(&objects), [twelve.clone(), twelve]);
         assert!(objects.tenants()[0].metadata.deletion_timestamp.is_some());
-    }
-
-    #[test]
-    fn a_spec_that_is_too_large_is_not_kept_and_its_size_is() {
-        let (objects, (triggers, _told)) = (Objects::default(), triggers());
-        let keep = |version, length: usize| {
-            let mut object = tenant(version, "one", false);
-            object.data["spec"]["plan"] = json!("x".repeat(length));
-            object.data["status"] = json!({"phase": "Ready"});
-            objects.hear(Kind::Tenant, News::Seen(object), &triggers);
-            let kept = objects.tenant("acme").unwrap();
-            assert_eq!(kept.data["status"]["phase"], "Ready");
-            (oversized(&kept.data), kept.data["spec"].is_object())
-        };
-        let around = json!({"regions": ["here"], "plan": ""}).to_string().len();
-        let most = max_spec_bytes(Kind::Tenant) - around;
-        assert_eq!(keep(10, most), (None, true));
-        let larger = u64::try_from(most + around + 1).ok();
-        assert_eq!(keep(11, most + 1), (larger, false));
-        assert_eq!(keep(12, most), (None, true));
     }
 
     #[test]
