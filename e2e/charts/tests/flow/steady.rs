@@ -12,8 +12,8 @@ const SECONDS: u64 = 45;
 /// What comes to rest has nothing to say for so long.
 const CALM: Duration = Duration::from_secs(10);
 
-/// What others tell of what is ours.
-const EVENTS: [&str; 2] = ["events", "events.k8s.io/events"];
+/// What others tell of what is ours: Events, and what the cluster counts against a quota, as it does anew every five minutes.
+const OF_OTHERS: [&str; 3] = ["events", "events.k8s.io/events", "resourcequotas/status"];
 
 /// What is no write of an object that anybody keeps: the lease of the replica that writes is renewed by design, and a token
 /// or a review is an answer.
@@ -37,7 +37,7 @@ fn audit_log() -> AuditLog {
 
 fn is_excepted(write: &Write) -> bool {
     let resource = write.resource.as_str();
-    EXCEPTED.contains(&resource) || EVENTS.contains(&resource) && !is_by_us(write)
+    EXCEPTED.contains(&resource) || OF_OTHERS.contains(&resource) && !is_by_us(write)
 }
 
 fn is_by_us(write: &Write) -> bool {
