@@ -160,17 +160,20 @@ impl Applier {
         if !self.live.drifted(owned) {
             return None;
         }
-        let named = ListParams::default().fields(&format!("metadata.name={}", owned.key.name));
-        let api = self.api(&owned.key);
-        let found = self.request(&owned.key, api.list(&named)).await;
-        let Ok(found) = found else {
-            return Some(Damage::Changed(Vec::new()));
-        };
-        let Some(found) = found.items.into_iter().next() else {
-            return Some(Damage::Deleted);
+        let found = match self.listed(&owned.key).await {
+            Err(_) => return Some(Damage::Changed(Vec::new())),
+            Ok(None) => return Some(Damage::Deleted),
+            Ok(Some(found)) => found,
         };
         let left = applied_by(&found, FIELD_MANAGER).unwrap_or_default();
         Some(Damage::between(owned.content(), &left))
+    }
+
+    /// An object by its name, of a kind that the operator may list and not get.
+    pub(super) async fn listed(&self, key: &OwnedKey) -> Result<Option<Told>, ApplyError> {
+        let named = ListParams::default().fields(&format!("metadata.name={}", key.name));
+        let found = self.request(key, self.api(key).list(&named)).await?;
+        Ok(found.items.into_iter().next())
     }
 
     fn tell_of(&self, tenant: &TenantName, restored: &Restored, with_its_namespace: bool) {

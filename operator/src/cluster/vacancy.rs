@@ -64,10 +64,8 @@ impl Applier {
     }
 
     async fn is_somebody_elses(&self, key: &OwnedKey) -> Result<bool, ApplyError> {
-        let named = ListParams::default().fields(&format!("metadata.name={}", key.name));
-        let found = self.request(key, self.api(key).list(&named)).await?;
-        let mut found = found.items.iter();
-        Ok(found.any(|object| !has_applied(object, FIELD_MANAGER)))
+        let found = self.listed(key).await?;
+        Ok(found.is_some_and(|object| !has_applied(&object, FIELD_MANAGER)))
     }
 }
 
