@@ -141,7 +141,8 @@ pub struct Claim {
     /// Its name in the rule, after the evidence and a dot.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z][A-Za-z0-9_-]*$"))]
     pub id: String,
-    /// Where it stands in the credential: names, indexes, or null for every element; 1 to 16.
+    /// Where it stands in the credential: names, indexes, or null for every element; 1 to 16. An index
+    /// counts, from 0, the elements that are disclosed.
     #[schemars(length(min = 1, max = 16), schema_with = "claim_path")]
     pub path: Vec<Value>,
 }

@@ -1,4 +1,4 @@
-//! Finding rules that can never hold.
+//! Finding rules that can never hold, or that a wallet makes hold by withholding.
 //!
 //! The conditions that must hold together are kept on a stack; each new one is compared with those
 //! that read the same slot. A group of alternatives is tried with the stack as it stands. That is
@@ -6,10 +6,11 @@
 
 use crate::domain::is_contradiction;
 use crate::formula::{Formula, Literal, Shape};
-use crate::model::Policy;
+use crate::model::{Claim, Policy};
+use crate::rule::Leaf;
 use crate::slot::Slot;
 
-/// Why a part of a rule can never hold.
+/// Why a part of a rule can never hold, or shows nothing when it does.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Conflict {
     /// The path of the part, below `spec`.
@@ -18,25 +19,45 @@ pub(crate) struct Conflict {
     pub(crate) message: String,
 }
 
-/// Every condition that asks for something not to be there. None of them can ever hold, and one
-/// among alternatives would be a trap for its author, so that they are refused wherever they stand.
+/// Every condition that asks for something not to be there. What a wallet withholds would make it
+/// hold, so that none of them shows anything; one among alternatives would be a trap for its author.
+/// They are refused wherever they stand.
 pub(crate) fn absences(clauses: &[Formula], policy: &Policy) -> Vec<Conflict> {
     let mut found = Vec::new();
     for clause in clauses {
         clause.visit(&mut |literal, path| {
-            let slot = Slot::of(&literal.leaf, policy);
-            let of_many = matches!(slot, Slot::Claim(_, kind) if kind.is_many());
-            if literal.negated && (of_many || literal.leaf.is_presence()) {
-                found.push(Conflict {
-                    path: path.to_owned(),
-                    message: format!(
-                        "'{literal}' can never hold: absence proves nothing, a wallet can withhold what it has"
-                    ),
-                });
-            }
+            found.extend(absence(literal, policy).map(|message| Conflict {
+                path: path.to_owned(),
+                message,
+            }));
         });
     }
     found
+}
+
+/// Why a condition asks for something not to be there, if it does.
+fn absence(literal: &Literal, policy: &Policy) -> Option<String> {
+    if !literal.negated {
+        return None;
+    }
+    let of_many = matches!(Slot::of(&literal.leaf, policy), Slot::Claim(_, kind) if kind.is_many());
+    if of_many || literal.leaf.is_presence() {
+        return Some(format!(
+            "'{literal}' can never hold: absence proves nothing, a wallet can withhold what it has"
+        ));
+    }
+    is_counted(&literal.leaf, policy).then(|| {
+        format!(
+            "'{literal}' can never be shown: its path has an index, and a wallet can withhold elements before that one, so that another moves to its place; say what the element must be, or use a claim of its own"
+        )
+    })
+}
+
+fn is_counted(leaf: &Leaf, policy: &Policy) -> bool {
+    let Leaf::Claim { claim, .. } = leaf else {
+        return false;
+    };
+    policy.claim(claim).is_some_and(Claim::is_counted)
 }
 
 /// Every conflict among clauses that must all hold.

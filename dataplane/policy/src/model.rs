@@ -97,7 +97,8 @@ pub enum Format {
 pub enum PathElement {
     /// The member of that name.
     Name(String),
-    /// The element at that index, from 0.
+    /// The element at that index, from 0, among those that are disclosed: a wallet can withhold
+    /// elements before one, which then moves up (SD-JWT, RFC 9901 section 7.1).
     Index(u32),
     /// Every element of an array; the claim then has many values.
     Every,
@@ -141,6 +142,13 @@ impl Claim {
     /// Whether the path selects every element of an array, so that the claim has many values.
     pub fn is_many(&self) -> bool {
         self.path.contains(&PathElement::Every)
+    }
+
+    /// Whether the path counts elements of an array, so that the holder has a say in which one it
+    /// selects.
+    pub(crate) fn is_counted(&self) -> bool {
+        let mut steps = self.path.iter();
+        steps.any(|step| matches!(step, PathElement::Index(_)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A policy that could never pass is refused, in the words of its author.
 
+use pavilion_policy::Policy;
 use serde_json::{Value, json};
 
 use crate::examples::{policy, refusals};
@@ -166,6 +167,63 @@ fn absence_can_never_be_shown() {
         "spec.rule.any[0]",
         &format!("'not student presented' {because}"),
     );
+}
+
+/// A wallet that withholds the nationality on the list has another one move to the index.
+#[test]
+fn what_an_element_is_not_can_never_be_shown_by_its_index() {
+    let refused = |not: Value, path: &str, said: &str| {
+        let because = "its path has an index, and a wallet can withhold elements before that one, so that another moves to its place; say what the element must be, or use a claim of its own";
+        let message = format!("'{said}' can never be shown: {because}");
+        let found: Vec<_> = refusals(&counted(not))
+            .into_iter()
+            .map(|(path, message, _)| (path, message))
+            .collect();
+        assert_eq!(found, [(path.to_owned(), message)]);
+    };
+    let xx = || json!({"claim": "pid.first", "equals": "XX"});
+    refused(
+        json!({"claim": "pid.first", "notIn": ["XX", "YY"]}),
+        "spec.rule",
+        "not pid.first in [XX, YY]",
+    );
+    refused(json!({"not": xx()}), "spec.rule", "not pid.first equals XX");
+    refused(
+        json!({"any": [{"claim": "pid.country", "equals": "DE"}, {"not": {"all": [xx()]}}]}),
+        "spec.rule.any[1].not.all[0]",
+        "not pid.first equals XX",
+    );
+    // Below an element it is the same element that the wallet chooses.
+    refused(
+        json!({"not": {"claim": "pid.degree", "before": "2020-01-01"}}),
+        "spec.rule",
+        "not pid.degree before 2020-01-01",
+    );
+}
+
+#[test]
+fn what_an_element_is_can_be_asked_by_its_index() {
+    for rule in [
+        json!({"claim": "pid.first", "in": ["DE", "FR"]}),
+        json!({"not": {"claim": "pid.first", "notIn": ["DE"]}}),
+        json!({"claim": "pid.degree", "before": "2020-01-01"}),
+        json!({"claim": "pid.first", "present": true}),
+    ] {
+        assert_eq!(refusals(&counted(rule)), []);
+    }
+}
+
+/// A policy whose `pid` has claims that are found by an index.
+fn counted(rule: Value) -> Policy {
+    let mut policy = policy(rule);
+    for (id, path) in [
+        ("first", json!(["nationalities", 0])),
+        ("degree", json!(["degrees", 0, "since"])),
+    ] {
+        let claim = serde_json::from_value(json!({"id": id, "path": path}));
+        policy.evidence[0].claims.push(claim.unwrap());
+    }
+    policy
 }
 
 #[test]
