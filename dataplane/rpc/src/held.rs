@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures::{Stream, stream};
+use futures::stream;
 use pavilion_process::socket::Listener;
+use pavilion_process::stream::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,7 +17,7 @@ use tonic::transport::server::Connected;
 pub(crate) fn connections(
     listener: Listener,
     limit: usize,
-) -> impl Stream<Item = io::Result<Held<UnixStream>>> + Send {
+) -> impl futures::Stream<Item = io::Result<Held<UnixStream>>> + Send {
     limited(listener, accept_from_socket, limit)
 }
 
@@ -30,7 +31,7 @@ pub(crate) fn limited<L, C, F>(
     listener: L,
     accept: impl Fn(L) -> F + Copy + Send,
     limit: usize,
-) -> impl Stream<Item = io::Result<Held<C>>> + Send
+) -> impl futures::Stream<Item = io::Result<Held<C>>> + Send
 where
     L: Send,
     C: Send,
@@ -55,11 +56,41 @@ pub(crate) struct Held<S> {
     _slot: OwnedSemaphorePermit,
 }
 
-impl<S> Connected for Held<S> {
-    /// Nothing: who may come was settled before.
-    type ConnectInfo = ();
+/// Who is at the other end of a connection, as far as the system knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// The user its process runs as; `None` for another machine.
+    pub(crate) uid: Option<u32>,
+}
 
-    fn connect_info(&self) {}
+/// A connection whose other end can be told.
+pub(crate) trait Peered {
+    fn peer(&self) -> Peer;
+}
+
+impl Peered for UnixStream {
+    fn peer(&self) -> Peer {
+        let uid = self.peer_cred().ok().map(|peer| peer.uid());
+        Peer { uid }
+    }
+}
+
+impl Peered for Stream {
+    fn peer(&self) -> Peer {
+        match self {
+            Self::Unix(stream) => stream.peer(),
+            Self::Tls(_) => Peer { uid: None },
+        }
+    }
+}
+
+impl<S: Peered> Connected for Held<S> {
+    /// Who may come was settled before; what it may ask for can depend on who it is.
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.stream.peer()
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use pavilion_process::socket::Listener;
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
+use tonic::Request;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::transport::{Channel, Endpoint, Error, Server, Uri};
@@ -21,7 +22,7 @@ use tower::Service;
 pub use pavilion_process::socket::{ListenError, Peers};
 
 use crate::calls::{Calls, Counted};
-use crate::held::connections;
+use crate::held::{Peer, connections};
 
 /// How long a connect to a socket on this host may take.
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
@@ -90,6 +91,12 @@ where
         ended = server => ended,
         () = all_answered => Ok(()),
     }
+}
+
+/// The user that the caller's process runs as, as the system says (`SO_PEERCRED`); `None` for a call
+/// that came in by anything but [`serve`].
+pub fn peer_uid<T>(request: &Request<T>) -> Option<u32> {
+    request.extensions().get::<Peer>()?.uid
 }
 
 /// A channel to the socket at `path` that connects when first used, and again after a loss.

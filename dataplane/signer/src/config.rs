@@ -8,6 +8,7 @@ use std::time::Duration;
 use pavilion_process::{Exit, ProcessConfig, ProgramConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::callers::{Caller, Callers};
 use crate::engine::{Settings, TokenLabel};
 
 /// The most sessions that may be asked for; a soft token gains nothing past its cores, a network
@@ -22,9 +23,10 @@ pub struct Config {
     pub process: ProcessConfig,
     /// The unix socket of the gRPC service.
     pub socket: PathBuf,
-    /// Users whose processes may call; the signer's own user unless set.
+    /// Users whose processes may call, and what each may ask for; the signer's own user, who may ask
+    /// for everything, unless set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub allowed_uids: Vec<u32>,
+    pub callers: Vec<Caller>,
     /// The PKCS#11 module, such as `/usr/lib/softhsm/libsofthsm2.so`.
     pub module: PathBuf,
     /// The label of the tenant's token, 1 to 32 visible ASCII characters.
@@ -73,6 +75,14 @@ impl ProgramConfig for Config {
 }
 
 impl Config {
+    /// Who may call, and for what.
+    ///
+    /// # Errors
+    /// [`Exit::ConfigRefused`] naming the user that is listed twice.
+    pub fn callers(&self) -> Result<Callers, Exit> {
+        Callers::from_config(&self.callers).map_err(|error| refused(&error.to_string()))
+    }
+
     /// The part the engine needs, with every range checked.
     ///
     /// # Errors

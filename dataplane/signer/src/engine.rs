@@ -219,15 +219,35 @@ impl Engine {
     /// # Errors
     /// See [`SignerError`].
     pub async fn sign(&self, kid: &str, message: impl Into<Bytes>) -> Result<Vec<u8>, SignerError> {
-        let signature = self.try_sign(kid, message.into()).await;
+        self.sign_if(|_| Ok(()), kid, message).await
+    }
+
+    /// The same for a caller that may not use every key: `allowed` is asked about the purpose of the
+    /// key before the message is looked at.
+    ///
+    /// # Errors
+    /// What `allowed` says, and those of [`Engine::sign`].
+    pub async fn sign_if(
+        &self,
+        allowed: impl FnOnce(Purpose) -> Result<(), SignerError>,
+        kid: &str,
+        message: impl Into<Bytes>,
+    ) -> Result<Vec<u8>, SignerError> {
+        let signature = self.try_sign(allowed, kid, message.into()).await;
         if let Err(error) = &signature {
             self.shared.metrics.refused(error);
         }
         signature
     }
 
-    async fn try_sign(&self, kid: &str, message: Bytes) -> Result<Vec<u8>, SignerError> {
+    async fn try_sign(
+        &self,
+        allowed: impl FnOnce(Purpose) -> Result<(), SignerError>,
+        kid: &str,
+        message: Bytes,
+    ) -> Result<Vec<u8>, SignerError> {
         let key = Arc::clone(self.ring().signing_key(kid, self.clock.now())?);
+        allowed(key.label.purpose())?;
         self.check_form(&key, &message)?;
         self.check_up()?;
         let submitted = Instant::now();

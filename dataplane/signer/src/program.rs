@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pavilion_process::{Check, Context, Exit, Health, Identity, run};
 use pavilion_rpc::signer::signer_server::SignerServer;
-use pavilion_rpc::socket::{self, Peers};
+use pavilion_rpc::socket;
 use serde_json::json;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
 
 async fn serve(config: Config, context: Context) -> Result<(), Exit> {
     let settings = config.settings()?;
+    let callers = config.callers()?;
     let check = context.health.register_check("token");
     let metrics = context.metrics.register(EngineMetrics::register);
     let starting = spawn_blocking(|| Engine::start(settings, Clock::system(), metrics));
@@ -39,13 +40,13 @@ async fn serve(config: Config, context: Context) -> Result<(), Exit> {
         .await
         .map_err(|error| Exit::Bug(error.to_string()))??;
     let engine = Arc::new(engine);
-    let listener = socket::bind(&config.socket, Peers::from_config(&config.allowed_uids))?;
+    let listener = socket::bind(&config.socket, callers.peers())?;
     let chores = [
         tokio::spawn(show(Arc::clone(&engine), check, context.health.clone())),
         tokio::spawn(maintain(Arc::clone(&engine), context.health.clone())),
     ];
     tracing::info!(socket = %config.socket.display(), token = config.token_label.as_str(), "signing");
-    let service = SignerServer::new(SignerService::new(Arc::clone(&engine)))
+    let service = SignerServer::new(SignerService::new(Arc::clone(&engine), callers))
         .max_decoding_message_size(MAX_REQUEST);
     let fault = engine.fault();
     let served = tokio::select! {

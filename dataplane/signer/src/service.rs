@@ -11,37 +11,42 @@ use pavilion_rpc::signer::{
     PublicKeysResponse, Purpose as PurposeMessage, RotateRequest, RotateResponse, SignRequest,
     SignResponse, Signed, Unsigned, signed,
 };
+use pavilion_rpc::socket::peer_uid;
 use pavilion_rpc::{Failure, each, request_id_of, status_with_code};
 use tonic::{Code, Request, Response, Status};
 use tracing::{Instrument, Span};
 
+use crate::callers::{Callers, Right};
 use crate::engine::{Engine, MAX_MESSAGE, PublicKey, Purpose, SignerError};
 
 /// The largest request, in bytes: a few of the largest messages, key ids, and their framing.
 pub const MAX_REQUEST: usize = 16 * (MAX_MESSAGE + 1_024);
 
-/// The service over one engine.
+/// The service over one engine, for callers that may ask for what each is given.
 #[derive(Clone, Debug)]
 pub struct SignerService {
     engine: Arc<Engine>,
+    callers: Arc<Callers>,
 }
 
 impl SignerService {
-    /// Serves `engine`.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    /// Serves `engine` to `callers`.
+    pub fn new(engine: Arc<Engine>, callers: Callers) -> Self {
+        let callers = Arc::new(callers);
+        Self { engine, callers }
     }
 
-    async fn sign_one(&self, item: Unsigned) -> Signed {
+    async fn sign_one(&self, uid: Option<u32>, item: Unsigned) -> Signed {
         let origin = item.origin.unwrap_or_default();
-        let signing = self.engine.sign(&item.key_id, item.message);
+        let allowed = |purpose| self.callers.check_signing(uid, purpose);
+        let signing = self.engine.sign_if(allowed, &item.key_id, item.message);
         let outcome = match signing.instrument(origin.span("sign")).await {
             Ok(signature) => {
                 tracing::debug!(request_id = origin.id(), item.key_id, "signed");
                 signed::Outcome::Signature(signature.into())
             }
             Err(error) => {
-                tracing::warn!(request_id = origin.id(), code = error.code(), %error, "refused");
+                tracing::warn!(request_id = origin.id(), uid, code = error.code(), %error, "refused");
                 signed::Outcome::Failure(Failure::new(error.code(), &error))
             }
         };
@@ -49,13 +54,29 @@ impl SignerService {
             outcome: Some(outcome),
         }
     }
+
+    async fn new_key(
+        &self,
+        uid: Option<u32>,
+        purpose: PurposeMessage,
+    ) -> Result<PublicKey, SignerError> {
+        self.callers.check(uid, Right::Rotate)?;
+        match purpose {
+            PurposeMessage::Result => self.engine.rotate(Purpose::Result).await,
+            PurposeMessage::Checkpoint => self.engine.rotate(Purpose::Checkpoint).await,
+            PurposeMessage::Unspecified => Err(SignerError::RotationRefused(
+                "the request does not say which purpose",
+            )),
+        }
+    }
 }
 
 #[tonic::async_trait]
 impl Signer for SignerService {
     async fn sign(&self, request: Request<SignRequest>) -> Result<Response<SignResponse>, Status> {
+        let uid = peer_uid(&request);
         let messages = request.into_inner().messages;
-        let outcomes = each(messages, |message| self.sign_one(message)).await?;
+        let outcomes = each(messages, |message| self.sign_one(uid, message)).await?;
         Ok(Response::new(SignResponse { outcomes }))
     }
 
@@ -77,21 +98,14 @@ impl Signer for SignerService {
         request: Request<RotateRequest>,
     ) -> Result<Response<RotateResponse>, Status> {
         let span = span(&request, "rotate");
+        let uid = peer_uid(&request);
         let purpose = request.into_inner().purpose();
         let rotating = async {
-            let key = match purpose {
-                PurposeMessage::Result => self.engine.rotate(Purpose::Result).await,
-                PurposeMessage::Checkpoint => self.engine.rotate(Purpose::Checkpoint).await,
-                PurposeMessage::Unspecified => Err(SignerError::RotationRefused(
-                    "the request does not say which purpose",
-                )),
-            };
-            key.map(|key| {
-                Response::new(RotateResponse {
-                    current: Some(message_of(key)),
-                })
-            })
-            .map_err(|error| refuse(&error))
+            let key = self.new_key(uid, purpose).await;
+            let key = key.map_err(|error| refuse(&error, uid))?;
+            Ok(Response::new(RotateResponse {
+                current: Some(message_of(key)),
+            }))
         };
         rotating.instrument(span).await
     }
@@ -124,11 +138,12 @@ fn span<T>(request: &Request<T>, call: &'static str) -> Span {
 }
 
 /// The failure as the caller gets it, with its stable code; said once in the log.
-fn refuse(error: &SignerError) -> Status {
-    tracing::warn!(code = error.code(), %error, "refused");
+fn refuse(error: &SignerError, uid: Option<u32>) -> Status {
+    tracing::warn!(uid, code = error.code(), %error, "refused");
     let grpc = match error {
         SignerError::KeyUnknown => Code::NotFound,
         SignerError::MessageNotSignable(_) => Code::InvalidArgument,
+        SignerError::CallerNotAllowed(_) => Code::PermissionDenied,
         SignerError::KeyRetired
         | SignerError::CheckpointConflict(_)
         | SignerError::RotationRefused(_) => Code::FailedPrecondition,

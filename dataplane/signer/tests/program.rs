@@ -352,7 +352,7 @@ async fn a_signer_killed_at_any_moment_of_a_rotation_loses_no_published_key() {
 #[tokio::test]
 async fn a_process_of_another_user_is_not_served() {
     let mut home = home();
-    home.config["allowedUids"] = json!([54_321]);
+    home.config["callers"] = json!([{"uid": 54_321, "may": ["signResults", "signCheckpoints"]}]);
     let running = home.start();
     assert_eq!(
         fs::metadata(home.path("signer.sock"))
@@ -364,6 +364,89 @@ async fn a_process_of_another_user_is_not_served() {
     );
     let refused = running.client().health(HealthRequest {}).await;
     assert!(refused.is_err(), "this user is not on the list");
+}
+
+/// A signer that gives this user some rights, and all of them to another one.
+fn giving(home: &mut Home, may: &[&str]) -> Running {
+    home.config["callers"] = json!([
+        {"uid": rustix::process::geteuid().as_raw(), "may": may},
+        {"uid": 54_321, "may": ["signResults", "signCheckpoints", "rotate"]}
+    ]);
+    home.start()
+}
+
+async fn rotated(running: &Running, purpose: Purpose) -> Result<String, tonic::Status> {
+    let purpose = purpose.into();
+    let answer = running.client().rotate(RotateRequest { purpose }).await;
+    answer.map(|answer| answer.into_inner().current.unwrap().key_id)
+}
+
+fn is_denied(refused: &tonic::Status) -> bool {
+    refused.code() == tonic::Code::PermissionDenied
+        && code_of(refused) == Some("caller_not_allowed")
+}
+
+const DENIED: &str = "caller_not_allowed";
+
+#[tokio::test]
+async fn a_caller_that_may_sign_results_alone_gets_no_checkpoint_and_no_new_key() {
+    let mut home = home();
+    let running = giving(&mut home, &["signResults"]);
+    let key = running.current(Purpose::Result).await.key_id;
+    let log = running.current(Purpose::Checkpoint).await.key_id;
+    sign(&running, &key, answer(&key, 1)).await.unwrap();
+    let forged = sign(&running, &log, checkpoint(1_000_000)).await;
+    assert_eq!(forged, Err(DENIED.to_owned()));
+    for purpose in [Purpose::Result, Purpose::Checkpoint, Purpose::Unspecified] {
+        assert!(is_denied(&rotated(&running, purpose).await.unwrap_err()));
+    }
+    assert_eq!(running.current(Purpose::Result).await.key_id, key);
+    let metrics = running.get("/metrics").unwrap();
+    let counted = "signer_refusals_total{code=\"caller_not_allowed\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
+    assert_eq!(running.stop(), Some(0));
+    let said = fs::read_to_string(home.path("log")).unwrap();
+    let lines: Vec<_> = said.lines().filter(|line| line.contains(DENIED)).collect();
+    assert_eq!(lines.len(), 4, "once for each: {said}");
+    assert!(lines[0].contains("01JZZZZZZZZZZZZZZZZZZZZZZZ"), "{said}");
+    assert!(
+        !said.contains("1000000") && !said.contains("CsUYap"),
+        "{said}"
+    );
+
+    // What was refused does not stand in the log's way.
+    let running = giving(&mut home, &["signCheckpoints"]);
+    sign(&running, &log, checkpoint(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_that_may_sign_checkpoints_alone_gets_no_result_and_no_new_key() {
+    let mut home = home();
+    let running = giving(&mut home, &["signCheckpoints"]);
+    let key = running.current(Purpose::Result).await.key_id;
+    let log = running.current(Purpose::Checkpoint).await.key_id;
+    sign(&running, &log, checkpoint(1)).await.unwrap();
+    let forged = sign(&running, &key, answer(&key, 1)).await;
+    assert_eq!(forged, Err(DENIED.to_owned()));
+    assert!(is_denied(
+        &rotated(&running, Purpose::Result).await.unwrap_err()
+    ));
+}
+
+#[tokio::test]
+async fn a_caller_that_may_rotate_alone_gets_nothing_signed() {
+    let mut home = home();
+    let running = giving(&mut home, &["rotate"]);
+    let log = running.current(Purpose::Checkpoint).await.key_id;
+    let key = rotated(&running, Purpose::Result).await.unwrap();
+    assert_eq!(running.current(Purpose::Result).await.key_id, key);
+    for refused in [
+        sign(&running, &key, answer(&key, 1)).await,
+        sign(&running, &log, checkpoint(1)).await,
+    ] {
+        assert_eq!(refused, Err(DENIED.to_owned()));
+    }
+    assert!(running.client().health(HealthRequest {}).await.is_ok());
 }
 
 #[test]
@@ -451,6 +534,11 @@ fn a_wrong_configuration_ends_with_78() {
     let (code, said) = ended(&home, &mut home.command());
     assert_eq!(code, Some(78));
     assert!(said.contains("queueLimit"), "{said}");
+    home.config["queueLimit"] = json!(10);
+    home.config["callers"] = json!([{"uid": 7, "may": []}, {"uid": 7, "may": ["rotate"]}]);
+    let (code, said) = ended(&home, &mut home.command());
+    assert_eq!(code, Some(78));
+    assert!(said.contains("uid 7 stands twice"), "{said}");
 }
 
 fn ended(home: &Home, command: &mut Command) -> (Option<i32>, String) {

@@ -25,6 +25,10 @@ entries! { Signer;
         "The message is not one this key signs",
         "A key signs only messages of its purpose's form.",
         "A defect or an attack; tell the operator.";
+    CALLER_NOT_ALLOWED = "caller_not_allowed", 0, FINAL,
+        "The caller may not ask for this",
+        "A program asked for a signature or a rotation that the signer's configuration does not give to its user.",
+        "A defect or an attack; tell the operator.";
     TOKEN_FULL = "token_full", 503, FINAL,
         "The token has no room",
         "The PKCS#11 token could not store another object.",

@@ -18,6 +18,9 @@ pub enum SignerError {
     /// The message is not of the form the key's purpose signs.
     #[error("the message is not one this key signs: {0}")]
     MessageNotSignable(&'static str),
+    /// The caller may not have what it asks for.
+    #[error("the caller's user may not {0}")]
+    CallerNotAllowed(&'static str),
     /// A checkpoint that contradicts one signed before: a smaller tree, or another root at its size.
     #[error("the checkpoint contradicts one signed before: {0}")]
     CheckpointConflict(&'static str),
@@ -45,6 +48,7 @@ impl SignerError {
             Self::KeyUnknown => &signer::KEY_UNKNOWN,
             Self::KeyRetired => &signer::KEY_RETIRED,
             Self::MessageNotSignable(_) => &signer::MESSAGE_NOT_SIGNABLE,
+            Self::CallerNotAllowed(_) => &signer::CALLER_NOT_ALLOWED,
             Self::CheckpointConflict(_) => &signer::CHECKPOINT_CONFLICT,
             Self::Overloaded => &signer::OVERLOADED,
             Self::Timeout => &signer::TIMEOUT,

@@ -223,11 +223,12 @@ fn buckets() -> Histogram {
 }
 
 /// One of each code, so that its series exists.
-fn refusals() -> [SignerError; 9] {
+fn refusals() -> [SignerError; 10] {
     [
         SignerError::KeyUnknown,
         SignerError::KeyRetired,
         SignerError::MessageNotSignable(""),
+        SignerError::CallerNotAllowed(""),
         SignerError::CheckpointConflict(""),
         SignerError::Overloaded,
         SignerError::Timeout,

@@ -82,7 +82,7 @@ fn signer(tenant: &TenantName, desired: &DesiredTenant, settings: &Settings) -> 
     json!({
         "process": process(tenant, SIGNER, FEW_WORKER_THREADS, settings),
         "socket": format!("{SIGNER_RUN}/signer.sock"),
-        "allowedUids": [VERIFIER.user, AUDITOR.user],
+        "callers": signer_callers(),
         "module": MODULE,
         "tokenLabel": token_label(tenant),
         "tokenDirectory": format!("{TOKEN}/tokens"),
@@ -93,6 +93,15 @@ fn signer(tenant: &TenantName, desired: &DesiredTenant, settings: &Settings) -> 
         "overlapSeconds": desired.overlap_seconds,
         "rotateEverySeconds": desired.rotate_every_seconds,
     })
+}
+
+/// The verifier, which takes requests from outside, can have no checkpoint signed, and so cannot put the
+/// log in the wrong; keys are replaced by the signer itself, by their age.
+fn signer_callers() -> Value {
+    json!([
+        {"uid": VERIFIER.user, "may": ["signResults"]},
+        {"uid": AUDITOR.user, "may": ["signCheckpoints"]},
+    ])
 }
 
 fn auditor(tenant: &TenantName, desired: &DesiredTenant, settings: &Settings) -> Value {
@@ -119,4 +128,32 @@ fn probe(tenant: &TenantName, settings: &Settings) -> Value {
             "noFile": "/trace-of-the-probe",
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use pavilion_signer::callers::{Caller, Callers, Right};
+
+    use super::*;
+
+    #[test]
+    fn the_verifier_can_have_no_checkpoint_signed_and_the_auditor_no_answer() {
+        let list: Vec<Caller> = serde_json::from_value(signer_callers()).unwrap();
+        let callers = Callers::from_config(&list).unwrap();
+        for (container, right) in [
+            (VERIFIER, Right::SignResults),
+            (AUDITOR, Right::SignCheckpoints),
+        ] {
+            let uid = Some(u32::try_from(container.user).unwrap());
+            for asked in [Right::SignResults, Right::SignCheckpoints, Right::Rotate] {
+                assert_eq!(
+                    callers.check(uid, asked).is_ok(),
+                    asked == right,
+                    "{asked:?}"
+                );
+            }
+        }
+    }
 }
