@@ -1,8 +1,9 @@
 //! What a refusal leaves unread of a request's body is read before the refusal is sent.
 //!
 //! The edge may still be sending it. A connection that closed under it would look to the edge like a
-//! verifier that is away, and the relying party would get that instead of the refusal. The edge has
-//! bounded the body, and its own time-outs bound how slowly it may come.
+//! verifier that is away, and the relying party would get that instead of the refusal. But nobody
+//! waits long for what nobody wants: whoever sends slowly, without a token even, would have a
+//! connection of the edge for each of its requests.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,8 +20,10 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::app::App;
 
-/// How long the rest of a body is waited for.
-const TIME_OUT: Duration = Duration::from_secs(30);
+/// How long the rest of a body is waited for. The edge hands on what it has at once, so this is time
+/// for the client: the largest body that is read here comes whole at 128 KiB/s, and a usual one, of
+/// some KiB, over any line. Whoever is slower may hear from the edge that the tenant is away.
+const TIME_OUT: Duration = Duration::from_secs(2);
 
 /// Answers once the body has come whole, or is longer than any that this verifier reads.
 pub(crate) async fn read(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

@@ -18,6 +18,7 @@ mod entity_tag;
 pub mod evaluate;
 #[doc(hidden)]
 pub mod fuzzing;
+mod horizon;
 mod keys;
 mod leftover;
 pub mod metrics;

@@ -4,7 +4,8 @@
 //! RFC 7523) or by its client certificate (RFC 8705), and gets an opaque token of 256 random bits.
 //! Only the token's SHA-256 is kept. A token is short-lived, counts for this tenant's issuer only,
 //! is bound to the certificate if that is how it was got, and dies when its relying party leaves
-//! the bundle or is made anew under the same name.
+//! the bundle or is made anew under the same name, or when the bundle has the key, or the
+//! certificate's authority or name, not any more by which it was got.
 
 mod access_tokens;
 mod assertion;

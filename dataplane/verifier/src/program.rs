@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use pavilion_process::{Context, Exit, Identity};
 use pavilion_proofs::status::StatusLists;
+use tokio::time::Instant;
 
 use crate::app::{App, router};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::horizon::Horizon;
 use crate::metrics::VerifierMetrics;
 use crate::oauth::AccessTokens;
 use crate::peers::Peers;
@@ -104,23 +106,29 @@ fn unreadable(config: &Config) -> Exit {
     ))
 }
 
-/// Deletes what has expired, again and again.
-async fn sweep(app: Arc<App>) {
+/// Deletes what has expired, again and again, and follows a clock that steps ahead slowly.
+pub async fn sweep(app: Arc<App>) {
+    let mut horizon = Horizon::new(app.clock.second(), Instant::now());
     loop {
-        sweep_once(&app).await;
+        let until = horizon.follow(app.clock.second(), Instant::now());
+        sweep_until(&app, until).await;
         tokio::time::sleep(SWEEP).await;
     }
 }
 
-/// Deletes everything that has expired by now.
+/// Deletes everything that has expired by now, for whoever knows that the clock is right.
 pub async fn sweep_once(app: &App) {
-    let now = app.clock.second();
-    app.tokens.prune(now);
-    app.open.prune(now);
+    sweep_until(app, app.clock.second()).await;
+}
+
+async fn sweep_until(app: &App, until: i64) {
+    // Both hold what the store holds, and forget with it.
+    app.tokens.prune(until);
+    app.open.prune(until);
     let sweep = || {
         let verifications = app.verifications.clone();
         let in_use = move |id| verifications.is_reserved(id);
-        app.store.sweep(now, SWEEP_BATCH, in_use)
+        app.store.sweep(until, SWEEP_BATCH, in_use)
     };
     // A failure is logged where it happens; the next round tries again.
     while matches!(sweep().await, Ok(taken) if taken == SWEEP_BATCH) {}

@@ -3,12 +3,12 @@
 mod client_authorities;
 pub mod load;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use pavilion_bundle::{Lifetimes, Named, PolicyRevision, TenantBundle};
-use pavilion_jose::Jwks;
+use pavilion_jose::{Jwk, Jwks};
 use pavilion_json::Digest;
 use pavilion_policy::{Engine, RpRules};
 use pavilion_proofs::PreparedAnchors;
@@ -66,6 +66,8 @@ pub struct RelyingParty {
     pub audience: String,
     /// The keys its assertions verify under.
     pub keys: Option<Jwks>,
+    /// The RFC 7638 thumbprints of those.
+    pub key_thumbprints: BTreeSet<String>,
     /// The authorities its certificate must come from, and the names it must carry.
     pub certificates: Option<ClientAuthorities>,
 }
@@ -121,11 +123,18 @@ impl RelyingParty {
             .map_err(|why| {
                 format!("relyingParties.{name}.authentication.mutualTls.caBundle: {why}")
             })?;
+        let keys = party.authentication.private_key_jwt;
+        let key_thumbprints = keys
+            .iter()
+            .flat_map(|keys| keys.find(None))
+            .map(Jwk::thumbprint)
+            .collect();
         Ok(Self {
             name: name.to_owned(),
             uid: party.uid,
             audience: party.audience,
-            keys: party.authentication.private_key_jwt,
+            keys,
+            key_thumbprints,
             certificates,
         })
     }

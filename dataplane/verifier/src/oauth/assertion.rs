@@ -27,6 +27,8 @@ pub(super) struct Proven {
     pub(super) id: Key,
     /// Until when that must be remembered, seconds since the epoch.
     pub(super) until: i64,
+    /// The RFC 7638 thumbprint of the key that signed it.
+    pub(super) key: String,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +70,7 @@ pub(super) fn verify(
     tenant: &Tenant,
     now: Timestamp,
 ) -> Result<Proven, Refusal> {
-    let verified = signature(assertion, party)?;
+    let (verified, key) = signature(assertion, party)?;
     let typ = verified.header().typ.as_deref();
     if typ.is_some_and(|typ| !TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ))) {
         return Err(refused(
@@ -96,18 +98,22 @@ pub(super) fn verify(
         id: key_of("assertion", &[&party.name, &claims.jti]),
         // Not this bundle's leeway: the next one may bring a greater.
         until: expires.saturating_add(MAX_LEEWAY).saturating_add(1),
+        key,
     })
 }
 
-/// The payload, verified under one of the relying party's keys. What differs between a wrong key,
-/// a wrong signature and an unknown party is not told.
-fn signature(assertion: &str, party: &RelyingParty) -> Result<VerifiedJws, Refusal> {
+/// The payload, verified under one of the relying party's keys, and the thumbprint of that. What
+/// differs between a wrong key, a wrong signature and an unknown party is not told.
+fn signature(assertion: &str, party: &RelyingParty) -> Result<(VerifiedJws, String), Refusal> {
     let jws = CompactJws::parse(assertion)
         .map_err(|error| refused(&format!("The assertion: {error}.")))?;
     let keys = party.keys.as_ref().ok_or_else(unproven)?;
     let kid = jws.header().kid.clone();
     keys.find(kid.as_deref())
-        .find_map(|key| jws.clone().verify(key.key(), &Algorithm::ALL).ok())
+        .find_map(|key| {
+            let verified = jws.clone().verify(key.key(), &Algorithm::ALL).ok()?;
+            Some((verified, key.thumbprint()))
+        })
         .ok_or_else(unproven)
 }
 

@@ -41,8 +41,15 @@ pub(crate) struct TokenResponse {
 /// How a client proved itself.
 struct Proof {
     party: Arc<RelyingParty>,
-    assertion: Option<(Key, i64)>,
-    certificate: Option<Digest>,
+    by: By,
+}
+
+/// What proved it.
+enum By {
+    /// An assertion: what is remembered of it, until when, and the thumbprint of its key.
+    Assertion(Key, i64, String),
+    /// A certificate, and the authority that it led to.
+    Certificate(Digest, Digest),
 }
 
 /// Gives an access token for client credentials.
@@ -78,14 +85,27 @@ async fn issue(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response, 
     }
     let proof = authenticate(app, &tenant, &form, headers)?;
     let (now, lifetime) = (app.clock.second(), tenant.lifetimes.token_seconds);
-    let record = TokenRecord {
+    let mut record = TokenRecord {
         relying_party: proof.party.name.clone(),
         relying_party_uid: proof.party.uid.clone(),
         audience: tenant.issuer.clone(),
         expires_at: now.saturating_add(seconds(lifetime)),
-        certificate: proof.certificate,
+        certificate: None,
+        authority: None,
+        key: None,
     };
-    let access_token = app.tokens.issue(record, proof.assertion, now).await?;
+    let assertion = match proof.by {
+        By::Assertion(id, until, key) => {
+            record.key = Some(key);
+            Some((id, until))
+        }
+        By::Certificate(thumbprint, authority) => {
+            record.certificate = Some(thumbprint);
+            record.authority = Some(authority);
+            None
+        }
+    };
+    let access_token = app.tokens.issue(record, assertion, now).await?;
     tracing::info!(relying_party = proof.party.name, "token issued");
     let response = TokenResponse {
         access_token,
@@ -130,8 +150,7 @@ fn by_assertion(
     let proven = assertion::verify(text, party, tenant, app.clock.now())?;
     Ok(Proof {
         party: Arc::clone(party),
-        assertion: Some((proven.id, proven.until)),
-        certificate: None,
+        by: By::Assertion(proven.id, proven.until, proven.key),
     })
 }
 
@@ -150,13 +169,12 @@ fn by_certificate(
         .ok_or_else(|| refused("The connection shows no client certificate."))?;
     let party = tenant.relying_parties.get(name).ok_or_else(unproven)?;
     let authorities = party.certificates.as_ref().ok_or_else(unproven)?;
-    authorities
+    let authority = authorities
         .judge(&certificate.der, &certificate.chain, app.clock.now())
         .map_err(|error| refused(&error.to_string()))?;
     Ok(Proof {
         party: Arc::clone(party),
-        assertion: None,
-        certificate: Some(certificate.thumbprint()),
+        by: By::Certificate(certificate.thumbprint(), authority),
     })
 }
 

@@ -105,7 +105,8 @@ impl StoredVerification {
 }
 
 /// An access token, known by its digest only. It is nobody's any more once the relying party's
-/// name and uid are not in the bundle together.
+/// name and uid are not in the bundle together, or the party has not the proof any more by which
+/// it was got. What that was, tokens of releases before do not say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRecord {
     /// The relying party's name.
@@ -119,6 +120,13 @@ pub struct TokenRecord {
     /// The certificate it is bound to (`x5t#S256`), if its owner authenticated by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Digest>,
+    /// The authority that this certificate led to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Digest>,
+    /// The RFC 7638 thumbprint of the key that signed the assertion, if its owner authenticated by
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// The use of a nonce: by which key-binding JWTs it was answered.

@@ -87,6 +87,8 @@ fn token(key: u8, assertion: Option<u8>, until: i64) -> IssuedToken {
             audience: "a".to_owned(),
             expires_at: until,
             certificate: None,
+            authority: None,
+            key: None,
         },
         assertion: assertion.map(|id| ([id; 32], until)),
     }

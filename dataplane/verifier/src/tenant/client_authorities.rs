@@ -1,9 +1,12 @@
 //! Which client certificates prove a relying party (RFC 8705 section 2.1).
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use pavilion_bundle::MutualTls;
+use pavilion_json::Digest;
 use pavilion_proofs::Authorities;
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
 
 /// id-kp-clientAuth (RFC 5280 section 4.2.1.12).
@@ -12,6 +15,8 @@ const CLIENT_AUTHENTICATION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 /// The authorities and names that count for one relying party.
 pub struct ClientAuthorities {
     authorities: Authorities,
+    /// Of each authority, by which a token remembers the one that its certificate led to.
+    digests: BTreeSet<Digest>,
     names: Vec<String>,
 }
 
@@ -39,13 +44,15 @@ impl ClientAuthorities {
     /// # Errors
     /// A sentence that says what is wrong with the PEM bundle.
     pub fn prepare(mutual_tls: &MutualTls) -> Result<Self, String> {
+        let authorities = Authorities::from_pem(&mutual_tls.ca_bundle)?;
         Ok(Self {
-            authorities: Authorities::from_pem(&mutual_tls.ca_bundle)?,
+            digests: authorities.anchors().iter().map(digest).collect(),
+            authorities,
             names: mutual_tls.san_dns.clone(),
         })
     }
 
-    /// Judges a certificate that the edge passed on.
+    /// Judges a certificate that the edge passed on; gives the digest of the authority it leads to.
     ///
     /// # Errors
     /// Why it does not count.
@@ -54,7 +61,7 @@ impl ClientAuthorities {
         certificate: &[u8],
         intermediates: &[Vec<u8>],
         now: Timestamp,
-    ) -> Result<(), ClientCertificateError> {
+    ) -> Result<Digest, ClientCertificateError> {
         let certificate = CertificateDer::from(certificate);
         let leaf = EndEntityCert::try_from(&certificate)
             .map_err(|_| ClientCertificateError::Unreadable)?;
@@ -64,21 +71,51 @@ impl ClientAuthorities {
             .collect();
         let since = u64::try_from(now.as_second()).unwrap_or_default();
         let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(since));
-        leaf.verify_for_usage(
-            ALL_VERIFICATION_ALGS,
-            self.authorities.anchors(),
-            &between,
-            time,
-            KeyUsage::required(CLIENT_AUTHENTICATION),
-            None,
-            None,
-        )
-        .map_err(|_| ClientCertificateError::Untrusted)?;
-        let named = leaf
-            .valid_dns_names()
-            .any(|name| self.names.iter().any(|own| own.eq_ignore_ascii_case(name)));
-        named.then_some(()).ok_or(ClientCertificateError::WrongName)
+        let path = leaf
+            .verify_for_usage(
+                ALL_VERIFICATION_ALGS,
+                self.authorities.anchors(),
+                &between,
+                time,
+                KeyUsage::required(CLIENT_AUTHENTICATION),
+                None,
+                None,
+            )
+            .map_err(|_| ClientCertificateError::Untrusted)?;
+        let authority = digest(path.anchor());
+        let named = self.names(&leaf);
+        named
+            .then_some(authority)
+            .ok_or(ClientCertificateError::WrongName)
     }
+
+    /// Whether a certificate that was judged before, and led to `authority` then, has its authority
+    /// and a name among these. Cheap, for every request: no signature is verified again.
+    pub fn still_take(&self, certificate: &[u8], authority: Option<&Digest>) -> bool {
+        let certificate = CertificateDer::from(certificate);
+        let led_here = authority.is_none_or(|authority| self.digests.contains(authority));
+        led_here && EndEntityCert::try_from(&certificate).is_ok_and(|leaf| self.names(&leaf))
+    }
+
+    fn names(&self, leaf: &EndEntityCert<'_>) -> bool {
+        leaf.valid_dns_names()
+            .any(|name| self.names.iter().any(|own| own.eq_ignore_ascii_case(name)))
+    }
+}
+
+/// The digest of everything about an authority that a path is verified against.
+fn digest(authority: &TrustAnchor<'_>) -> Digest {
+    let parts = [
+        Some(authority.subject.as_ref()),
+        Some(authority.subject_public_key_info.as_ref()),
+        authority.name_constraints.as_deref(),
+    ];
+    let mut text = Vec::new();
+    for part in parts.into_iter().flatten() {
+        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        text.extend_from_slice(part);
+    }
+    Digest::of(&text)
 }
 
 #[cfg(test)]
@@ -131,7 +168,8 @@ mod tests {
         let now = at("2026-06-01T00:00:00Z");
         let client = ExtendedKeyUsagePurpose::ClientAuth;
         let good = authority.issue("client.shop.example", client.clone());
-        assert_eq!(trusted.judge(&good, &[], now), Ok(()));
+        let led_to = trusted.judge(&good, &[], now).unwrap();
+        assert!(trusted.still_take(&good, Some(&led_to)));
         let untrusted = Err(ClientCertificateError::Untrusted);
         assert_eq!(
             trusted.judge(&good, &[], at("2027-06-01T00:00:00Z")),
@@ -154,6 +192,32 @@ mod tests {
             trusted.judge(b"rubbish", &[], now),
             Err(ClientCertificateError::Unreadable)
         );
+    }
+
+    #[test]
+    fn a_judged_certificate_counts_as_long_as_its_authority_and_a_name_of_it_do() {
+        let authority = Authority::new();
+        let trusted = authority.trusted_for("client.shop.example");
+        let client = ExtendedKeyUsagePurpose::ClientAuth;
+        let good = authority.issue("client.shop.example", client);
+        let led_to = trusted.judge(&good, &[], at("2026-06-01T00:00:00Z"));
+        let led_to = led_to.unwrap();
+        let beside = |other: &Authority, name: &str| {
+            let mutual_tls = MutualTls {
+                ca_bundle: other.0.pem() + &authority.0.pem(),
+                san_dns: vec!["new.example".to_owned(), name.to_owned()],
+            };
+            ClientAuthorities::prepare(&mutual_tls).unwrap()
+        };
+        let other = Authority::new();
+        let more = beside(&other, "CLIENT.shop.example");
+        assert!(more.still_take(&good, Some(&led_to)));
+        assert!(!beside(&other, "gone.example").still_take(&good, Some(&led_to)));
+        let without = other.trusted_for("client.shop.example");
+        assert!(!without.still_take(&good, Some(&led_to)));
+        // A token of before does not say where its certificate led.
+        assert!(without.still_take(&good, None));
+        assert!(!without.still_take(b"rubbish", None));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Asking: what a created verification says, and which questions are refused.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::world::{ISSUER, World, question};
 
@@ -216,6 +219,44 @@ async fn a_body_that_never_ends_is_given_up() {
         .send(request.unwrap())
         .await
         .refused(400, "body_malformed");
+}
+
+/// A body of which nothing comes for so long, and then its end.
+fn ends_after(time: Duration) -> Body {
+    Body::from_stream(futures::stream::once(async move {
+        tokio::time::sleep(time).await;
+        Ok::<_, std::io::Error>(bytes::Bytes::new())
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_waits_for_a_body_that_comes_soon_and_not_for_one_that_does_not() {
+    let world = World::new();
+    let soon = Duration::from_millis(1_500);
+    for (comes, waited) in [(soon, soon), (Duration::MAX, Duration::from_secs(2))] {
+        let begun = Instant::now();
+        let request = Request::post(PATH).header("content-type", "application/json");
+        let request = request.body(ends_after(comes)).unwrap();
+        world.send(request).await.refused(401, "token_missing");
+        let taken = begun.elapsed();
+        assert!(
+            (waited..waited + Duration::from_millis(10)).contains(&taken),
+            "{taken:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_never_ends_is_given_up_sooner_than_a_question() {
+    let world = World::new();
+    let begun = Instant::now();
+    let request = Request::post("/oauth/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(ends_after(Duration::MAX));
+    let refused = world.send(request.unwrap()).await;
+    refused.refused(408, "body_too_slow");
+    let taken = begun.elapsed();
+    assert!(taken < Duration::from_secs(13), "{taken:?}");
 }
 
 #[tokio::test]

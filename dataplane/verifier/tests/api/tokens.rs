@@ -1,16 +1,21 @@
 //! Getting and using access tokens.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Request;
-use pavilion_verifier::program::sweep_once;
+use pavilion_jose::{Algorithm, SigningKey};
+use pavilion_verifier::program::{sweep, sweep_once};
+use pavilion_verifier::store::TokenRecord;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{ISSUER, NOW, World, assertion, form};
+use crate::stage::PATH;
+use crate::world::{ISSUER, NOW, World, assertion, form, question};
 
 #[tokio::test]
 async fn an_assertion_gets_a_token_that_works_once() {
@@ -36,7 +41,7 @@ async fn an_assertion_gets_a_token_that_works_once() {
 #[tokio::test]
 async fn an_assertion_that_proves_nothing_is_refused_with_its_reason() {
     let world = World::new();
-    let stranger = pavilion_jose::SigningKey::generate(pavilion_jose::Algorithm::Es256).unwrap();
+    let stranger = SigningKey::generate(Algorithm::Es256).unwrap();
     for (name, changes) in [
         ("expired", json!({"exp": NOW - 60})),
         ("far ahead", json!({"exp": NOW + 3_700})),
@@ -216,6 +221,69 @@ async fn a_token_dies_when_its_relying_party_leaves_or_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_token_dies_with_the_key_that_got_it_and_one_got_by_another_key_lives() {
+    let world = World::new();
+    let second = SigningKey::generate(Algorithm::Es256).unwrap();
+    let load = |version: u64, keys: Value| {
+        let mut bundle = world.bundle(version);
+        bundle["relyingParties"]["shop"]["authentication"]["privateKeyJwt"]["keys"] = keys;
+        world.load(&bundle);
+    };
+    load(2, json!([world.shop.public(), second.public()]));
+    let got_by = async |key: &SigningKey| {
+        let body = form(&assertion(key, "shop", &json!({})));
+        let got = world.request_token(&body).await.ok(200);
+        got["access_token"].as_str().unwrap().to_owned()
+    };
+    let (by_first, by_second) = (got_by(&world.shop).await, got_by(&second).await);
+    let earlier = world.app.tokens.issue(record("shop", NOW + 300), None, NOW);
+    let earlier = earlier.await.unwrap();
+    let path = "/v1/verifications/01J00000000000000000000000";
+    world.get(&by_first, path).await.refused(404, "not_found");
+    world.get(&by_second, path).await.refused(404, "not_found");
+    load(3, json!([second.public()]));
+    world
+        .get(&by_first, path)
+        .await
+        .refused(401, "token_invalid");
+    world.get(&by_second, path).await.refused(404, "not_found");
+    // A release before did not write down by which key.
+    world.get(&earlier, path).await.refused(404, "not_found");
+    // After the restart only the first key is in the bundle.
+    let world = world.restarted();
+    world.get(&by_first, path).await.refused(404, "not_found");
+    world
+        .get(&by_second, path)
+        .await
+        .refused(401, "token_invalid");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_used_stays_used_when_the_clock_steps_ahead_and_back() {
+    let world = World::new();
+    let body = form(&assertion(&world.shop, "shop", &json!({})));
+    let got = world.request_token(&body).await.ok(200);
+    let token = got["access_token"].as_str().unwrap();
+    let mut asked = question();
+    asked["nonce"] = json!("0123456789abcdef");
+    world.post(token, PATH, &asked).await.ok(201);
+    let swept = tokio::spawn(sweep(world.app.clone()));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.clock.advance(7_200);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.clock.advance(-7_200);
+    world
+        .request_token(&body)
+        .await
+        .refused(401, "assertion_replayed");
+    world
+        .post(token, PATH, &asked)
+        .await
+        .refused(422, "nonce_reused");
+    swept.abort();
+}
+
+#[tokio::test]
 async fn a_seen_assertion_never_counts_again_whatever_the_leeway_becomes() {
     let world = World::new();
     let body = form(&assertion(&world.shop, "shop", &json!({})));
@@ -347,15 +415,46 @@ async fn a_certificate_of_another_name_party_or_authority_gets_none() {
 }
 
 #[tokio::test]
+async fn a_token_dies_with_the_authority_name_or_way_that_its_certificate_counted_by() {
+    let certified = Certified::new();
+    let world = &certified.world;
+    let own = certified.certificate("client.shop.example");
+    let token = certified.request(&own, "shop").await.ok(200)["access_token"].clone();
+    let after = async |version: u64, authentication: Value| {
+        let mut bundle = world.bundle(version);
+        bundle["relyingParties"]["shop"]["authentication"] = authentication;
+        world.load(&bundle);
+        let path = "/v1/verifications/01J00000000000000000000000";
+        let shown = [("client-cert", own.as_str())];
+        world.get_with(token.as_str().unwrap(), path, &shown).await
+    };
+    let by_certificate = |authorities: &str, name: &str| json!({"mutualTls": {"caBundle": authorities, "sanDns": [name]}});
+    let (known, other) = (certified.authority.pem(), Certified::new().authority.pem());
+    let name = "client.shop.example";
+    let both = by_certificate(&(other.clone() + &known), name);
+    after(3, both.clone()).await.refused(404, "not_found");
+    let by_key = world.bundle(3)["relyingParties"]["shop"]["authentication"].clone();
+    for (version, changed) in [
+        (4, by_certificate(&other, name)),
+        (5, by_certificate(&known, "other.example")),
+        (6, by_key),
+    ] {
+        after(version, changed).await.refused(401, "token_invalid");
+    }
+    after(7, both).await.refused(404, "not_found");
+}
+
+/// What a release wrote that did not say by which key a token was got.
+fn record(name: &str, second: i64) -> TokenRecord {
+    let record = json!({
+        "relying_party": name, "relying_party_uid": "u1", "audience": ISSUER, "expires_at": second,
+    });
+    serde_json::from_value(record).unwrap()
+}
+
+#[tokio::test]
 async fn live_tokens_of_one_party_are_bounded_and_make_room_when_they_expire() {
     let world = World::new();
-    let record = |name: &str, second: i64| pavilion_verifier::store::TokenRecord {
-        relying_party: name.to_owned(),
-        relying_party_uid: "u1".to_owned(),
-        audience: ISSUER.to_owned(),
-        expires_at: second,
-        certificate: None,
-    };
     let issue = |second: i64, now: i64| world.app.tokens.issue(record("shop", second), None, now);
     let issued = futures::future::join_all((0..2_010).map(|_| issue(NOW + 10, NOW))).await;
     let (got, refused): (Vec<_>, Vec<_>) = issued.into_iter().partition(Result::is_ok);
