@@ -9,7 +9,7 @@ mod tls;
 mod token;
 mod wire;
 
-use pavilion_results::Verdict;
+use pavilion_results::{Report, Verdict};
 
 use crate::args::{AskArgs, AskFormat};
 use crate::console::{Console, Waiting};
@@ -92,10 +92,18 @@ fn conclude(args: &AskArgs, outcome: Outcome, console: &mut Console) -> Result<E
     } = outcome;
     let Some(answer) = report.answer() else {
         console.say(&verify::table(&report.checks().iter().collect::<Vec<_>>()));
-        return Err(Failure::new(
+        let failure = Failure::new(
             Exit::Failed,
             "the broker sent an answer that does not hold; it is not shown",
-        ));
+        );
+        return Err(if is_addressed_elsewhere(&report) {
+            failure.note(
+                "hint",
+                "if the RelyingParty has an audience of its own, name it with --audience",
+            )
+        } else {
+            failure
+        });
     };
     let text = match args.output {
         AskFormat::Table => show::answer(answer),
@@ -117,13 +125,19 @@ fn conclude(args: &AskArgs, outcome: Outcome, console: &mut Console) -> Result<E
         console.next(&format!(
             "kubectl pavilion verify {} --audience {}",
             dir.display(),
-            args.client.client_id
+            args.audience()
         ));
     }
     Ok(match answer.verdict {
         Verdict::Pass => Exit::Ok,
         Verdict::Fail => Exit::Failed,
         Verdict::Indeterminate => Exit::Indeterminate,
+    })
+}
+
+fn is_addressed_elsewhere(report: &Report) -> bool {
+    report.checks().iter().any(|finding| {
+        finding.name == "answer.audience" && finding.outcome == pavilion_results::Outcome::Failed
     })
 }
 

@@ -39,7 +39,7 @@ spec:
 /// A folder as `ask --out` leaves it.
 fn kept(policy: Digest) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let tenant = Tenant::new();
+    let tenant = Tenant::new("shop");
     let answered = tenant.answer(REQUEST, Verdict::Pass, policy);
     let payload = answered.jwt.split('.').nth(1).unwrap();
     let readable = pavilion_jose::from_base64url(payload).unwrap();

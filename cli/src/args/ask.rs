@@ -32,6 +32,9 @@ pub struct AskArgs {
         conflicts_with = "continue_id"
     )]
     pub disclose: Vec<String>,
+    /// What answers to the relying party are addressed to, if that is not its name
+    #[arg(long, value_name = "TEXT")]
+    pub audience: Option<String>,
     /// Finish the verification with this id
     #[arg(long = "continue", value_name = "ID", conflicts_with_all = ["policy", "purpose"], requires = "presentations")]
     pub continue_id: Option<String>,
@@ -44,6 +47,13 @@ pub struct AskArgs {
     /// The form of the result
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: AskFormat,
+}
+
+impl AskArgs {
+    /// What the answer must be addressed to.
+    pub fn audience(&self) -> &str {
+        self.audience.as_ref().unwrap_or(&self.client.client_id)
+    }
 }
 
 /// Whom to ask, and as whom.

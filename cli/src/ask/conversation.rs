@@ -196,7 +196,7 @@ impl<'a> Conversation<'a> {
         };
         let report = kept.judge(Expected {
             issuer: Some(&self.configuration.issuer),
-            audience: Some(&self.args.client.client_id),
+            audience: Some(self.args.audience()),
             nonce: Some(&verification.nonce),
             ..Expected::at(Timestamp::now())
         });

@@ -67,6 +67,7 @@ impl Shop {
             presentations: vec![NamedFile { name, file }],
             nonce: Some(nonce),
             disclose: Vec::new(),
+            audience: None,
             continue_id: None,
             idempotency_key: None,
             out: None,

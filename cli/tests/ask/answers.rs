@@ -89,6 +89,29 @@ fn what_is_kept_is_what_verify_takes() {
 }
 
 #[test]
+fn a_party_with_an_audience_of_its_own_names_it() {
+    let world = World::new(Manners {
+        audience: "https://shop.example",
+        ..Manners::default()
+    });
+    let out = world.broker.file("out");
+    let own = ["--audience", "https://shop.example"];
+    let run = world.ask(&[&own[..], &["--out", &out]].concat());
+    assert_eq!(run.code, 0, "{}", run.err);
+    let next = format!("next: kubectl pavilion verify {out} --audience https://shop.example");
+    assert!(run.err.contains(&next), "{}", run.err);
+    assert_eq!(pavilion(["verify", &out, own[0], own[1]]).code, 0);
+
+    let run = world.ask(&[]);
+    assert_eq!((run.code, run.out.as_str()), (1, ""), "{}", run.err);
+    assert!(
+        run.err.contains("answer.audience") && run.err.contains("--audience"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
 fn programs_choose_the_form() {
     let world = deciding(Verdict::Pass);
     let json: Value = serde_json::from_str(&world.ask(&["-o", "json"]).out).unwrap();

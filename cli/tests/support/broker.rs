@@ -42,6 +42,8 @@ pub struct Manners {
     pub refuses: Option<Value>,
     /// What it calls itself.
     pub issuer: &'static str,
+    /// What it addresses its answers to.
+    pub audience: &'static str,
     /// Whether it alters the receipt on its way out.
     pub lies: bool,
     /// How long it takes over its first two answers, each.
@@ -61,6 +63,7 @@ impl Default for Manners {
             busy: 0,
             refuses: None,
             issuer: ISSUER,
+            audience: "shop",
             lies: false,
             slow: std::time::Duration::ZERO,
             judging: 0,
@@ -116,8 +119,8 @@ impl Broker {
         let dir = tempfile::tempdir().unwrap();
         let config = tls(&dir, manners.mutual_tls);
         let seen = Arc::new(Seen {
+            tenant: Tenant::new(manners.audience),
             manners,
-            tenant: Tenant::new(),
             shop,
             answered: Mutex::default(),
             request: Mutex::default(),

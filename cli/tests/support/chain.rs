@@ -21,6 +21,7 @@ pub const NONCE: &str = "n-0S6_WzA2Mj";
 pub struct Tenant {
     result: SigningKey,
     log: SigningKey,
+    audience: &'static str,
 }
 
 /// A logged and signed answer.
@@ -34,11 +35,12 @@ pub struct Answered {
 }
 
 impl Tenant {
-    /// A tenant with new keys.
-    pub fn new() -> Self {
+    /// A tenant with new keys, which addresses its answers to this audience.
+    pub fn new(audience: &'static str) -> Self {
         Self {
             result: SigningKey::generate(Algorithm::Es256).unwrap(),
             log: SigningKey::generate(Algorithm::EdDsa).unwrap(),
+            audience,
         }
     }
 
@@ -65,7 +67,10 @@ impl Tenant {
 
     /// Answers a request.
     pub fn answer(&self, request: &[u8], verdict: Verdict, policy: Digest) -> Answered {
-        let draft = draft(request, verdict, policy);
+        let draft = Answer {
+            aud: self.audience.to_owned(),
+            ..draft(request, verdict, policy)
+        };
         let salt = Salt::generate().unwrap();
         let leaf = draft.commit(&salt).unwrap();
         let entries = vec![b"an earlier entry".to_vec(), leaf.bytes().unwrap()];
