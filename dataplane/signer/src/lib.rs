@@ -5,8 +5,9 @@
 //! [`program`] runs it as a process.
 //!
 //! Promises: a private key that the token can hold never leaves it; a key signs only messages of
-//! its purpose's form, and for callers that may ask for them; a key that was ever published is never lost by a crash of this program; a
-//! lost session or a restarted token is repaired without losing a request that still has time.
+//! its purpose's form, and for callers that may ask for them; a key that was ever published is
+//! never lost by a crash of this program; a lost session or a restarted token is repaired without
+//! losing a request that still has time.
 
 pub mod callers;
 pub mod config;
