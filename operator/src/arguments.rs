@@ -1,5 +1,7 @@
 //! The command line.
 
+mod peer;
+
 use std::{
     fmt, net::SocketAddr, num::NonZeroU16, ops::RangeInclusive, path::PathBuf, str::FromStr,
 };
@@ -8,6 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pavilion_crds::GoDuration;
 use pavilion_process::{COMMIT, Listen, LogLevel};
 use url::Url;
+
+use peer::KUBE_DNS;
+pub use peer::Peer;
 
 use crate::talk::LogFormat;
 
@@ -128,6 +133,15 @@ pub struct Run {
     /// When the images of tenants' programs are fetched
     #[arg(long, value_name = "POLICY", default_value = "IfNotPresent")]
     pub image_pull_policy: PullPolicy,
+    /// A Secret with which they are, to be there in each tenant's namespace; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub image_pull_secret: Vec<String>,
+    /// Who resolves names for tenants that fetch status lists: a peer of a NetworkPolicy, as JSON; may be given again
+    #[arg(long, value_name = "JSON", default_value = KUBE_DNS)]
+    pub dns_peer: Vec<Peer>,
+    /// A port at which they are asked, by UDP and TCP; may be given again
+    #[arg(long, value_name = "PORT", default_value = "53")]
+    pub dns_port: Vec<NonZeroU16>,
     /// The storage class of tenants' volumes; the cluster's default, if not given
     #[arg(long, value_name = "NAME")]
     pub storage_class: Option<String>,
@@ -273,7 +287,8 @@ mod tests {
     fn a_cluster_needs_a_region_and_a_name_for_each_replica() {
         let line = "pavilion-operator run --region eu-central --namespace pavilion-system --identity a \
              --verifier-image r/verifier:1 --signer-image r/signer:1 --auditor-image r/auditor:1 --probe-image r/probe:1 \
-             --closed-address 10.0.0.1:5432 --closed-address [fd00::1]:443 --gateway edge/public/tls";
+             --closed-address 10.0.0.1:5432 --closed-address [fd00::1]:443 --gateway edge/public/tls \
+             --image-pull-secret one --image-pull-secret other";
         let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
         let Command::Run(run) = arguments.command else {
             panic!("another command");
@@ -283,6 +298,9 @@ mod tests {
         assert_eq!(run.probe_every.as_seconds(), 300);
         assert_eq!(run.lease.as_seconds(), 4);
         assert_eq!(run.closed_address.len(), 2);
+        assert_eq!(run.image_pull_secret, ["one", "other"]);
+        assert_eq!(run.dns_peer, [KUBE_DNS.parse().unwrap()]);
+        assert_eq!(run.dns_port.len(), 1);
         let gateway = run.gateway.unwrap();
         assert_eq!(gateway.to_string(), "edge/public");
         assert_eq!(gateway.section.as_deref(), Some("tls"));
@@ -295,6 +313,8 @@ mod tests {
             "--probe-every 2h",
             "--lease 3s",
             "--lease 61s",
+            "--dns-peer {}",
+            "--dns-port 0",
             "--closed-address db.example:5432",
         ] {
             let line = format!("{line} {wrong}");

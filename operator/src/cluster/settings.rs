@@ -1,5 +1,6 @@
 //! What the operator was told about the cluster it runs in.
 
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use pavilion_process::LogLevel;
 
 use crate::arguments::{GatewayName, Run};
@@ -19,6 +20,10 @@ pub struct Settings {
     pub images: Images,
     /// When the kubelet fetches them: `Always`, `IfNotPresent` or `Never`.
     pub image_pull_policy: String,
+    /// The Secrets, in a tenant's namespace, with which it does.
+    pub image_pull_secrets: Vec<String>,
+    /// Who resolves names.
+    pub dns: Dns,
     /// The storage class of a tenant's volumes; the cluster's default if not given.
     pub storage_class: Option<String>,
     /// How long programs may take to finish what is in flight, in seconds.
@@ -42,6 +47,15 @@ pub struct Images {
     pub probe: String,
 }
 
+/// Who resolves names in the cluster.
+#[derive(Clone, Debug)]
+pub struct Dns {
+    /// Its pods or addresses.
+    pub peers: Vec<NetworkPolicyPeer>,
+    /// Where they listen, by UDP and TCP.
+    pub ports: Vec<u16>,
+}
+
 impl From<&Run> for Settings {
     fn from(options: &Run) -> Self {
         Self {
@@ -56,6 +70,11 @@ impl From<&Run> for Settings {
                 probe: options.probe_image.clone(),
             },
             image_pull_policy: options.image_pull_policy.name().to_owned(),
+            image_pull_secrets: options.image_pull_secret.clone(),
+            dns: Dns {
+                peers: options.dns_peer.iter().map(|peer| peer.0.clone()).collect(),
+                ports: options.dns_port.iter().map(|port| port.get()).collect(),
+            },
             storage_class: options.storage_class.clone(),
             drain_seconds: options.drain.as_seconds(),
             probe_every_seconds: options.probe_every.as_seconds(),

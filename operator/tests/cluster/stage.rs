@@ -246,16 +246,23 @@ impl Stage {
 
     /// Starts one that is told to be in another region.
     pub async fn operator_in(&self, region: &str, identity: &str) -> Operator {
-        self.ready(region, identity, LEASE).await
+        self.ready(region, identity, &["--lease", LEASE]).await
     }
 
     /// Starts one whose lease another replica takes over as soon as it is over.
     pub async fn operator_with_short_lease(&self, identity: &str) -> Operator {
-        self.ready(REGION, identity, SHORT_LEASE).await
+        self.ready(REGION, identity, &["--lease", SHORT_LEASE])
+            .await
     }
 
-    async fn ready(&self, region: &str, identity: &str, lease: &str) -> Operator {
-        let operator = Operator::launch(&self.namespace, identity, region, &["--lease", lease]);
+    /// Starts one that is told more about the cluster, by further arguments.
+    pub async fn operator_told(&self, identity: &str, more: &[&str]) -> Operator {
+        let more = [&["--lease", LEASE], more].concat();
+        self.ready(REGION, identity, &more).await
+    }
+
+    async fn ready(&self, region: &str, identity: &str, more: &[&str]) -> Operator {
+        let operator = Operator::launch(&self.namespace, identity, region, more);
         operator.until_ready().await;
         operator
     }

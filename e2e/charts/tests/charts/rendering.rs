@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const HERE: &str = "region.name=here,region.jurisdiction=DE";
 
 /// Everything that can be turned on, and what is chosen instead of a default.
-const EVERYTHING: [&str; 22] = [
+const EVERYTHING: [&str; 24] = [
     "region.name=eu-central",
     "region.jurisdiction=DE",
     "region.regimes={GDPR,eIDAS}",
@@ -27,6 +27,8 @@ const EVERYTHING: [&str; 22] = [
     "router.gateway.namespace=edge",
     "router.gateway.sectionName=tls",
     "networkPolicies.apiServer.cidrs={10.0.0.1/32}",
+    "networkPolicies.dns.peers[0].ipBlock.cidr=169.254.20.10/32",
+    "networkPolicies.dns.ports={53,5353}",
     "networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
     "admissionPolicies.exemptUsers={somebody}",
     "operator.leaseSeconds=15",
@@ -86,11 +88,22 @@ fn what_is_chosen_gets_where_it_belongs() {
         "--probe-image=pavilion.local/probe:9.9.9",
         "--lease=15s",
         "--probe-every=60s",
+        "--image-pull-secret=registry",
+        r#"--dns-peer={"ipBlock":{"cidr":"169.254.20.10/32"}}"#,
+        "--dns-port=53",
+        "--dns-port=5353",
         "--closed-address=10.0.0.5:5432",
         "--closed-address=[fd00::5]:5432",
     ] {
         assert!(arguments.iter().any(|one| one == expected), "{expected}");
     }
+    let policy = find(&objects, "NetworkPolicy", "pavilion-router").unwrap();
+    let names = &policy["spec"]["egress"][0];
+    assert_eq!(
+        names["to"],
+        json!([{"ipBlock": {"cidr": "169.254.20.10/32"}}])
+    );
+    assert_eq!(names["ports"].as_array().unwrap().len(), 4);
     let service = find(&objects, "Service", "pavilion-router").unwrap();
     let port = &service["spec"]["ports"][0];
     assert_eq!(

@@ -15,7 +15,7 @@ use crate::{
     cluster::{
         kinds::OwnedKind,
         owned::{Owned, metadata},
-        settings::Settings,
+        settings::{Dns, Settings},
     },
     desired::DesiredTenant,
 };
@@ -70,7 +70,7 @@ pub(super) fn build(
         policy("from-operator", from_operator(settings)),
     ];
     if fetches(desired) {
-        policies.push(policy("to-status-lists", to_status_lists()));
+        policies.push(policy("to-status-lists", to_status_lists(&settings.dns)));
     }
     policies
 }
@@ -98,16 +98,13 @@ fn from_operator(settings: &Settings) -> NetworkPolicySpec {
     ingress(operator, &[&HEALTH_PORTS[..], &[PROBE_PORT]].concat())
 }
 
-/// Names are resolved by whoever the cluster has for it, in whatever namespace; lists are fetched by
+/// Names are resolved by whoever the cluster has for it; lists are fetched by
 /// HTTPS from outside addresses alone. Private ones stay closed also where a `TrustAnchor` allows them,
 /// because the API server and other tenants are among them: who has lists there adds an opening for
 /// just these.
-fn to_status_lists() -> NetworkPolicySpec {
-    let anywhere = NetworkPolicyPeer {
-        namespace_selector: Some(LabelSelector::default()),
-        pod_selector: Some(labels(&[("k8s-app", "kube-dns")])),
-        ..NetworkPolicyPeer::default()
-    };
+fn to_status_lists(dns: &Dns) -> NetworkPolicySpec {
+    let names = dns.ports.iter();
+    let names = names.flat_map(|number| [port("UDP", *number), port("TCP", *number)]);
     let outside = NetworkPolicyPeer {
         ip_block: Some(IPBlock {
             cidr: "0.0.0.0/0".to_owned(),
@@ -115,16 +112,16 @@ fn to_status_lists() -> NetworkPolicySpec {
         }),
         ..NetworkPolicyPeer::default()
     };
-    let rule = |peer, ports| NetworkPolicyEgressRule {
-        to: Some(vec![peer]),
+    let rule = |peers, ports| NetworkPolicyEgressRule {
+        to: Some(peers),
         ports: Some(ports),
     };
     NetworkPolicySpec {
         pod_selector: Some(data_plane()),
         policy_types: Some(vec!["Egress".to_owned()]),
         egress: Some(vec![
-            rule(anywhere, vec![port("UDP", 53), port("TCP", 53)]),
-            rule(outside, vec![port("TCP", 443)]),
+            rule(dns.peers.clone(), names.collect()),
+            rule(vec![outside], vec![port("TCP", 443)]),
         ]),
         ..NetworkPolicySpec::default()
     }

@@ -8,7 +8,9 @@ use k8s_openapi::{
             StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
             StatefulSetUpdateStrategy,
         },
-        core::v1::{PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile},
+        core::v1::{
+            LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile,
+        },
     },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
@@ -102,6 +104,7 @@ fn template(
             priority_class_name: plan.priority_class_name.clone(),
             runtime_class_name: plan.runtime_class_name.clone(),
             enable_service_links: Some(false),
+            image_pull_secrets: pull_secrets(settings),
             termination_grace_period_seconds: Some(grace),
             security_context: Some(security()),
             // The probe from the first moment on.
@@ -115,6 +118,12 @@ fn template(
             ..PodSpec::default()
         }),
     }
+}
+
+fn pull_secrets(settings: &Settings) -> Option<Vec<LocalObjectReference>> {
+    let names = settings.image_pull_secrets.iter().cloned();
+    let secrets: Vec<_> = names.map(|name| LocalObjectReference { name }).collect();
+    (!secrets.is_empty()).then_some(secrets)
 }
 
 fn security() -> PodSecurityContext {
