@@ -7,14 +7,25 @@
 
 {{/* The cluster's own controllers, under the names that they have with accounts of their own or without. */}}
 {{- define "pavilion.notTheCluster" -}}
+- name: not-the-cluster
+  expression: >-
+    !(request.userInfo.username in {{ include "pavilion.ofTheCluster" . }})
+{{- end -}}
+
+{{/* And they alone. */}}
+{{- define "pavilion.theCluster" -}}
+- name: the-cluster
+  expression: >-
+    request.userInfo.username in {{ include "pavilion.ofTheCluster" . }}
+{{- end -}}
+
+{{- define "pavilion.ofTheCluster" -}}
 {{- $controllers := list "generic-garbage-collector" "namespace-controller" "statefulset-controller" "job-controller" "ttl-after-finished-controller" "pod-garbage-collector" "node-controller" "taint-eviction-controller" "persistent-volume-binder" "pvc-protection-controller" -}}
 {{- $users := list "system:kube-controller-manager" "system:kube-scheduler" -}}
 {{- range $controllers -}}
 {{- $users = append $users (printf "system:serviceaccount:kube-system:%s" .) -}}
 {{- end -}}
-- name: not-the-cluster
-  expression: >-
-    !(request.userInfo.username in {{ concat $users .Values.admissionPolicies.exemptUsers | toJson }})
+{{- concat $users .Values.admissionPolicies.exemptUsers | toJson -}}
 {{- end -}}
 
 {{- define "pavilion.glassIsWhole" -}}

@@ -2,7 +2,7 @@
 
 use kube::{
     Client,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     core::DynamicObject,
 };
 use serde_json::{Value, json};
@@ -138,7 +138,9 @@ async fn nothing_runs_in_the_namespace_of_a_tenant_but_what_the_operator_put_the
     let mallory = user(MALLORY, &[]).await;
     let pod = pod("spy", json!({}));
     let made = create_pod(&mallory, &namespace, &pod).await;
-    assert!(refusal("a pod", made).contains("pavilion-closed-namespaces"));
+    let said = refusal("a pod", made);
+    assert!(said.contains("pavilion-closed-namespaces"), "{said}");
+    assert!(said.contains("pods: what runs in the namespace"), "{said}");
     let labels = json!({"app": "spy"});
     let mut template = serde_json::to_value(&pod).unwrap();
     template["metadata"] = json!({"labels": labels});
@@ -151,7 +153,14 @@ async fn nothing_runs_in_the_namespace_of_a_tenant_but_what_the_operator_put_the
     let made = deployments
         .create(&PostParams::default(), &deployment)
         .await;
-    assert!(refusal("a Deployment", made).contains("pavilion-closed-namespaces"));
+    let said = refusal("a Deployment", made);
+    assert!(said.contains("deployments: what runs in"), "{said}");
+    let three = json!({"spec": {"replicas": 3}});
+    let sets = api(&mallory, "StatefulSet", Some(&namespace));
+    let (params, three) = (PatchParams::default(), Patch::Merge(&three));
+    let scaled = sets.patch_scale("data-plane", &params, &three).await;
+    let said = refusal("scaling", scaled);
+    assert!(said.contains("statefulsets/scale: what runs in"), "{said}");
     // In an emergency, a pod to look with.
     let rescuer = user(MALLORY, &[BREAK_GLASS]).await;
     create_pod(&rescuer, &namespace, &pod).await.unwrap();
@@ -233,6 +242,29 @@ async fn what_was_in_a_namespace_before_it_became_a_tenants_starts_nothing_there
     .await;
     let pods = api(&stage.admin, "Pod", Some(namespace));
     assert!(pods.get_opt("waiting-0").await.unwrap().is_none());
+    // Of somebody who has something to do before it goes.
+    let held = json!({"metadata": {"finalizers": ["example.dev/hook"]}});
+    let let_go = json!({"metadata": {"finalizers": null}});
+    let starts = json!({"metadata": {"finalizers": null}, "spec": {"replicas": 2}});
+    let rescuers = api(&rescuer, "Deployment", Some(namespace));
+    merge(&rescuers, "asleep", &held).await.unwrap();
+    let deployments = api(&mallory, "Deployment", Some(namespace));
+    let early = merge(&deployments, "asleep", &let_go).await;
+    deployments
+        .delete("asleep", &DeleteParams::default())
+        .await
+        .unwrap();
+    let more = merge(&deployments, "asleep", &starts).await;
+    let gone = merge(&deployments, "asleep", &let_go).await;
+    if gone.is_err() {
+        // Else the namespace would stay for good, and with it every later test.
+        merge(&rescuers, "asleep", &let_go).await.unwrap();
+    }
+    for (what, tried) in [("before it is deleted", early), ("with an edit", more)] {
+        let said = refusal(what, tried);
+        assert!(said.contains("pavilion-closed-namespaces"), "{said}");
+    }
+    gone.unwrap();
 }
 
 async fn create_pod(

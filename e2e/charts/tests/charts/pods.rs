@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     callers::{BREAK_GLASS, by, refusal, user},
     objects::{api, merge, pod},
-    operator::{Operator, eventually},
+    operator::Operator,
     stage::{MALLORY, Stage},
 };
 
@@ -25,11 +25,6 @@ async fn a_tenants_pod_is_changed_by_nobody_and_annotated_by_the_operator() {
     let stage = Stage::set().await;
     let operator = Operator::leading(&stage.admin, "pods").await;
     let namespace = stage.tenant(&operator, "pods").await;
-    let accounts = api(&stage.admin, "ServiceAccount", Some(&namespace));
-    eventually("pods can be made", async || {
-        accounts.get_opt("default").await.unwrap().is_some()
-    })
-    .await;
     let rescuer = user(MALLORY, &[BREAK_GLASS]).await;
     let rescuers = api(&rescuer, "Pod", Some(&namespace));
     let labels = json!({

@@ -240,7 +240,21 @@ impl Stage {
             .unwrap()
     }
 
-    /// Makes a Tenant and waits until the operator confined it; the name of its namespace.
+    /// Waits until the cluster has done its own part for a namespace: before that it refuses every pod, whoever makes it.
+    pub async fn until_pods_can_be_made(&self, namespace: &str) {
+        let accounts = api(&self.admin, "ServiceAccount", Some(namespace));
+        let quotas = api(&self.admin, "ResourceQuota", Some(namespace));
+        eventually("pods can be made", async || {
+            let quotas = quotas.list(&ListParams::default()).await.unwrap();
+            let counted = quotas
+                .iter()
+                .all(|quota| quota.data["status"]["hard"] == quota.data["spec"]["hard"]);
+            counted && accounts.get_opt("default").await.unwrap().is_some()
+        })
+        .await;
+    }
+
+    /// Makes a Tenant and waits until the operator confined it; the name of its namespace, in which pods can be made.
     pub async fn tenant(&self, operator: &Operator, name: &str) -> String {
         let object = json!({
             "apiVersion": pavilion_crds::API_VERSION, "kind": "Tenant",
@@ -266,6 +280,7 @@ impl Stage {
         let params = PatchParams::default();
         let patch = Patch::Merge(&label);
         namespaces.patch(&namespace, &params, &patch).await.unwrap();
+        self.until_pods_can_be_made(&namespace).await;
         namespace
     }
 }

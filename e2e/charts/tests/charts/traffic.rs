@@ -78,13 +78,7 @@ impl World {
             neighbour,
         };
         world.open_to_names(stage).await;
-        for namespace in [&world.namespace, &world.neighbour, ELSEWHERE] {
-            let accounts = api(&stage.admin, "ServiceAccount", Some(namespace));
-            eventually("pods can be made", async || {
-                accounts.get_opt("default").await.unwrap().is_some()
-            })
-            .await;
-        }
+        stage.until_pods_can_be_made(ELSEWHERE).await;
         world
     }
 
