@@ -11,6 +11,7 @@
 
 mod announcer;
 mod apply;
+mod belongings;
 mod bounds;
 mod cert_manager;
 mod claims;

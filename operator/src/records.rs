@@ -179,6 +179,38 @@ impl Records {
             .retain(|_, record| !record.deleted || record.revision.is_some());
     }
 
+    /// Counts on from the numbers of others, where those are higher: they may have been given out. Whether any is.
+    pub fn go_on_from(&mut self, others: &Self) -> bool {
+        let mut any = false;
+        for (name, other) in &others.tenants {
+            match self.tenants.get_mut(name) {
+                Some(own) if own.bundle.number < other.bundle.number => own.bundle = other.bundle,
+                Some(_) => continue,
+                None => {
+                    self.tenants.insert(name.clone(), other.clone());
+                }
+            }
+            any = true;
+        }
+        for (key, other) in &others.objects {
+            let Some(newest) = &other.revision else {
+                continue;
+            };
+            let own = self.objects.entry(key.clone());
+            let own = own.or_insert_with(|| ObjectRecord {
+                accepted: None,
+                revision: None,
+                ..other.clone()
+            });
+            let number = own.revision.as_ref().map(|own| own.number);
+            if number < Some(newest.number) {
+                own.revision = Some(newest.clone());
+                any = true;
+            }
+        }
+        any
+    }
+
     /// The object in force under this key.
     pub fn accepted(&self, key: &ObjectKey) -> Option<&Value> {
         let record = self.objects.get(key)?;
@@ -332,6 +364,43 @@ mod tests {
             .map(|content| version.number_for(content))
             .into();
         assert_eq!(numbers, [1, 1, 2, 3]);
+    }
+
+    #[test]
+    fn numbers_that_may_have_been_given_out_are_not_given_to_anything_else() {
+        let (one, two, three) = (Digest::of(b"1"), Digest::of(b"2"), Digest::of(b"3"));
+        let mut written = Records::default();
+        see(&mut written, &json!({"a": 1}));
+        accept(&mut written, &json!({"a": 1}));
+        let key = object(&json!({})).key;
+        written.revision(&key, one);
+        written.tenant("acme").bundle.number_for(one);
+
+        let mut lost = written.clone();
+        lost.revision(&key, two);
+        lost.tenant("acme").bundle.number_for(two);
+        accept(&mut lost, &json!({"a": 2}));
+        assert!(written.go_on_from(&lost));
+        assert!(!written.go_on_from(&lost));
+        assert_eq!(
+            written.accepted(&key),
+            Some(&json!({"spec": {"a": 1}})),
+            "what was lost is not in force"
+        );
+        let mut again = written.clone();
+        assert_eq!(again.revision(&key, two), 2, "the same has its number");
+        assert_eq!(again.tenant("acme").bundle.number_for(two), 2);
+        assert_eq!(written.revision(&key, three), 3);
+        assert_eq!(written.tenant("acme").bundle.number_for(three), 3);
+
+        let mut none = Records::default();
+        assert!(none.go_on_from(&lost));
+        assert_eq!(
+            none.tenant("acme").log_origin,
+            lost.tenant("acme").log_origin
+        );
+        assert_eq!(none.accepted(&key), None);
+        assert_eq!(none.revision(&key, three), 3);
     }
 
     #[test]

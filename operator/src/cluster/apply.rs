@@ -34,7 +34,8 @@ use super::{
 /// How long one request to the API server may take.
 pub const REQUEST_TIME_OUT: Duration = Duration::from_secs(10);
 
-const NO_ANSWER: &str = "the API server did not answer in time";
+/// What is said of one that took longer.
+pub const NO_ANSWER: &str = "the API server did not answer in time";
 
 /// Why not all could be applied. What comes before it in the order is.
 #[derive(Debug, thiserror::Error)]
@@ -100,11 +101,17 @@ impl Applier {
     }
 
     /// Makes a tenant's objects what they are to be, in their order, and deletes those that are not
-    /// wanted any more. What is so already is left alone and costs no request.
+    /// wanted any more. What is so already is left alone and costs no request. `written` hears of each that was written,
+    /// also where a later one cannot be.
     ///
     /// # Errors
     /// The first object that could not be applied.
-    pub async fn apply(&self, tenant: &TenantName, wanted: &Wanted) -> Result<Applied, ApplyError> {
+    pub async fn apply(
+        &self,
+        tenant: &TenantName,
+        wanted: &Wanted,
+        written: impl Fn(OwnedKind),
+    ) -> Result<Applied, ApplyError> {
         let mut applied = Applied::default();
         // With its namespace everything in it went.
         let mut namespace_went = false;
@@ -125,6 +132,7 @@ impl Applier {
             let Some(answer) = self.write(tenant, owned).await? else {
                 continue;
             };
+            written(owned.key.kind);
             // Somebody made it since nobody had it: what is in it is looked at from now on.
             if owned.key.kind == OwnedKind::Namespace
                 && wanted.is_new

@@ -22,15 +22,17 @@ pub const fn max_spec_bytes(kind: Kind) -> usize {
     }
 }
 
-/// An object without its spec where that is too large: whoever may write it could fill the memory of all replicas.
-pub fn within_bounds(kind: Kind, mut object: DynamicObject) -> DynamicObject {
+/// An object without its spec where that is too large: whoever may write it could fill the memory of all replicas. And how
+/// many bytes of JSON the spec has that is kept.
+pub fn within_bounds(kind: Kind, mut object: DynamicObject) -> (DynamicObject, usize) {
     let mut size = Counted(0);
     let written = serde_json::to_writer(&mut size, &object.data["spec"]);
     if written.is_err() || size.0 > max_spec_bytes(kind) {
         let status = object.data["status"].take();
         object.data = json!({OVERSIZED: size.0, "status": status});
+        size.0 = 0;
     }
-    object
+    (object, size.0)
 }
 
 /// Counts what is written to it.

@@ -8,6 +8,7 @@ use pavilion_crds::{DEFAULT_PLAN, Kind, PlanSpec};
 use serde_json::Value;
 
 use super::{
+    belongings::{MOST_BYTES, MOST_OBJECTS},
     bounds::{max_spec_bytes, oversized},
     classes::Classes,
     memory::{InForce, Memory, MemoryError},
@@ -64,9 +65,10 @@ pub fn judge(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Memory, Vec<Refusal>> {
-    let oversized = oversized_of(set);
-    if !oversized.is_empty() {
-        return Err(oversized);
+    let mut too_large = oversized_of(set);
+    too_large.extend(beyond(set, others, tenant));
+    if !too_large.is_empty() {
+        return Err(too_large);
     }
     let valid = validate(set, &memory.records, now)?;
     let claimed = claimed(set, others, held, tenant);
@@ -104,6 +106,18 @@ fn oversized_of(set: &ManifestSet) -> Vec<Refusal> {
         Some(object.refuse("spec", &manifest::BUNDLE_TOO_LARGE, message))
     };
     set.objects.iter().filter_map(refuse).collect()
+}
+
+/// That there are more than are looked at.
+fn beyond(set: &ManifestSet, others: &Objects, tenant: &TenantName) -> Option<Refusal> {
+    let beyond = others.beyond(tenant.as_str());
+    let own = ObjectKey::tenant(tenant.as_str());
+    let object = set.objects.iter().find(|object| object.key == own)?;
+    let message = format!(
+        "the tenant's policies, trust anchors and relying parties are more than {MOST_OBJECTS}, or come to more than \
+         {MOST_BYTES} bytes: {beyond} of them are not looked at"
+    );
+    (beyond > 0).then(|| object.refuse("", &manifest::BUNDLE_TOO_LARGE, message))
 }
 
 /// What cannot be remembered cannot be in force.

@@ -350,8 +350,9 @@ pub struct Writing<'a> {
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        let told = self.live.pending().end(&self.key);
-        if let Some((news, triggers)) = told {
+        // Held on to: what is told next of the object is newer, and is to be taken after this.
+        let mut pending = self.live.pending();
+        if let Some((news, triggers)) = pending.end(&self.key) {
             self.live.take(&self.key, &news, &triggers);
         }
     }

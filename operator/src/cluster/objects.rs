@@ -1,7 +1,7 @@
 //! The objects of our kinds as the API server has them, by tenant.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::{
+    belongings::{Belongings, Kept, Outcome},
     bounds::within_bounds,
     claims::Claims,
     judge::{plan_of, region},
@@ -38,9 +39,6 @@ pub fn resource(kind: Kind) -> ApiResource {
     }
 }
 
-/// What a tenant consists of: itself, and what lies in its namespace.
-type Belongings = BTreeMap<ObjectKey, Arc<DynamicObject>>;
-
 /// What tenants consist of.
 #[derive(Default)]
 struct Tenants {
@@ -54,7 +52,7 @@ pub struct Objects {
     /// The Tenants once more, as a controller takes them: by name alone.
     tenants: Mutex<Writer<DynamicObject>>,
     /// What no tenant has.
-    wide: Mutex<Belongings>,
+    wide: Mutex<Kept>,
     said: Said,
     /// Something is new of what no tenant has, or of what it counts.
     wide_changed: Notify,
@@ -73,17 +71,38 @@ impl Default for Objects {
 }
 
 impl Objects {
-    /// Everything of one tenant, itself among it.
-    pub fn of(&self, tenant: &str) -> Belongings {
+    /// Everything of one tenant that there is room for, itself among it.
+    pub fn of(&self, tenant: &str) -> Kept {
         let all = self.lock();
-        all.belongings.get(tenant).cloned().unwrap_or_default()
+        let belongings = all.belongings.get(tenant);
+        belongings.map_or_else(Kept::default, |all| all.kept().clone())
+    }
+
+    /// How many objects of a tenant there is no room for.
+    pub fn beyond(&self, tenant: &str) -> usize {
+        let all = self.lock();
+        all.belongings.get(tenant).map_or(0, Belongings::beyond)
+    }
+
+    /// Those among them that there is room for by now.
+    pub fn unread(&self, tenant: &str) -> Vec<ObjectKey> {
+        let all = self.lock();
+        let belongings = all.belongings.get(tenant);
+        belongings.map_or_else(Vec::new, Belongings::unread)
+    }
+
+    /// Takes note of what was read of such an object; nothing for one that went meanwhile, which its watch tells.
+    pub fn read(&self, key: &ObjectKey, found: Option<DynamicObject>) {
+        if let Some(object) = found {
+            self.keep(key.kind, object);
+        }
     }
 
     /// One Tenant.
     pub fn tenant(&self, name: &str) -> Option<Arc<DynamicObject>> {
         let all = self.lock();
         let belongings = all.belongings.get(name)?;
-        belongings.get(&ObjectKey::tenant(name)).cloned()
+        belongings.kept().get(&ObjectKey::tenant(name)).cloned()
     }
 
     /// The Tenants that want any of these hosts.
@@ -96,7 +115,8 @@ impl Objects {
     pub fn tenants(&self) -> Vec<Arc<DynamicObject>> {
         let all = self.lock();
         let tenants = all.belongings.iter().filter_map(|(name, belongings)| {
-            belongings.get(&ObjectKey::tenant(name.as_str())).cloned()
+            let own = ObjectKey::tenant(name.as_str());
+            belongings.kept().get(&own).cloned()
         });
         tenants.collect()
     }
@@ -107,7 +127,7 @@ impl Objects {
     }
 
     /// Everything that no tenant has.
-    pub fn wide(&self) -> Belongings {
+    pub fn wide(&self) -> Kept {
         self.lock_wide().clone()
     }
 
@@ -187,15 +207,13 @@ impl Objects {
         object.metadata.managed_fields = None;
         object.metadata.annotations = None;
         object.metadata.labels = None;
-        let object = within_bounds(kind, object);
+        let (object, size) = within_bounds(kind, object);
         let key = key(kind, &object);
         let object = Arc::new(object);
-        let is_older = |known: Option<&Arc<DynamicObject>>| {
-            known.is_some_and(|known| version(&known.metadata) > version(&object.metadata))
-        };
         let before = if is_wide(kind) {
             let mut all = self.lock_wide();
-            if is_older(all.get(&key)) {
+            let known = all.get(&key);
+            if known.is_some_and(|known| version(&known.metadata) > version(&object.metadata)) {
                 return false;
             }
             all.insert(key, Arc::clone(&object))
@@ -206,10 +224,11 @@ impl Objects {
             let mut all = self.lock();
             let Tenants { belongings, claims } = &mut *all;
             let belongings = belongings.entry(tenant.clone()).or_default();
-            if is_older(belongings.get(&key)) {
-                return false;
-            }
-            let before = belongings.insert(key, Arc::clone(&object));
+            let before = match belongings.keep(key, Arc::clone(&object), size) {
+                Outcome::Older => return false,
+                Outcome::Beyond(is_new) => return is_new,
+                Outcome::Kept(before) => before,
+            };
             if kind == Kind::Tenant {
                 let wanted = before.iter().flat_map(|before| hosts(&before.data["spec"]));
                 claims.change(&tenant, wanted, hosts(&object.data["spec"]));
@@ -289,7 +308,7 @@ impl Objects {
         {
             let all = self.lock();
             let belongings = all.belongings.values();
-            known.extend(belongings.flat_map(BTreeMap::keys).cloned());
+            known.extend(belongings.flat_map(Belongings::keys).cloned());
         }
         for key in known.iter().filter(|key| key.kind == kind) {
             if !places.contains(&(key.namespace.clone(), key.name.clone())) {
@@ -317,7 +336,7 @@ impl Objects {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_wide(&self) -> MutexGuard<'_, Belongings> {
+    fn lock_wide(&self) -> MutexGuard<'_, Kept> {
         // Every change is one call on a map, so a panic elsewhere leaves nothing half made.
         self.wide.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,16 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::{Client, core::DynamicObject, runtime::controller::Action};
+use kube::{Api, Client, api::ListParams, core::DynamicObject, runtime::controller::Action};
 use pavilion_bundle::TenantName;
 use pavilion_catalogue::{Entry, manifest};
 use pavilion_crds::{DeletionPolicy, Kind};
 use pavilion_json::Digest;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::{
     announcer::Announcer,
-    apply::{Applied, Applier, ApplyError},
+    apply::{Applied, Applier, ApplyError, NO_ANSWER, REQUEST_TIME_OUT},
     cert_manager::Certificates,
     classes::Classes,
     closing::Closing,
@@ -24,7 +25,7 @@ use super::{
     kinds::OwnedKind,
     memory::{Memory, MemoryError},
     metrics::ClusterMetrics,
-    objects::Objects,
+    objects::{Objects, resource},
     observe::{Edge, observe},
     placement::{self, Placement},
     pod::{BUNDLE_ANNOTATION, KEYS_ANNOTATION},
@@ -57,6 +58,9 @@ pub enum RoundError {
     /// What is remembered of the tenant.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// One of its objects could not be read.
+    #[error("{0}: {1}")]
+    Object(ObjectKey, String),
     /// What is to be kept of a tenant that is deleted.
     #[error("{0}")]
     Evidence(String),
@@ -80,6 +84,7 @@ impl RoundError {
         match self {
             Self::Keyring(KeyringError::Unreadable(..)) => &manifest::KEYS_UNREADABLE,
             Self::Memory(_)
+            | Self::Object(..)
             | Self::Evidence(_)
             | Self::Keyring(_)
             | Self::Status(StatusError::Api(..) | StatusError::Mark(..)) => &manifest::API_REFUSED,
@@ -169,6 +174,7 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
         keys,
     } = context.remembered(&object, &tenant).await?;
     let ran = before.runs();
+    context.read_what_there_is_room_for(&name).await?;
     let mut seen = before.clone();
     let set = dereference(&context.objects, &name, &mut seen);
     let judged = judge(
@@ -190,7 +196,8 @@ pub async fn reconcile(name: String, context: Arc<Context>) -> Result<Action, Ro
     let reached = || context.pods.of(&tenant).is_some() && context.is_reached(&tenant);
     let phase = context.closing.phase(&tenant, ran, runs, reached);
     let wanted = Wanted::build(&context, &tenant, &memory, keys, phase, now).await?;
-    let applied = bring_about(&context, &object, &tenant, wanted.as_ref()).await;
+    context.remembrance.give_out(&object, &tenant, &memory);
+    let applied = bring_about(&context, &object, &tenant, &memory, wanted.as_ref()).await;
     let Some(applied) = applied.transpose() else {
         // The watch will tell.
         return Ok(Action::requeue(LOOK_EVERY));
@@ -246,6 +253,7 @@ async fn bring_about(
     context: &Context,
     object: &DynamicObject,
     tenant: &TenantName,
+    memory: &Memory,
     wanted: Option<&Wanted>,
 ) -> Result<Option<Applied>, RoundError> {
     let Some(wanted) = wanted else {
@@ -255,7 +263,12 @@ async fn bring_about(
     if !goes && !context.finalizers.hold(object).await? {
         return Ok(None);
     }
-    let applied = context.applier.apply(tenant, wanted).await?;
+    let written = |kind| {
+        if kind == OwnedKind::ConfigMap {
+            context.remembrance.written(object, tenant, memory);
+        }
+    };
+    let applied = context.applier.apply(tenant, wanted, written).await?;
     if !wanted.asks_for_authority() {
         context.destroy_authority(tenant).await?;
     }
@@ -421,6 +434,23 @@ impl Context {
         self.applier.keys(tenant, beside).is_some()
             || self.applier.asks_for_authority(tenant, beside)
             || self.supplies.uid(Supply::Authority, tenant).is_some()
+    }
+
+    /// Reads the objects of a tenant of which only the name was kept, where there is room for them by now.
+    async fn read_what_there_is_room_for(&self, tenant: &str) -> Result<(), RoundError> {
+        for key in self.objects.unread(tenant) {
+            let namespace = key.namespace.as_deref().unwrap_or_default();
+            let (client, kind) = (self.client.clone(), resource(key.kind));
+            let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &kind);
+            let named = ListParams::default().fields(&format!("metadata.name={}", key.name));
+            let found = match timeout(REQUEST_TIME_OUT, api.list(&named)).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => return Err(RoundError::Object(key, error.to_string())),
+                Err(_) => return Err(RoundError::Object(key, NO_ANSWER.to_owned())),
+            };
+            self.objects.read(&key, found.items.into_iter().next());
+        }
+        Ok(())
     }
 
     /// Deletes the authority that others gave a tenant, if there is one.

@@ -74,10 +74,13 @@ impl Remembrance {
             }
             written => written?,
         };
-        // What somebody deleted or set back meanwhile is to be as it was: a version must never be given out twice.
+        // What somebody deleted or set back meanwhile is to be as it was.
         let written = written.filter(|written| written.version() >= before.memory.version());
+        let mut memory = written.unwrap_or_else(|| before.memory.clone());
+        // A version must never be given out twice, also of what did not arrive and may still do.
+        memory.records.go_on_from(&before.memory.records);
         let found = Remembered {
-            memory: written.unwrap_or(before.memory),
+            memory,
             keys: before.keys,
         };
         self.insert(object, tenant, found.clone(), true);
@@ -95,7 +98,23 @@ impl Remembrance {
         Some((known.remembered.clone(), known.doubted))
     }
 
-    /// Takes note of what was written.
+    /// Takes note of the numbers that are about to be given out: from now on somebody may know them, whatever becomes of the
+    /// look. What they stand for is not in force before it is written.
+    pub fn give_out(&self, object: &DynamicObject, tenant: &TenantName, memory: &Memory) {
+        let (mut before, _) = self.known(object, tenant).unwrap_or_default();
+        if before.memory.records.go_on_from(&memory.records) {
+            self.insert(object, tenant, before, true);
+        }
+    }
+
+    /// Takes note of what was written, by a look that may fail yet. Somebody may delete it before it is read again.
+    pub fn written(&self, object: &DynamicObject, tenant: &TenantName, memory: &Memory) {
+        let (before, _) = self.known(object, tenant).unwrap_or_default();
+        let (memory, keys) = (memory.clone(), before.keys);
+        self.insert(object, tenant, Remembered { memory, keys }, true);
+    }
+
+    /// Takes note of what was written by a look that did all that it was to do.
     pub fn keep(
         &self,
         object: &DynamicObject,

@@ -223,7 +223,7 @@ async fn apply(
     let (memory, Some(wanted)) = wanted(object, tenant, context, phase, now).await? else {
         return Ok(Applied::default());
     };
-    let applied = context.applier.apply(tenant, &wanted).await?;
+    let applied = context.applier.apply(tenant, &wanted, |_| ()).await?;
     let keyring = wanted.keys.keyring;
     context.remembrance.keep(object, tenant, memory, keyring);
     Ok(applied)

@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-/// Whether a write is forbidden, like `PATCH /api/v1/namespaces/x`.
+/// Whether something is forbidden, like `PATCH /api/v1/namespaces/x`.
 type Forbidden = Box<dyn Fn(&str) -> bool + Send>;
 
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
@@ -64,7 +64,7 @@ struct State {
     forgotten: bool,
     /// The paths for which that was said.
     refused: BTreeSet<String>,
-    /// Which writes are forbidden.
+    /// Which reads and writes are forbidden.
     forbidden: Option<Forbidden>,
     /// Ends the connections of now.
     connections: CancellationToken,
@@ -145,12 +145,13 @@ impl Between {
         self.hand.state().unanswered = Some(part);
     }
 
-    /// From now on these writes are forbidden, like `PATCH /api/v1/namespaces/x`, and no others.
+    /// From now on these reads and writes are forbidden, like `PATCH /api/v1/namespaces/x`, and no others. Leases and watches
+    /// pass.
     pub fn forbid(&self, what: impl Fn(&str) -> bool + Send + 'static) {
         self.hand.state().forbidden = Some(Box::new(what));
     }
 
-    /// From now on every write is allowed.
+    /// From now on everything is allowed.
     pub fn allow(&self) {
         self.hand.state().forbidden = None;
     }
@@ -226,9 +227,10 @@ impl Hand {
         if is_write && unanswered.is_some_and(|part| path.contains(part)) {
             return std::future::pending().await;
         }
-        let counts = is_write && !path.contains("/leases");
+        let is_lease = path.contains("/leases");
+        let counts = is_write && !is_lease;
         let what = format!("{} {path}", head.method);
-        if counts && self.state().forbids(&what) {
+        if !is_watch && !is_lease && self.state().forbids(&what) {
             return Ok(forbidden());
         }
         if head.method == Method::GET && !is_watch {
@@ -261,7 +263,7 @@ impl Hand {
     }
 }
 
-/// As the API server says it: a write that whoever sends it may not do.
+/// As the API server says it: what whoever asks for it may not do.
 fn forbidden() -> Answer {
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",

@@ -54,6 +54,13 @@ async fn a_namespace_is_used_only_when_its_owner_marked_it() {
         operator.count("round_failures_total").await > 0
     })
     .await;
+    // Nothing was made for it that there would be to be waited for, or to be kept.
+    delete(&stage.api("Tenant", None), &theirs).await;
+    let tenants = stage.api("Tenant", None);
+    eventually("the tenant is gone", async || {
+        tenants.get_opt(&theirs).await.unwrap().is_none()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -279,4 +286,44 @@ async fn a_tenant_that_does_not_fit_is_refused_and_keeps_what_was_accepted() {
     stage
         .until(&tenant, "IsolationApplied", "True IsolationApplied")
         .await;
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_said_and_is_taken_up_once_there_is() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator("one").await;
+    let tenant = stage.confined("acme").await;
+    let namespace = format!("pavilion-{tenant}");
+    let mut large = trust_anchor();
+    // Nobody minds what else is in a key (RFC 7517, section 4).
+    large["issuers"][0]["jwks"]["keys"][0]["remark"] = json!("r".repeat(250 * 1024));
+    let names: Vec<String> = (0..17).map(|n| format!("large{n}")).collect();
+    for name in &names {
+        stage
+            .apply("TrustAnchor", Some(&namespace), name, large.clone())
+            .await;
+    }
+    let tenants = stage.api("Tenant", None);
+    eventually("its owner is told", async || {
+        let found = tenants.get(&tenant).await.unwrap();
+        found.data["status"]
+            .to_string()
+            .contains("1 of them are not looked at")
+    })
+    .await;
+    stage
+        .until(&tenant, "Accepted", "False BundleTooLarge")
+        .await;
+    let anchors = stage.api("TrustAnchor", Some(&namespace));
+    let last = &names[16];
+    assert!(anchors.get(last).await.unwrap().data["status"].is_null());
+    for name in &names[..16] {
+        delete(&anchors, name).await;
+    }
+    stage.until(&tenant, "Accepted", "True Accepted").await;
+    eventually("the last is in force", async || {
+        let found = stage.condition("TrustAnchor", Some(&namespace), last, "Accepted");
+        found.await == "True Accepted"
+    })
+    .await;
 }

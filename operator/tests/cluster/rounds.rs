@@ -87,33 +87,59 @@ async fn a_tenant_hibernates_although_it_cannot_be_told_so() {
     .await;
 }
 
+/// Gives a tenant another host and breaks it once that is in force: nothing of it can be made anew from what its owner says
+/// then. What its verifier is given to serve.
+async fn edited_and_broken(stage: &Stage, operator: &Operator, tenant: &str) -> Value {
+    let other = format!("other.{}", host(tenant));
+    stage.apply_tenant(tenant, REGION, &other).await;
+    eventually("the edit is in force", async || {
+        bundle(stage, tenant).await["hosts"] == json!([other])
+    })
+    .await;
+    let before = bundle(stage, tenant).await;
+    let broken = Patch::Merge(json!({"spec": {"plan": "none"}}));
+    let tenants = stage.api("Tenant", None);
+    let params = PatchParams::default();
+    tenants.patch(tenant, &params, &broken).await.unwrap();
+    fails_on(operator).await;
+    before
+}
+
 #[tokio::test]
 async fn what_somebody_deletes_while_looks_fail_is_made_again_as_it_was() {
     let stage = Stage::set().await;
     let (way, operator, tenant) = half_way(&stage, "acme").await;
-    let other = format!("other.{}", host(&tenant));
-    stage.apply_tenant(&tenant, REGION, &other).await;
-    eventually("the edit is in force", async || {
-        bundle(&stage, &tenant).await["hosts"] == json!([other])
-    })
-    .await;
-    let before = bundle(&stage, &tenant).await;
-    // Nothing of it can be made anew from what its owner says now.
-    let broken = Patch::Merge(json!({"spec": {"plan": "none"}}));
-    let tenants = stage.api("Tenant", None);
-    let params = PatchParams::default();
-    tenants.patch(&tenant, &params, &broken).await.unwrap();
-    fails_on(&operator).await;
+    let before = edited_and_broken(&stage, &operator, &tenant).await;
     let namespace = format!("pavilion-{tenant}");
     let maps = stage.api("ConfigMap", Some(&namespace));
     let of_tenant = format!("/namespaces/{namespace}/");
-    way.forbid(move |what| what.contains(&of_tenant));
+    way.forbid(move |what| what.starts_with("PATCH ") && what.contains(&of_tenant));
     delete(&maps, "pavilion").await;
     fails_on(&operator).await;
     way.allow();
+    is_again(&stage, &tenant, &before).await;
+}
+
+#[tokio::test]
+async fn what_was_written_is_made_again_as_it_was_although_it_was_never_read_back() {
+    let stage = Stage::set().await;
+    let (way, operator, tenant) = half_way(&stage, "acme").await;
+    let namespace = format!("pavilion-{tenant}");
+    let status = format!("/tenants/{tenant}/status");
+    let read = format!("GET /api/v1/namespaces/{namespace}/configmaps/pavilion");
+    way.forbid(move |what| what.ends_with(&status) || what == read);
+    let before = edited_and_broken(&stage, &operator, &tenant).await;
+    delete(&stage.api("ConfigMap", Some(&namespace)), "pavilion").await;
+    way.allow();
+    is_again(&stage, &tenant, &before).await;
+}
+
+/// Waits until the verifier of a tenant is given something to serve, which is to be this.
+async fn is_again(stage: &Stage, tenant: &str, before: &Value) {
+    let maps = stage.api("ConfigMap", Some(&format!("pavilion-{tenant}")));
     eventually("it is there again", async || {
         maps.get_opt("pavilion").await.unwrap().is_some()
     })
     .await;
-    assert_eq!(bundle(&stage, &tenant).await, before);
+    assert_eq!(bundle(stage, tenant).await, *before);
 }

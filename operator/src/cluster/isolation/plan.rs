@@ -16,9 +16,9 @@ use crate::cluster::{
 };
 
 /// How many there may be in the namespace, whatever the plan. Nothing that opens a door (a `NodePort`, a load
-/// balancer), few volumes beside the three that keep the token, the log and short-lived state, and no more of our kinds than
-/// the operator has room for: it keeps all of them in memory.
-const COUNTS: [(&str, u32); 13] = [
+/// balancer), and few volumes beside the three that keep the token, the log and short-lived state. None of our kinds: as
+/// long as the cluster has not counted them it refuses every one, which for a kind that is new to it may be minutes.
+const COUNTS: [(&str, u32); 10] = [
     ("persistentvolumeclaims", 4),
     ("pods", 8),
     ("services", 4),
@@ -29,9 +29,6 @@ const COUNTS: [(&str, u32); 13] = [
     ("replicationcontrollers", 0),
     ("resourcequotas", 4),
     ("count/jobs.batch", 8),
-    ("count/policies.pavilion.dev", 1_024),
-    ("count/relyingparties.pavilion.dev", 1_024),
-    ("count/trustanchors.pavilion.dev", 64),
 ];
 
 /// The tenant's pod, and one more while it is replaced.
