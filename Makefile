@@ -54,7 +54,7 @@ cluster-tests:
 
 .PHONY: test-harness
 test-harness: ## the cluster harness, on clusters of its own
-	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test comes_up --test crashes --test network_policy --test only_its_own --test storage -- --test-threads=1
+	$(CARGO) test $(WORKSPACE) $(CLUSTER) --test comes_up --test after_a_crash --test network_policy --test only_its_own --test storage -- --test-threads=1
 
 .PHONY: test-operator
 test-operator: ## the operator against the API server that KUBECONFIG names
