@@ -96,6 +96,10 @@ docs-test: build ## every command of the documentation, executed
 e2e: e2e-packages ## the tests that need a real cluster, as root: tools, up, tests, down; KEEP=1 leaves it up
 	@scripts/e2e.sh
 
+.PHONY: e2e-short
+e2e-short: e2e-packages ## the same without images and without the way from a Tenant to its answer
+	@SHORT=1 scripts/e2e.sh
+
 .PHONY: e2e-kind
 e2e-kind: packages ## the same tests in clusters made by kind, where there is docker; KEEP=1 leaves the last one up
 	@scripts/e2e-kind.sh
