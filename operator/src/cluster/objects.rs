@@ -91,11 +91,9 @@ impl Objects {
         belongings.map_or_else(Vec::new, Belongings::unread)
     }
 
-    /// Takes note of what was read of such an object; nothing for one that went meanwhile, which its watch tells.
-    pub fn read(&self, key: &ObjectKey, found: Option<DynamicObject>) {
-        if let Some(object) = found {
-            self.keep(key.kind, object);
-        }
+    /// Takes note of such an object that was read.
+    pub fn read(&self, kind: Kind, object: DynamicObject) {
+        self.keep(kind, object);
     }
 
     /// One Tenant.

@@ -448,7 +448,10 @@ impl Context {
                 Ok(Err(error)) => return Err(RoundError::Object(key, error.to_string())),
                 Err(_) => return Err(RoundError::Object(key, NO_ANSWER.to_owned())),
             };
-            self.objects.read(&key, found.items.into_iter().next());
+            // Of one that went meanwhile its watch tells.
+            for object in found {
+                self.objects.read(key.kind, object);
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What confines a tenant is there before anything of it runs.
 
-use kube::api::ListParams;
+use kube::{api::ListParams, core::DynamicObject};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, delete, eventually, trust_anchor};
@@ -70,15 +70,7 @@ async fn pods_are_pulled_and_names_resolved_as_the_cluster_has_it() {
         set.data["spec"]["template"]["spec"]["imagePullSecrets"],
         json!([{"name": "registry"}])
     );
-    stage
-        .apply("TrustAnchor", Some(&namespace), "issuers", trust_anchor())
-        .await;
-    let policies = stage.api("NetworkPolicy", Some(&namespace));
-    eventually("an opening for status lists", async || {
-        policies.get_opt("to-status-lists").await.unwrap().is_some()
-    })
-    .await;
-    let opening = policies.get("to-status-lists").await.unwrap();
+    let opening = opening_for_status_lists(&stage, &namespace).await;
     let names = &opening.data["spec"]["egress"][0];
     let peers = [pods, at_node].map(|peer| serde_json::from_str::<Value>(peer).unwrap());
     assert_eq!(names["to"], json!(peers));
@@ -95,15 +87,8 @@ async fn a_tenant_with_a_trust_anchor_may_fetch_status_lists_and_no_more() {
     let _operator = stage.operator("one").await;
     let tenant = stage.confined("acme").await;
     let namespace = format!("pavilion-{tenant}");
-    stage
-        .apply("TrustAnchor", Some(&namespace), "issuers", trust_anchor())
-        .await;
     let policies = stage.api("NetworkPolicy", Some(&namespace));
-    eventually("an opening for status lists", async || {
-        policies.get_opt("to-status-lists").await.unwrap().is_some()
-    })
-    .await;
-    let opening = policies.get("to-status-lists").await.unwrap();
+    let opening = opening_for_status_lists(&stage, &namespace).await;
     let names = &opening.data["spec"]["egress"][0];
     let pods = json!({"matchLabels": {"k8s-app": "kube-dns"}});
     assert_eq!(
@@ -121,4 +106,17 @@ async fn a_tenant_with_a_trust_anchor_may_fetch_status_lists_and_no_more() {
         policies.get_opt("to-status-lists").await.unwrap().is_none()
     })
     .await;
+}
+
+/// Gives a tenant a trust anchor, and waits for what it may fetch by.
+async fn opening_for_status_lists(stage: &Stage, namespace: &str) -> DynamicObject {
+    stage
+        .apply("TrustAnchor", Some(namespace), "issuers", trust_anchor())
+        .await;
+    let policies = stage.api("NetworkPolicy", Some(namespace));
+    eventually("an opening for status lists", async || {
+        policies.get_opt("to-status-lists").await.unwrap().is_some()
+    })
+    .await;
+    policies.get("to-status-lists").await.unwrap()
 }
